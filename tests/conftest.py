@@ -1,0 +1,63 @@
+"""What several test files share: a small project of its own in a temporary folder."""
+
+import os
+
+# one thread a process, before NumPy and torch are loaded: repeatable to the bit
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+TOML = """
+[01_good]
+steps = { doc = "how many", smoke = 1, quick = 3, paper = 9, min = 1, max = 10 }
+rate = { doc = "how fast", smoke = 0.1, quick = 0.5, paper = 0.5, min = 0.0 }
+task = { doc = "which one", smoke = "copy", quick = "copy", paper = "copy", choices = ["copy", "repeat"] }
+[02_other]
+depth = { doc = "how deep", smoke = 1, quick = 1, paper = 1 }
+[03_third]
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project in a temporary folder; `project.notebook(name, *cells)` adds a notebook with these code cells."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/profiles.toml").write_text(TOML)
+    monkeypatch.setenv("WMLIB_ROOT", str(tmp_path))
+    for name in ("WMLIB_OUT", "WMLIB_FRESH"):
+        monkeypatch.delenv(name, raising=False)
+    return Project(tmp_path)
+
+
+class Project:
+    def __init__(self, path):
+        self.path = path
+
+    def notebook(self, name, *cells, parameters=""):
+        head = new_code_cell(f'profile = "quick"\nseed = 1\ndevice = "auto"\n{parameters}', metadata={"tags": ["parameters"]})
+        nb = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+        nb.cells = [new_markdown_cell(f"# {name} title"), head, *map(new_code_cell, cells)]
+        nbformat.write(nb, self.path / "notebooks" / f"{name}.ipynb")
+
+    def executed(self, name, profile="quick"):
+        return self.path / "build" / profile / "notebooks" / f"{name}.ipynb"
+
+
+STORE = """
+from wmlib.experiment.results import Claim, judge
+from wmlib.experiment.run import Run
+from wmlib.experiment.statistics import proportion
+run = Run("{name}", profile, seed, device)
+claim = Claim("works", "It works.", "ours", "no number given", "share that works", reproduced=0.9, partly=0.5)
+estimate = proportion(9, 10)
+run.store(("share", estimate, "9 of 10 work"), [judge(claim, estimate)], {{"line": [1, 2, 4]}})
+"""
+
+
+@pytest.fixture
+def store():
+    """The source of a cell that stores valid results for a notebook's name."""
+    return lambda name: STORE.format(name=name)

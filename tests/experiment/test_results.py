@@ -1,0 +1,122 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib.experiment import results
+from wmlib.experiment.results import Claim, ResultsError, judge
+from wmlib.experiment.run import Run
+from wmlib.experiment.statistics import Estimate
+
+
+@pytest.fixture
+def run(project):
+    project.notebook("01_good")
+    return Run("01_good", "quick", 1, "cpu", steps=5)
+
+
+@pytest.fixture
+def stored(run):
+    claim = Claim("works", "It works.", "ours", "90 %", "share", reproduced=0.9, partly=0.5)
+    estimate = Estimate(0.8, 0.4, 0.95, 10)
+    return run.store(("share", estimate, "8 of 10"), [judge(claim, estimate)], {"x": np.arange(3), "t": torch.ones(2)})
+
+
+@pytest.mark.parametrize(
+    "better, judged, value, interval, verdict",
+    [
+        ("higher", "value", 0.9, (0.1, 1.0), "reproduced"),
+        ("higher", "value", 0.89, (0.1, 1.0), "partly"),
+        ("higher", "value", 0.49, (0.1, 1.0), "not reproduced"),
+        ("higher", "interval", 0.95, (0.89, 0.99), "partly"),
+        ("higher", "interval", 0.95, (0.9, 0.99), "reproduced"),
+        ("lower", "value", 0.1, (0.0, 1.0), "reproduced"),
+        ("lower", "interval", 0.1, (0.0, 0.3), "partly"),
+        ("lower", "interval", 0.1, (0.0, 0.6), "not reproduced"),
+    ],
+)
+def test_the_rule_decides(better, judged, value, interval, verdict):
+    levels = {"reproduced": 0.9, "partly": 0.5} if better == "higher" else {"reproduced": 0.2, "partly": 0.5}
+    claim = Claim("c", "t", "s", "p", "m", better=better, judged=judged, **levels)
+    assert claim.verdict(value, interval) == verdict
+
+
+def test_a_rule_in_the_wrong_order_is_refused():
+    with pytest.raises(ResultsError, match="at least as hard"):
+        Claim("c", "t", "s", "p", "m", reproduced=0.5, partly=0.9)
+
+
+def test_stored_results_say_what_made_them(stored, run):
+    assert stored["settings"] == {"steps": 5, "rate": 0.5, "task": "copy"}
+    assert stored["title"] == "01_good title" and stored["seed"] == 1 and stored["device"] == "cpu"
+    assert stored["data"] == {"x": [0, 1, 2], "t": [1.0, 1.0]}
+    assert stored["claims"][0]["verdict"] == "partly"
+    assert {"python", "numpy", "torch"} <= set(stored["versions"])
+    assert results.read(run.results_file) == stored
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda r: r.pop("seed"), "'seed' is a required property"),
+        (lambda r: r.update(extra=1), "extra"),
+        (lambda r: r["headline"].update(value="high"), "headline.value"),
+        (lambda r: r["claims"][0].update(verdict="reproduced"), "its rule and numbers give 'partly'"),
+        (lambda r: r["claims"][0].update(rule="reproduced if we say so"), "claim works"),
+        (lambda r: r["figures"].append({"name": "a", "file": "a.png", "alt": "short", "caption": "c"}), "figures"),
+        (lambda r: r.update(schema=2), "schema"),
+    ],
+)
+def test_broken_results_are_refused_when_written_and_when_read(stored, run, change, message):
+    broken = copy.deepcopy(stored)
+    change(broken)
+    with pytest.raises(ResultsError, match=message):
+        results.write(run.results_file, broken)
+    assert results.read(run.results_file) == stored  # the good file is still there
+    run.results_file.write_text(json.dumps(broken))
+    with pytest.raises(ResultsError, match=message):
+        results.read(run.results_file)
+
+
+def test_unreadable_results_are_one_clear_error(run):
+    with pytest.raises(ResultsError, match="cannot be read.*run its notebook again"):
+        results.read(run.results_file)
+
+
+def test_numbers_keep_six_digits_and_must_be_finite():
+    assert results.plain({"a": np.float32(1 / 3), 2: [1e-9 / 3, 123456789.0, 0.0, True, None, "x"]}) == {
+        "a": 0.333333,
+        "2": [3.33333e-10, 123457000.0, 0.0, True, None, "x"],
+    }
+    with pytest.raises(ResultsError, match="a result is nan"):
+        results.plain([float("nan")])
+
+
+def test_the_same_results_are_the_same_bytes(stored, run):
+    before = run.results_file.read_bytes()
+    results.write(run.results_file, stored)
+    assert run.results_file.read_bytes() == before
+
+
+def test_a_run_refuses_bad_input_and_repeats_its_generators(project):
+    project.notebook("01_good")
+    with pytest.raises(ValueError, match="seed: got -1"):
+        Run("01_good", "quick", -1, "cpu")
+    with pytest.raises(ValueError, match="device: got 'gpu'"):
+        Run("01_good", "quick", 1, "gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA GPU"):
+            Run("01_good", "quick", 1, "cuda")
+    a, b = (Run("01_good", "quick", 1, "cpu").rng("data", 2).random() for _ in range(2))
+    assert a == b
+
+
+def test_a_run_caches_by_seed_and_setting(project):
+    project.notebook("01_good")
+    calls = []
+    for seed, steps in ((1, 2), (1, 2), (2, 2), (1, 3)):
+        run = Run("01_good", "quick", seed, "cpu")
+        assert run.cached("stage", lambda s=steps: calls.append(s) or {"s": s}, steps=steps) == {"s": steps}
+    assert calls == [2, 2, 3]

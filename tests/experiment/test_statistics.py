@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from wmlib.experiment import statistics
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13])
+def test_interquartile_mean_is_scipys_trimmed_mean(n):
+    x = np.random.default_rng(n).normal(size=(n, 3)) ** 3
+    assert statistics.interquartile_mean(x) == pytest.approx(stats.trim_mean(x.ravel(), 0.25))
+    np.testing.assert_allclose(statistics.interquartile_mean(x, axis=0), stats.trim_mean(x, 0.25, axis=0))
+    assert statistics.interquartile_mean(np.array([0, 1, 2, 3, 4, 5, 6, 1000.0])) == 3.5
+
+
+def plain_stratified_bootstrap(scores, resamples, rng):
+    """Loops: draw runs again within each task, take the interquartile mean of all."""
+    runs, tasks = scores.shape
+    values = []
+    for _ in range(resamples):
+        drawn = [scores[rng.integers(0, runs, runs), t] for t in range(tasks)]
+        values.append(stats.trim_mean(np.concatenate(drawn), 0.25))
+    return np.percentile(values, [2.5, 97.5])
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_the_interval_is_that_of_a_plain_stratified_bootstrap(tasks):
+    scores = np.random.default_rng(0).normal(size=(11, tasks)) + 10 * np.arange(tasks)
+    ours = statistics.bootstrap(scores, np.random.default_rng(1), resamples=8000)
+    low, high = plain_stratified_bootstrap(scores, 8000, np.random.default_rng(2))
+    width = high - low
+    assert ours.value == pytest.approx(statistics.interquartile_mean(scores))
+    assert abs(ours.low - low) < 0.06 * width and abs(ours.high - high) < 0.06 * width
+    assert ours.low < ours.value < ours.high and ours.n == 11
+
+
+def test_the_interval_repeats_with_its_generator():
+    scores = np.random.default_rng(0).normal(size=9)
+    a, b, c = (statistics.bootstrap(scores, np.random.default_rng(s)) for s in (1, 1, 2))
+    assert a == b != c
+
+
+def test_one_run_has_no_interval():
+    assert statistics.bootstrap(np.array([3.0]), np.random.default_rng(0))[:3] == (3.0, -np.inf, np.inf)
+
+
+@pytest.mark.parametrize("scores", [[], [1.0, np.nan], np.zeros((2, 2, 2))])
+def test_bad_scores_are_refused(scores):
+    with pytest.raises(ValueError, match="scores: got shape"):
+        statistics.bootstrap(np.array(scores), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("successes, n", [(0, 7), (7, 7), (13, 40), (1, 1)])
+def test_wilson_interval_solves_its_equation(successes, n):
+    estimate = statistics.proportion(successes, n)
+    z = stats.norm.ppf(0.975)
+    for p in (estimate.low, estimate.high):
+        if 0 < p < 1:
+            assert abs(successes / n - p) == pytest.approx(z * np.sqrt(p * (1 - p) / n))
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_a_bad_proportion_is_refused():
+    with pytest.raises(ValueError, match="got 5 of 4"):
+        statistics.proportion(5, 4)
+
+
+def test_ratio_of_medians_covers_the_truth():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(60):
+        estimate = statistics.ratio_of_medians(rng.lognormal(0.7, 1, 41), rng.lognormal(0, 1, 41), rng, resamples=500)
+        hits += estimate.low <= np.exp(0.7) <= estimate.high
+    assert hits >= 50  # 95 % of 60 is 57

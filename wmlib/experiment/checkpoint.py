@@ -1,0 +1,174 @@
+"""Trees of tensors, arrays, numbers and generators on disk: written at once or not at all, read without unpickling.
+
+A *tree* is any nesting of dict, list and tuple that ends in None, bool, int, float, str, a NumPy array, a tensor, or a
+random generator (NumPy's or PyTorch's). It is stored in one safetensors file: the arrays as they are, everything else as JSON
+in the header, with a checksum over both. So `Adam.state_dict()` or a generator in mid-stream goes in and comes out equal.
+
+    checkpoint.save(path, {"model": model.state_dict(), "step": 500, "data": rng}, settings)
+    state = checkpoint.load(path, settings)      # None if there is none yet
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used: damaged, or made with other settings."""
+
+
+def write_atomically(path: Path, write) -> None:
+    """Call `write(temporary path)`, flush it to disk and rename it to `path`; on any error nothing stays behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        write(Path(temporary))
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save(path: str | Path, state: Any, settings: Mapping | None = None) -> None:
+    """Write a tree to `path`, atomically.
+
+    Args:
+        path: the file; its folder is made if need be.
+        state: a tree (see the module's head).
+        settings: what the state depends on; `load` refuses the file under other settings. JSON values.
+
+    Raises:
+        TypeError: the tree holds something else; the message names the place in the tree.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _encode(state, tensors, "state")
+    header = json.dumps({"tree": tree, "settings": _plain(settings)})
+    metadata = {"wmlib": header, "sha256": _digest(header, tensors)}
+    write_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def load(path: str | Path, settings: Mapping | None = None) -> Any:
+    """Read what `save` wrote, or return None if there is no such file.
+
+    Raises:
+        CheckpointError: the file is damaged, or was written under other settings (the differences are listed).
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        header = metadata["wmlib"]
+        whole = metadata["sha256"] == _digest(header, tensors)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); delete it to start again") from error
+    if not whole:
+        raise CheckpointError(f"{path} is damaged (its checksum does not match); delete it to start again")
+    content = json.loads(header)
+    differences = _differences(content["settings"], _plain(settings))
+    if differences:
+        raise CheckpointError(
+            f"{path} was written under other settings: {differences}. Use those, or delete the file to start again"
+        )
+    return _decode(content["tree"], tensors)
+
+
+def _plain(settings: Mapping | None) -> dict:
+    return json.loads(json.dumps(dict(settings or {}), sort_keys=True))
+
+
+def _differences(stored: dict, asked: dict) -> str:
+    missing = "absent"
+    names = [n for n in sorted({*stored, *asked}) if stored.get(n, missing) != asked.get(n, missing)]
+    return "; ".join(f"{n}: {stored.get(n, missing)!r} there, {asked.get(n, missing)!r} here" for n in names)
+
+
+def _digest(header: str, tensors: dict[str, torch.Tensor]) -> str:
+    sha = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        sha.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        sha.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def _encode(node: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
+    """Return the JSON form of a tree; tensors are put aside under running numbers."""
+    if node is None or isinstance(node, bool | int | float | str):
+        return node
+    if isinstance(node, np.generic):
+        return _encode(node.item(), tensors, where)
+    if isinstance(node, list):
+        return [_encode(v, tensors, f"{where}[{i}]") for i, v in enumerate(node)]
+    if isinstance(node, tuple):
+        return {"tuple": [_encode(v, tensors, f"{where}[{i}]") for i, v in enumerate(node)]}
+    if isinstance(node, Mapping):
+        return {"dict": [[_key(k, where), _encode(v, tensors, f"{where}[{k!r}]")] for k, v in node.items()]}
+    if isinstance(node, np.random.Generator):
+        return {"numpy_generator": _encode(node.bit_generator.state, tensors, where)}
+    kind, tensor = None, None
+    if isinstance(node, torch.Tensor):
+        kind, tensor = "tensor", node.detach().cpu()
+    elif isinstance(node, np.ndarray) and node.dtype.kind in "biuf":
+        kind, tensor = "array", torch.from_numpy(np.ascontiguousarray(node).reshape(node.shape))
+    elif isinstance(node, torch.Generator):
+        kind, tensor = "torch_generator", node.get_state()
+    if tensor is None:
+        raise TypeError(f"{where}: a {type(node).__name__} cannot be stored; allowed are the kinds in checkpoint's docstring")
+    name = str(len(tensors))
+    tensors[name] = tensor.clone(memory_format=torch.contiguous_format)
+    return {kind: name, "device": str(node.device)} if kind == "torch_generator" else {kind: name}
+
+
+def _key(key: Any, where: str) -> str | int:
+    if not isinstance(key, str | int):
+        raise TypeError(f"{where}: the key {key!r} cannot be stored; allowed are str and int")
+    return key
+
+
+def _decode(node: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(node, list):
+        return [_decode(v, tensors) for v in node]
+    if not isinstance(node, dict):
+        return node
+    match node:
+        case {"dict": pairs}:
+            return {k: _decode(v, tensors) for k, v in pairs}
+        case {"tuple": items}:
+            return tuple(_decode(v, tensors) for v in items)
+        case {"tensor": name}:
+            return tensors[name]
+        case {"array": name}:
+            return tensors[name].numpy()
+        case {"numpy_generator": state}:
+            state = _decode(state, tensors)
+            bits = getattr(np.random, state["bit_generator"])()
+            bits.state = state
+            return np.random.Generator(bits)
+        case {"torch_generator": name, "device": device}:
+            generator = torch.Generator(device=device)
+            generator.set_state(tensors[name])
+            return generator
+    raise CheckpointError(f"unknown mark in a stored tree: {sorted(node)}")

@@ -1,0 +1,41 @@
+"""Facts about the machine and the code that made a result."""
+
+import platform
+import subprocess
+from importlib import metadata
+
+from wmlib.experiment import paths
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a number: Python and the numerical packages."""
+    names = ("wmlib", "numpy", "scipy", "torch", "matplotlib", "cma")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> tuple[str | None, bool | None]:
+    """Return the git commit of the project and whether the source tree differs from it; None where git cannot tell.
+
+    `figures/` is left out: a run that redraws them would otherwise call itself dirty.
+    """
+    try:
+        git = ["git", "-C", str(paths.root())]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=20)
+        status = [*git, "status", "--porcelain", "--", ".", ":!figures", ":!README.md"]
+        dirty = subprocess.run(status, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(dirty.stdout.strip())
+
+
+def machine() -> str:
+    """Return operating system, processor family and core count in a line."""
+    import os
+
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

@@ -1,0 +1,135 @@
+"""A notebook's run: its settings, generators, cache and results under one name.
+
+run = Run("01_cma_es_toy", profile, seed, device, population=population)   # refuses wrong values
+run                                                                       # shows the table of settings
+rates = run.cached("success-rates", lambda: study(...), code=[cma_es], population=run.settings.population)
+run.store(headline=..., claims=[judge(claim, estimate)], data={"success": rates})
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from wmlib.experiment import environment, paths, profiles, results, seeding
+from wmlib.experiment.artifacts import ArtifactCache
+from wmlib.experiment.statistics import Estimate
+
+
+class Run:
+    """One run of one notebook.
+
+    Args:
+        notebook: the notebook's file name without ending.
+        profile: "smoke", "quick" or "paper".
+        seed: whole number >= 0; all generators come from it.
+        device: "auto" (a GPU if there is one), "cpu" or "cuda".
+        overrides: this notebook's own parameters; None leaves the profile's value.
+
+    Raises:
+        SettingError: unknown notebook, profile, parameter or device; wrong type; out of range; CUDA asked for and absent.
+
+    Attributes:
+        settings: frozen dataclass of the resolved values.
+        device: torch.device.
+        figures: folder of this notebook's figures and results.json.
+    """
+
+    def __init__(self, notebook: str, profile: str, seed: int, device: str, **overrides: Any) -> None:
+        self.table = profiles.read(notebook)
+        self.settings = profiles.resolve(self.table, profile, overrides)
+        self.notebook, self.profile, self.seed = notebook, profile, seed
+        seeding.entropy(seed)  # refuses a bad seed now and not in the middle
+        self.device = choose_device(device)
+        self.figures = paths.figures(profile) / notebook
+        fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
+        self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
+        self._start = time.monotonic()
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)  # one thread a process: repeatable to the bit, and processes do not fight
+
+    def _repr_html_(self) -> str:
+        table = profiles.as_html(self.table, self.settings, self.profile)
+        where = f"<p>profile <b>{self.profile}</b>, seed <b>{self.seed}</b>, device <b>{self.device}</b></p>"
+        return where + table
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """Return the NumPy generator of this run for a named use."""
+        return seeding.generator(self.seed, *names)
+
+    def torch_rng(self, *names: str | int) -> torch.Generator:
+        """Return the PyTorch generator (on the CPU) of this run for a named use."""
+        return seeding.torch_generator(self.seed, *names)
+
+    def cached(self, name: str, make: Callable[[], Any], code: Iterable[ModuleType] = (), **settings: Any) -> Any:
+        """Return what `make()` returns, from the cache when it was made before with this seed, settings and code."""
+        return self.cache.values(name, make, {"seed": self.seed, "device": self.device.type, **settings}, code)
+
+    def store(self, headline: tuple[str, Estimate, str], claims: list[dict], data: dict) -> dict:
+        """Write results.json (without figures yet: `viz.save_figure` adds them) and return it.
+
+        Args:
+            headline: label, estimate and one sentence with the number in it.
+            claims: records made by `results.judge`.
+            data: everything the figures need, by figure; arrays become lists of 6 significant digits.
+        """
+        label, estimate, text = headline
+        head, dirty = environment.commit()
+        seconds = time.monotonic() - self._start
+        record = {
+            "schema": results.SCHEMA_VERSION,
+            "notebook": self.notebook,
+            "title": title(paths.notebooks() / f"{self.notebook}.ipynb"),
+            "profile": self.profile,
+            "seed": self.seed,
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            "settings": vars(self.settings),
+            "headline": {
+                "label": label,
+                "value": estimate.value,
+                "interval": [estimate.low, estimate.high],
+                "n": estimate.n,
+                "text": text,
+            },
+            "claims": claims,
+            "data": data,
+            "figures": [],
+            "versions": environment.versions(),
+            "machine": environment.machine(),
+            "commit": head,
+            "dirty": dirty,
+            "wall_time_s": seconds,
+            "from_scratch_s": seconds + self.cache.saved_seconds,
+        }
+        results.write(self.results_file, record)
+        return results.read(self.results_file)
+
+    @property
+    def results_file(self) -> Path:
+        return self.figures / "results.json"
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the torch device for "auto", "cpu" or "cuda".
+
+    Raises:
+        SettingError: another word, or CUDA asked for and absent.
+    """
+    profiles.choose("device", device, profiles.DEVICES)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise profiles.SettingError("device: got 'cuda', but PyTorch finds no CUDA GPU here; use auto or cpu")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def title(notebook: Path) -> str:
+    """Return a notebook's title: its first heading, without marks."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    heading = re.search(r"^# (.+)$", "".join(cells[0]["source"]), flags=re.MULTILINE)
+    return heading[1].strip() if heading else notebook.stem

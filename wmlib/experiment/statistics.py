@@ -1,0 +1,88 @@
+"""Intervals for small numbers of runs, computed by SciPy.
+
+Source: Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice": interquartile mean, stratified bootstrap.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval and the number of runs behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def interquartile_mean(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Return the mean of the middle half of the scores (over all of them if `axis` is None)."""
+    scores = np.asarray(scores, dtype=float)
+    return stats.trim_mean(scores.ravel() if axis is None else scores, 0.25, axis=0 if axis is None else axis)
+
+
+def bootstrap(
+    scores: np.ndarray, rng: np.random.Generator, statistic: Callable = interquartile_mean, resamples: int = 2000
+) -> Estimate:
+    """Estimate a statistic of runs x tasks with its stratified percentile-bootstrap 95 % interval.
+
+    Args:
+        scores: (runs,) or (runs, tasks); within each task the runs are drawn again with replacement, so that every
+            resample holds every task equally often.
+        rng: makes the resamples, and so the interval, repeatable.
+        statistic: of an array, by keyword `axis` (None: over all).
+        resamples: number of resamples.
+
+    Raises:
+        ValueError: no score at all, or one that is not finite.
+
+    Example:
+        >>> bootstrap(np.arange(8.0), np.random.default_rng(0)).value
+        3.5
+    """
+    scores = np.asarray(scores, dtype=float)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    if scores.ndim != 2 or scores.size == 0 or not np.isfinite(scores).all():
+        raise ValueError(f"scores: got shape {scores.shape}; allowed is (runs,) or (runs, tasks), all finite, not empty")
+    value = float(statistic(scores, axis=None))
+    runs = len(scores)
+    if runs == 1:
+        return Estimate(value, -np.inf, np.inf, 1)  # one run says nothing about spread
+
+    def pooled(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
+        return statistic(np.concatenate(np.broadcast_arrays(*columns), axis=axis), axis=axis)
+
+    interval = stats.bootstrap(
+        tuple(scores.T), pooled, n_resamples=resamples, vectorized=True, method="percentile", rng=rng
+    ).confidence_interval
+    return Estimate(value, float(interval.low), float(interval.high), runs)
+
+
+def proportion(successes: int, n: int) -> Estimate:
+    """Estimate a success rate with Wilson's 95 % interval, which is sane at 0 of n and n of n.
+
+    Example:
+        >>> [round(v, 3) for v in proportion(100, 100)[:3]]
+        [1.0, 0.963, 1.0]
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"successes: got {successes} of {n}; allowed is 0 <= successes <= n with n >= 1")
+    interval = stats.binomtest(int(successes), int(n)).proportion_ci(method="wilson")
+    return Estimate(successes / n, float(interval.low), float(interval.high), int(n))
+
+
+def ratio_of_medians(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, resamples: int = 2000) -> Estimate:
+    """Estimate median(a) / median(b) of two independent samples with a percentile-bootstrap 95 % interval."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+
+    def ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.median(x, axis=axis) / np.median(y, axis=axis)
+
+    interval = stats.bootstrap(
+        (a, b), ratio, n_resamples=resamples, vectorized=True, method="percentile", rng=rng
+    ).confidence_interval
+    return Estimate(float(ratio(a, b)), float(interval.low), float(interval.high), min(len(a), len(b)))

@@ -1,0 +1,99 @@
+"""The process that executes one notebook: papermill with an engine that reports cells, progress lines and the kernel's pid."""
+
+import logging
+import os
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT = 120  # seconds for a kernel to answer for the first time
+
+
+def execute(
+    source: Path, target: Path, parameters: dict[str, Any], cell_timeout: int, runtime: str, pipe: Connection
+) -> None:
+    """Execute `source` with parameters, write the executed copy to `target`, and say how it went as the last message.
+
+    Args:
+        runtime: a private folder with a short name for the kernel's sockets.
+
+    Messages, in order: ("kernel", pid), then any number of ("cell", index, count) and ("line", text), and at last one of
+    ("ok",), ("failed", text): a cell raised an error, ("died", text): the kernel died or did not answer in time.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the runner, which decides
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this Python, not one of the user's
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill import execute_notebook
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        execute_notebook(
+            source,
+            target,
+            parameters,
+            engine_name=_register_engine(pipe, runtime),
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=START_TIMEOUT,
+            execution_timeout=cell_timeout,
+            cwd=source.parent,
+        )
+    except PapermillExecutionError as error:
+        pipe.send(
+            (
+                "failed",
+                f"cell {error.cell_index + 1} of {source.name}:\n\n{error.source}\n\n{error.ename}: {error.evalue}",
+            )
+        )
+    except CellTimeoutError:
+        pipe.send(("died", f"a cell gave no answer for {cell_timeout:g} s (more time: --cell-timeout SECONDS)"))
+    except (DeadKernelError, RuntimeError) as error:
+        pipe.send(("died", f"the kernel died or did not answer: {error}"))
+    except Exception as error:
+        pipe.send(("failed", f"{source.name} could not be executed: {type(error).__name__}: {error}"))
+    else:
+        pipe.send(("ok",))
+
+
+def _register_engine(pipe: Connection, runtime: str) -> str:
+    """Register a papermill engine that reports over the pipe, and return its name."""
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    from wmlib.experiment.progress import PROGRESS_KEY
+
+    class ReportingClient(PapermillNotebookClient):
+        def create_kernel_manager(self) -> Any:
+            manager = super().create_kernel_manager()
+            # Unix sockets in our own folder: no TCP port that another process could take or listen to
+            manager.transport, manager.ip, manager.connection_file = "ipc", f"{runtime}/kernel", f"{runtime}/kernel.json"
+            return manager
+
+        def start_new_kernel(self, **kwargs: Any) -> None:
+            super().start_new_kernel(**kwargs)
+            pipe.send(("kernel", self.km.provisioner.pid))
+
+        def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
+            line = msg["content"].get("metadata", {}).get(PROGRESS_KEY)
+            if line:
+                pipe.send(("line", line))
+            return super().process_message(msg, cell, cell_index)
+
+    class ReportingEngine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+            report = nb_man.cell_start
+
+            def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> None:
+                pipe.send(("cell", cell_index + 1, len(nb_man.nb.cells)))
+                report(cell, cell_index, **more)
+
+            nb_man.cell_start = cell_start
+            options = {"timeout": kwargs.pop("execution_timeout"), "startup_timeout": kwargs.pop("start_timeout")}
+            return ReportingClient(nb_man, kernel_name=kernel_name, **options).execute()
+
+    papermill_engines.register("wmlib", ReportingEngine)
+    return "wmlib"

@@ -1,0 +1,256 @@
+"""A mixture of Gaussians as the last layer of a network (mixture density network).
+
+Reading guide. A network that answers with one number can only learn the average of the answers it saw. This head answers
+with a whole density: K bells, each with a weight, a centre and a width. Read `Mixture.log_prob` first (what is learnt),
+then `_LogDensity.backward` (the three gradients of Bishop's report, a line each), then `Mixture.sample` (temperature, as
+World Models has it). `MixtureHead` is only a linear layer cut in three.
+
+Axes: free leading axes (batch, time, population), then K components, then Z dimensions: `(..., K, Z)`. All sums run over
+K; with Z last they run along contiguous memory, which is faster than the usual K last.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+class Mixture(NamedTuple):
+    """Hold a batch of mixtures of Gaussians with diagonal covariance.
+
+    Args:
+        logits: float (..., K, Z) when each dimension chooses its component for itself, or (..., K, 1) when one choice is
+            shared by all dimensions; unnormalised log weights, any finite values.
+        means: float (..., K, Z), centres of the components, in the unit of the target.
+        log_stds: float (..., K, Z), natural log of their standard deviations. Nothing is clipped here (the floor is the
+            head's); in float32 every result is finite for values in -20 … 40.
+
+    Source: Bishop 1994 (NCRG/94/004), the mixture model; Ha & Schmidhuber 2018 (arXiv 1803.10122), the MDN-RNN.
+
+    Differs: Bishop's weights are shared by all dimensions, those of World Models are separate for each. The shape of
+        `logits` says which; with Z = 1 the two are the same thing.
+
+    Example:
+        >>> two = Mixture(torch.zeros(2, 1), torch.tensor([[0.0], [1.0]]), torch.full((2, 1), -2.0))
+        >>> two.mean()  # the average, where there is hardly any mass
+        tensor([0.5000])
+        >>> two.log_prob(torch.tensor([0.5])) < two.log_prob(torch.tensor([1.0]))
+        tensor(True)
+    """
+
+    logits: Tensor
+    means: Tensor
+    log_stds: Tensor
+
+    def log_prob(self, target: Tensor) -> Tensor:
+        """Return the log density of whole target vectors.
+
+        The loss of a mixture density network is `-log_prob(target).mean()`. World Models averages over dimensions too:
+        divide by Z.
+
+        Args:
+            target: float (..., Z), dtype of the mixture; leading axes broadcast with the mixture's.
+
+        Returns:
+            float (...), in nats; the sum over dimensions of `marginal_log_prob` unless the weights are shared.
+
+        Raises:
+            ValueError: last axis or dtype of `target` is not the mixture's.
+
+        Source: ln Σ_k π_k N(target | μ_k, σ_k²), Bishop 1994; with separate weights, Σ_d of it.
+        """
+        if self.logits.shape[-1] == self.means.shape[-1]:
+            return self.marginal_log_prob(target).sum(-1)
+        _check_target(target, self.means)
+        z = (target.unsqueeze(-2) - self.means) * torch.exp(-self.log_stds)  # (..., K, Z)
+        component = -(self.log_stds + 0.5 * z * z + HALF_LOG_TWO_PI).sum(-1)  # (..., K): ln N_k of the whole vector
+        return torch.logsumexp(torch.log_softmax(self.logits.squeeze(-1), -1) + component, -1)
+
+    def marginal_log_prob(self, target: Tensor) -> Tensor:
+        """Return the log density of each dimension by itself: (..., Z), arguments as in `log_prob`."""
+        _check_target(target, self.means)
+        leading = torch.broadcast_shapes(target.shape[:-1], self.means.shape[:-2])
+        full = (*leading, *self.means.shape[-2:])
+        parameters = (parameter.expand(full) for parameter in self)
+        return _LogDensity.apply(*parameters, target.expand(*leading, target.shape[-1]))
+
+    def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Draw one vector from each mixture.
+
+        Args:
+            generator: source of randomness, on the mixture's device.
+            temperature: τ > 0. The logits are divided by τ and the standard deviations multiplied by √τ: below 1 the
+                draws keep to the likeliest component and its centre, above 1 they wander.
+
+        Returns:
+            float (..., Z), without gradient.
+
+        Raises:
+            ValueError: temperature not above 0.
+
+        Source: World Models, section on the Doom dream and its public code.
+        """
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}; it must be above 0 (use mode() for the limit 0)")
+        with torch.no_grad():
+            logits = self.logits / temperature
+            cumulative = (logits - logits.amax(-2, keepdim=True)).exp_().cumsum(-2)  # (..., K, Z) unnormalised
+            total = cumulative[..., -1:, :]
+            uniform = 1 - _draw(torch.rand, total.shape, total, generator)  # (0, 1]: weight 0 is never chosen
+            index = (uniform * total > cumulative[..., :-1, :]).sum(-2, keepdim=True)  # (..., 1, Z or 1), inverse CDF
+            mean, std = self._pick(self.means, index), self._pick(self.log_stds, index).exp_()
+            noise = _draw(torch.randn, mean.shape, mean, generator)
+            return torch.addcmul(mean, std, noise, value=math.sqrt(temperature))
+
+    def weights(self) -> Tensor:
+        """Return the mixing coefficients π, positive with sum 1 over K: shape of `logits`."""
+        return torch.softmax(self.logits, -2)
+
+    def mean(self) -> Tensor:
+        """Return the mean of the whole mixture, Σ_k π_k μ_k: (..., Z). It is what least squares would predict."""
+        return (self.weights() * self.means).sum(-2)
+
+    def variance(self) -> Tensor:
+        """Return the variance of each dimension, Σ_k π_k (σ_k² + (μ_k - mean)²): (..., Z)."""
+        spread = torch.exp(2 * self.log_stds) + (self.means - self.mean().unsqueeze(-2)) ** 2
+        return (self.weights() * spread).sum(-2)
+
+    def mode(self) -> Tensor:
+        """Return the centre of the tallest component, the one with the largest π_k / Π_d σ_kd: (..., Z).
+
+        With separate weights each dimension takes its own tallest component. This is the highest point of the density
+        when components do not overlap, and near it otherwise. The *likeliest* component (largest π_k) may be another
+        one: a broad one can hold more mass and yet be lower.
+
+        Source: Bishop 1994, "most probable output" (largest α_k / σ_k^c).
+        """
+        shared = self.logits.shape[-1] != self.means.shape[-1]
+        height = self.logits - (self.log_stds.sum(-1, keepdim=True) if shared else self.log_stds)
+        return self._pick(self.means, height.argmax(-2, keepdim=True))
+
+    def _pick(self, values: Tensor, index: Tensor) -> Tensor:
+        """Take component `index` (..., 1, Z or 1) out of `values` (..., K, Z): (..., Z)."""
+        return values.gather(-2, index.expand(*values.shape[:-2], 1, values.shape[-1])).squeeze(-2)
+
+
+class _LogDensity(torch.autograd.Function):
+    """ln Σ_k π_k N(target | μ_k, σ_k²) over the axis K, with its gradient written by hand.
+
+    The same value comes out of three lines of ordinary PyTorch (the tests compare them). This is the hot loop of training
+    a world model, and the hand-written gradient needs a third fewer passes over memory.
+    """
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, means: Tensor, log_stds: Tensor, target: Tensor) -> Tensor:  # (..., K, Z) x3, (..., Z)
+        inverse_std = torch.neg(log_stds).exp_()
+        z = torch.sub(target.unsqueeze(-2), means).mul_(inverse_std)
+        joint = torch.sub(logits, log_stds).addcmul_(z, z, value=-0.5)  # ln of the unnormalised π_k N_k
+        log_joint, posterior = _normalise(joint)
+        log_prior, prior = _normalise(logits.clone())
+        ctx.save_for_backward(z, inverse_std, posterior, prior)
+        return (log_joint - log_prior - HALF_LOG_TWO_PI).squeeze(-2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        z, inverse_std, posterior, prior = ctx.saved_tensors
+        grad = grad.unsqueeze(-2)
+        share = grad * posterior  # γ_k, the component's responsibility for this target
+        pull = share * z
+        d_log_stds = torch.mul(pull, z).sub_(share)  # γ_k (z_k² - 1)
+        d_means = pull.mul_(inverse_std)  # γ_k z_k / σ_k
+        d_logits = share.addcmul_(grad, prior, value=-1)  # γ_k - π_k
+        return d_logits, d_means, d_log_stds, (-d_means.sum(-2) if ctx.needs_input_grad[3] else None)
+
+
+def _normalise(log_values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log Σ_k exp and the softmax over K, both with the axis kept; overwrites its argument."""
+    largest = log_values.amax(-2, keepdim=True)
+    values = log_values.sub_(largest).exp_()
+    total = values.sum(-2, keepdim=True)
+    values.div_(total)
+    return total.log_().add_(largest), values
+
+
+def _draw(draw, shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
+    return draw(shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _check_target(target: Tensor, means: Tensor) -> None:
+    if target.shape[-1:] != means.shape[-1:]:
+        raise ValueError(f"target has shape {tuple(target.shape)}; its last axis must be Z = {means.shape[-1]}")
+    if target.dtype != means.dtype:
+        raise ValueError(f"target is {target.dtype}, the mixture is {means.dtype}; convert one of them")
+
+
+class MixtureHead(nn.Module):
+    """Map features to a `Mixture` with one linear layer.
+
+    Args:
+        features: width D of the input, at least 1.
+        dimensions: Z, length of the target vector, at least 1.
+        components: K, at least 1.
+        generator: CPU generator for the initial weights.
+        shared: False, each dimension has its own K weights (World Models): 3·K·Z outputs. True, one set of K weights for
+            the whole vector (Bishop): K + 2·K·Z outputs.
+        min_std: floor of every standard deviation, above 0, in the unit of the target. The likelihood has no upper bound
+            without one: a bell may shrink onto a single target. Below the floor the width has no gradient.
+
+    Raises:
+        ValueError: a size below 1, min_std not above 0; in the call, a last axis other than D.
+
+    Differs: World Models has no floor. Its layer has one output more (961 for Z = 64, K = 5), the end-of-episode logit,
+        which is a head of its own here.
+
+    Example:
+        >>> head = MixtureHead(features=512, dimensions=64, components=5, generator=torch.Generator().manual_seed(0))
+        >>> mixture = head(torch.zeros(7, 11, 512))  # (B, T, D)
+        >>> mixture.log_prob(torch.zeros(7, 11, 64)).shape, head.linear.out_features
+        (torch.Size([7, 11]), 960)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        dimensions: int,
+        components: int,
+        *,
+        generator: torch.Generator,
+        shared: bool = False,
+        min_std: float = 1e-3,
+    ):
+        super().__init__()
+        for name, size in (("features", features), ("dimensions", dimensions), ("components", components)):
+            if size < 1:
+                raise ValueError(f"{name} is {size}; it must be at least 1")
+        if not min_std > 0:
+            raise ValueError(f"min_std is {min_std}; it must be above 0 (0.001 suits targets of size 1)")
+        self.components = components
+        self.min_log_std = math.log(min_std)
+        self.split = (components * (1 if shared else dimensions), components * dimensions, components * dimensions)
+        # skip_init, because the layer's own constructor would draw from the global generator
+        self.linear = nn.utils.skip_init(nn.Linear, features, sum(self.split))
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw weights and biases from U(-1/√D, 1/√D), the rule of `torch.nn.Linear`."""
+        bound = 1 / math.sqrt(self.linear.in_features)
+        for parameter in (self.linear.weight, self.linear.bias):
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+    def forward(self, features: Tensor) -> Mixture:
+        """Map features, float (..., D), to a mixture in the same dtype, or in float32 when that is a 16-bit one."""
+        if features.shape[-1:] != (self.linear.in_features,):
+            width = self.linear.in_features
+            raise ValueError(f"features have shape {tuple(features.shape)}; the last axis must be {width}")
+        raw = self.linear(features)  # (..., 3KZ), or (..., K + 2KZ) when shared
+        if raw.dtype in (torch.float16, torch.bfloat16):  # a log-density in 16 bits has two or three good digits
+            raw = raw.float()
+        logits, means, log_stds = (part.unflatten(-1, (self.components, -1)) for part in raw.split(self.split, -1))
+        return Mixture(logits, means, log_stds.clamp(min=self.min_log_std))

@@ -1,0 +1,1 @@
+"""Toy problems without a world: functions to minimise, data to fit."""

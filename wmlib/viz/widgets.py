@@ -1,0 +1,48 @@
+"""Sliders: one wrapper that draws a picture from cached numbers when a slider is let go.
+
+A notebook shows a static figure first (`save_figure`): an exported page and a notebook without a kernel show no sliders.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from wmlib.viz.figures import to_png
+
+
+def explore(draw: Callable[..., Figure], alt: str, **sliders: Any) -> Any:
+    """Return a widget: sliders above a picture that is drawn anew whenever one of them is let go.
+
+    Args:
+        draw: keyword values to a figure; reads cached results only, so that a redraw takes under half a second.
+        alt: what the picture shows, for readers who cannot see it.
+        sliders: for each argument of `draw` a tuple (label, values, start) with the list of values it can take.
+
+    Raises:
+        ValueError: a start value that is not among the values.
+    """
+    import ipywidgets
+
+    controls = {}
+    for name, (label, values, start) in sliders.items():
+        if start not in values:
+            raise ValueError(f"{name}: the start value {start!r} is not among {list(values)!r}; choose one of them")
+        controls[name] = ipywidgets.SelectionSlider(
+            options=[(f"{v:g}" if isinstance(v, float) else str(v), v) for v in values],
+            value=start,
+            description=label,
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout={"width": "460px"},
+        )
+    picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    status = ipywidgets.HTML(f"<small>{alt}</small>")
+
+    def redraw(change: Any = None) -> None:
+        picture.value = to_png(draw(**{n: c.value for n, c in controls.items()}))
+
+    for control in controls.values():
+        control.observe(redraw, names="value")
+    redraw()
+    return ipywidgets.VBox([*controls.values(), picture, status])
