@@ -32,14 +32,17 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("list", parents=[where], help="show the notebooks, their settings and last results")
     commands.add_parser("gallery", parents=[where], help="build the static site from the executed notebooks")
     commands.add_parser("readme", help="write the claims table of README.md from figures/*/results.json")
-    commands.add_parser("lab", help="open JupyterLab on notebooks/").add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("lab", help="open JupyterLab on notebooks/; further arguments go to it")
     return main
 
 
 def main(arguments: list[str]) -> int:
     if not arguments or (arguments[0] not in COMMANDS and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
-    options = parser().parse_args(arguments)
+    options, rest = parser().parse_known_args(arguments)
+    if rest and options.command != "lab":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     if getattr(options, "out", None):
         os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
     try:
@@ -72,20 +75,19 @@ def command_run(options: argparse.Namespace) -> int:
         return 130
     view.summary(jobs, console)
     if any(job.status == "ok" for job in jobs):
-        build_gallery(options.profile, console.print)
+        build_gallery(options.profile)
     return 0 if all(job.status == "ok" for job in jobs) else 1
 
 
-def build_gallery(profile: str, say=print) -> None:
-    from wmlib.viz.gallery import GalleryError
+def build_gallery(profile: str) -> None:
     from wmlib.viz.gallery import build_gallery as build
 
     out = paths.output(profile)
     try:
         index = build(out / "notebooks", paths.figures(profile), out / "gallery")
-    except GalleryError as error:
+    except ValueError as error:
         raise SettingError(f"gallery: {error}") from None
-    say(f"gallery: {index}")
+    print(f"gallery: {index}")
 
 
 def command_gallery(options: argparse.Namespace) -> int:
@@ -119,7 +121,7 @@ def command_readme(options: argparse.Namespace) -> int:
 def command_lab(options: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
-    return subprocess.call([*lab, *options.arguments])
+    return subprocess.call([*lab, *options.rest])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ end of a line is the tutorial's equation. N dimension, P population (the tutoria
 """
 
 import math
+import statistics
 from numbers import Integral
 
 import numpy as np
@@ -242,9 +243,10 @@ class CMAES:
         shortest = 120 + math.ceil(30 * self._mean.size / self.population)
         if self.generation < shortest:
             return False
-        past = np.array(self._history[-max(shortest, self.generation // 5) :])[:, :2]  # (G, 2): best, median
+        past = self._history[-max(shortest, self.generation // 5) :]
+        best, median, _ = zip(*past, strict=True)
         part = int(0.3 * len(past))
-        return bool(np.all(np.median(past[-part:], axis=0) >= np.median(past[:part], axis=0)))
+        return all(statistics.median(v[-part:]) >= statistics.median(v[:part]) for v in (best, median))
 
     def state_dict(self) -> dict:
         """Copy everything that determines the rest of the run, the generator included.

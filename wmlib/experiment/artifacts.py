@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock
 
 from wmlib.experiment import checkpoint
+from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.environment import versions
 
 
@@ -140,7 +141,7 @@ class ArtifactCache:
             name=name, settings=settings, files=facts, seconds=round(seconds, 3), made=time.time(), versions=versions()
         )
         text = json.dumps(manifest, indent=1)
-        checkpoint.write_atomically(partial / "manifest.json", lambda temporary: temporary.write_text(text))
+        write_atomically(partial / "manifest.json", lambda temporary: temporary.write_text(text))
         if final.exists():
             shutil.rmtree(final)
         os.rename(partial, final)

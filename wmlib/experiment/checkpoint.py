@@ -10,10 +10,7 @@ in the header, with a checksum over both. So `Adam.state_dict()` or a generator 
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +19,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from wmlib.experiment.atomic import write_atomically
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used: damaged, or made with other settings."""
-
-
-def write_atomically(path: Path, write) -> None:
-    """Call `write(temporary path)`, flush it to disk and rename it to `path`; on any error nothing stays behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    try:
-        write(Path(temporary))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def save(path: str | Path, state: Any, settings: Mapping | None = None) -> None:

@@ -1,5 +1,6 @@
 """Facts about the machine and the code that made a result."""
 
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -36,6 +37,4 @@ def commit() -> tuple[str | None, bool | None]:
 
 def machine() -> str:
     """Return operating system, processor family and core count in a line."""
-    import os
-
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

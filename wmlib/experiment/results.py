@@ -6,15 +6,18 @@ claim's verdict is computed again from its numbers and its rule, so that a verdi
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
+import fastjsonschema
 import numpy as np
 
-from wmlib.experiment import checkpoint
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.atomic import write_atomically
+
+if TYPE_CHECKING:  # not loaded: the runner reads results and should not wait for SciPy
+    from wmlib.experiment.statistics import Estimate
 
 SCHEMA_VERSION = 1
 VERDICTS = ("reproduced", "partly", "not reproduced")
@@ -85,7 +88,7 @@ class Claim:
         return next((v for v, level in zip(VERDICTS, levels, strict=False) if sign * judged >= sign * level), VERDICTS[-1])
 
 
-def judge(claim: Claim, estimate: Estimate) -> dict:
+def judge(claim: Claim, estimate: "Estimate") -> dict:
     """Return the record of a claim with what we measured and the verdict its rule gives."""
     interval = (estimate.low, estimate.high)
     return {
@@ -151,6 +154,9 @@ SCHEMA = _record(
 )  # fmt: skip
 
 
+_check_schema = fastjsonschema.compile({"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA})
+
+
 def plain(node: Any, digits: int = 6) -> Any:
     """Return JSON values for a nesting of dicts, sequences, arrays and numbers; floats keep `digits` significant digits.
 
@@ -177,9 +183,9 @@ def validate(results: dict, where: str = "results") -> dict:
         ResultsError: names the place and the fault.
     """
     try:
-        jsonschema.validate(results, SCHEMA)
-    except jsonschema.ValidationError as error:
-        raise ResultsError(f"{where}: {error.json_path}: {error.message}") from None
+        _check_schema(results)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise ResultsError(f"{where}: {error.message}") from None
     for record in results["claims"]:
         claim = Claim(**{f: record[f] for f in Claim.__dataclass_fields__})
         verdict = claim.verdict(record["ours"], tuple(record["interval"]))
@@ -195,13 +201,11 @@ def write(path: Path, results: dict) -> None:
     results = validate(plain(results), str(path))
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     text = _short_lists(text)
-    checkpoint.write_atomically(Path(path), lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+    write_atomically(Path(path), lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
 def _short_lists(text: str) -> str:
     """Put innermost lists of numbers on one line, so that the file can be read and its changes be seen."""
-    import re
-
     return re.sub(r"\[\s+((?:-?[\d.e+-]+,\s+)*-?[\d.e+-]+)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wmlib.experiment import results
 from wmlib.experiment.runner import Job
 
 MARKS = {
@@ -72,8 +73,6 @@ class _Log:
 
 def summary(jobs: list[Job], console: Console) -> None:
     """Print one row a notebook: status, time, headline, verdicts, figures; then every error."""
-    from wmlib.experiment import results  # SciPy and torch: not before they are needed
-
     for job in jobs:
         attempts = " (second attempt)" if job.attempt > 1 else ""
         console.print(
@@ -81,7 +80,11 @@ def summary(jobs: list[Job], console: Console) -> None:
         )
         if job.status != "ok":
             continue
-        found = results.read(job.results)
+        try:
+            found = results.read(job.results)
+        except results.ResultsError as error:
+            console.print(f"    no results: {escape(str(error))}", style="red", soft_wrap=True)
+            continue
         console.print(f"    {escape(found['headline']['text'])}", soft_wrap=True)
         for claim in found["claims"]:
             console.print(f"    {escape(claim['verdict'])}: {escape(claim['text'])}", soft_wrap=True)

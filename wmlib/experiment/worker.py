@@ -10,9 +10,7 @@ from typing import Any
 START_TIMEOUT = 120  # seconds for a kernel to answer for the first time
 
 
-def execute(
-    source: Path, target: Path, parameters: dict[str, Any], cell_timeout: int, runtime: str, pipe: Connection
-) -> None:
+def execute(source: Path, target: Path, parameters: dict[str, Any], cell_timeout: int, runtime: str, pipe: Connection) -> None:
     """Execute `source` with parameters, write the executed copy to `target`, and say how it went as the last message.
 
     Args:
@@ -42,12 +40,8 @@ def execute(
             cwd=source.parent,
         )
     except PapermillExecutionError as error:
-        pipe.send(
-            (
-                "failed",
-                f"cell {error.cell_index + 1} of {source.name}:\n\n{error.source}\n\n{error.ename}: {error.evalue}",
-            )
-        )
+        number = error.cell_index  # counted from 1 in the source: the executed copy has one cell more, the injected parameters
+        pipe.send(("failed", f"cell {number} of {source.name}:\n\n{error.source}\n\n{error.ename}: {error.evalue}"))
     except CellTimeoutError:
         pipe.send(("died", f"a cell gave no answer for {cell_timeout:g} s (more time: --cell-timeout SECONDS)"))
     except (DeadKernelError, RuntimeError) as error:

@@ -14,7 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wmlib.experiment import checkpoint, results
+from wmlib.experiment import results
+from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.run import Run
 
 # Okabe and Ito's palette, safe for the common kinds of colour blindness; the order is kept in all notebooks
@@ -141,7 +142,7 @@ def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption:
         if len(text.strip()) < 20:
             raise ValueError(f"{argument}: got {text!r} for figure {name}; write at least 20 characters that say what is seen")
     record = results.read(run.results_file)  # a figure without stored results is not a result
-    checkpoint.write_atomically(run.figures / file, lambda temporary: Path(temporary).write_bytes(content))
+    write_atomically(run.figures / file, lambda temporary: Path(temporary).write_bytes(content))
     record["figures"] = [f for f in record["figures"] if f["name"] != name]
     record["figures"].append({"name": name, "file": file, "alt": alt, "caption": caption})
     results.write(run.results_file, record)

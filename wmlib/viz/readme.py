@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from wmlib.experiment import checkpoint, results
+from wmlib.experiment import results
+from wmlib.experiment.atomic import write_atomically
 
 BEGIN, END = "<!-- claims: written by `python -m wmlib readme` -->", "<!-- end of claims -->"
 
@@ -42,4 +43,4 @@ def with_claims(readme: str, figures: Path) -> str:
 def write_claims(readme: Path, figures: Path) -> None:
     """Rewrite the table in the README, atomically."""
     text = with_claims(readme.read_text(encoding="utf-8"), figures)
-    checkpoint.write_atomically(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))

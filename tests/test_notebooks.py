@@ -1,0 +1,117 @@
+"""Every notebook: stripped, in the agreed shape, and running under smoke through the real runner."""
+
+import ast
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from wmlib.experiment import profiles, results
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+HEADINGS = [
+    "What you will see", "Parameters", "The idea", "The code", "The run", "The figure",
+    "What the paper said, what we measured", "Try it yourself", "Exercises",
+]  # fmt: skip
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def load(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_there_are_notebooks():
+    assert [p.stem for p in NOTEBOOKS[:2]] == ["01_cma_es_toy", "02_mixture_density_network"]
+
+
+@every_notebook
+def test_is_stripped(path):
+    done = subprocess.run([sys.executable, "-m", "nbstripout", "--verify", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    nb = load(path)
+    assert "widgets" not in nb.metadata and not any("papermill" in c.metadata for c in nb.cells)
+    assert "papermill" not in nb.metadata
+
+
+@every_notebook
+def test_follows_the_skeleton(path):
+    cells = load(path).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    assert re.match(rf"# {path.stem[:2]} · ", cells[0].source)
+    headings = [h for h in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)]
+    assert headings == HEADINGS
+    assert 25 <= len(cells) <= 45
+    for cell, following in itertools.pairwise(cells):
+        assert not (cell.cell_type == following.cell_type == "code"), f"no sentence between two code cells:\n{following.source}"
+    for cell in cells:
+        assert cell.cell_type != "code" or len(cell.source.splitlines()) <= 20, cell.source
+
+
+@every_notebook
+def test_parameters_are_tagged_literals_and_agree_with_the_profiles(path):
+    (cell,) = (c for c in load(path).cells if "parameters" in c.metadata.get("tags", []))
+    table = profiles.read(path.stem)
+    names = []
+    for line in ast.parse(cell.source).body:
+        assert isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Constant), "typed literals only"
+        names.append(line.target.id)
+        if line.target.id in table:
+            assert line.value.value is None, f"{line.target.id}: None here, its values are in profiles.toml"
+            assert line.annotation.id == type(table[line.target.id].quick).__name__
+    assert names == ["profile", "seed", "device", *table] and len(table) <= 6
+    assert all("#" in line for line in cell.source.splitlines()), "each with its unit or choices in a comment"
+
+
+@every_notebook
+def test_links_lead_somewhere(path):
+    for cell in load(path).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#\s]+)", cell.source):
+                if not target.startswith(("http://", "https://", "attachment:")):
+                    assert (path.parent / target).exists(), f"{target} in {path.name}"
+
+
+@every_notebook
+def test_runs_under_smoke(path, tmp_path):
+    command = [sys.executable, "-m", "wmlib", path.stem, "--profile", "smoke", "--out", str(tmp_path), "--cell-timeout", "200"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = results.read(tmp_path / "figures" / path.stem / "results.json")
+    assert found["profile"] == "smoke" and found["claims"] and found["figures"]
+    for figure in found["figures"]:
+        assert (tmp_path / "figures" / path.stem / figure["file"]).stat().st_size > 1000
+    page = (tmp_path / "gallery" / f"{path.stem}.html").read_text()
+    assert "<math" in page and not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=[\"']https?:", page)
+    for cell in load(tmp_path / "notebooks" / f"{path.stem}.ipynb").cells:
+        for output in cell.get("outputs", []):
+            text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            assert "Warning" not in text and len(text.splitlines()) <= 60, text
+
+
+@every_notebook
+def test_committed_results_are_those_of_the_committed_notebook(path):
+    """figures/ holds what the quick profile draws: valid, complete, and of this notebook's settings."""
+    folder = ROOT / "figures" / path.stem
+    found = results.read(folder / "results.json")
+    assert found["profile"] == "quick" and found["seed"] == 1
+    assert found["settings"] == {name: s.quick for name, s in profiles.read(path.stem).items()}
+    assert {f["file"] for f in found["figures"]} == {p.name for p in folder.iterdir()} - {"results.json"}
+
+
+def test_the_readme_table_is_up_to_date():
+    from wmlib.viz.readme import with_claims
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text == with_claims(text, ROOT / "figures"), "run: python -m wmlib readme"
+
+
+def test_readme_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        assert target.startswith("https://") or (ROOT / target).exists(), target

@@ -1,0 +1,150 @@
+"""The two commands and the lists of packages, checked without conda and without a network."""
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def constraints():
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    return [Requirement(line) for line in lines if line]
+
+
+def test_every_constraint_is_exact_and_torch_is_the_tested_one():
+    for requirement in constraints():
+        assert re.fullmatch(r"==[\w.!]+", str(requirement.specifier)), requirement
+    pinned = {r.name.lower().replace("_", "-"): str(r.specifier) for r in constraints()}
+    assert pinned["torch"] == "==2.13.0"
+    assert not [name for name in pinned if name.startswith("nvidia") or name == "triton"]  # a CPU build must pull no CUDA
+
+
+def test_constraints_pin_every_dependency_inside_its_range():
+    pinned = {r.name.lower().replace("_", "-"): next(iter(r.specifier)).version for r in constraints()}
+    lists = [PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"].values()]
+    for requirement in map(Requirement, itertools.chain(*lists)):
+        version = pinned[requirement.name.lower().replace("_", "-")]
+        assert requirement.specifier.contains(version), f"{requirement} against {version}"
+
+
+def test_environment_yml_has_the_agreed_shape():
+    assert set(ENVIRONMENT) == {"name", "channels", "dependencies"}
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+    *conda, pip = ENVIRONMENT["dependencies"]
+    assert "pip" in conda and list(pip) == ["pip"]
+    assert pip["pip"] == ["--constraint constraints.txt", "--editable .[notebooks,dev]"]  # pyproject.toml stays the only list
+
+
+def test_conda_specs_parse_and_the_python_pin_fits():
+    from rattler import MatchSpec
+
+    conda = [line for line in ENVIRONMENT["dependencies"] if isinstance(line, str)]
+    names = [MatchSpec(line, strict=True).name.normalized for line in conda]
+    assert sorted(names) == ["pip", "python"]
+    (python,) = (line for line in conda if line.startswith("python="))
+    version = Version(python.removeprefix("python="))
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(f"{version}.0")
+
+
+def test_the_pip_section_is_what_pip_understands(tmp_path):
+    """pip reads the lines as conda hands them over; the whole install in a fresh venv is what ./run_all.sh itself does."""
+    lines = "\n".join(ENVIRONMENT["dependencies"][-1]["pip"])
+    (ROOT / "build").mkdir(exist_ok=True)
+    file = ROOT / f"build/pip-section-{os.getpid()}.txt"
+    # paths in a requirements file are relative to the file for -c, to the working directory for -e
+    file.write_text(lines.replace("constraints.txt", "../constraints.txt"))
+    try:
+        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-build-isolation", "-qr", str(file)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    finally:
+        file.unlink()
+    assert done.returncode == 0, done.stderr
+
+
+SCRIPT = (ROOT / "run_all.sh").read_text()
+
+
+def test_run_all_is_short_and_valid_bash():
+    assert len(SCRIPT.splitlines()) < 40
+    assert subprocess.run(["bash", "-n", ROOT / "run_all.sh"]).returncode == 0
+    assert os.access(ROOT / "run_all.sh", os.X_OK) and os.access(ROOT / ".ci/run", os.X_OK)
+    assert "./run_all.sh test" in (ROOT / ".ci/run").read_text()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder with run_all.sh and stand-ins for Python that write down how they were called."""
+    (tmp_path / "project").mkdir()
+    for name in ("run_all.sh", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / "project" / name)
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+STAND_IN = """#!/bin/bash
+case "$1 $2" in
+  "-c import sys; sys.exit"*) exit {old} ;;
+  "-c import sys; print"*) dirname "$(dirname "$0")" ;;
+  "-m venv") mkdir -p "${{@: -1}}/bin"; cp "$0" "${{@: -1}}/bin/python"; echo venv >> "$CALLS" ;;
+  *) echo "${{@:1}}" >> "$CALLS" ;;
+esac
+"""
+
+
+def call(clone, *arguments, old=0, **environment):
+    for name in ("python3", "python", "python3.11", "python3.12", "python3.13", "python3.14"):
+        (clone / "bin" / name).write_text(STAND_IN.format(old=old))
+        (clone / "bin" / name).chmod(0o755)
+    calls = clone / "calls"
+    calls.unlink(missing_ok=True)
+    env = {"PATH": f"{clone / 'bin'}:/usr/bin:/bin", "CALLS": str(calls), **environment}
+    done = subprocess.run([clone / "project/run_all.sh", *arguments], env=env, capture_output=True, text=True, cwd="/")
+    return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
+    done, calls = call(clone, "01", "--profile", "smoke")
+    assert done.returncode == 0, done.stderr
+    assert calls[0] == "venv" and calls[2:] == ["-m wmlib 01 --profile smoke"]
+    assert calls[1].startswith("-m pip install") and "-c constraints.txt -e .[notebooks,dev]" in calls[1]
+    assert call(clone)[1] == ["-m wmlib"]
+    (clone / "project/constraints.txt").write_text("numpy==2.1.0\n")
+    assert any("pip install" in c for c in call(clone)[1])  # the lists have changed
+
+
+def test_tests_and_lab_and_an_active_environment(clone):
+    call(clone)
+    assert call(clone, "test", "-k", "x")[1] == ["-m pytest -k x"]
+    assert call(clone, "lab")[1] == ["-m wmlib lab"]
+    _, calls = call(clone, "list", VIRTUAL_ENV=str(clone))
+    assert "venv" not in calls and calls[-1] == "-m wmlib list" and (clone / ".wmlib-installed").exists()
+
+
+def test_without_a_new_enough_python_it_says_what_to_install(clone):
+    done, calls = call(clone, old=1)
+    assert done.returncode == 1 and not calls
+    assert re.search(r"no Python >= 3.11 found. Install one .*apt install python3 .*brew install python", done.stderr)
+
+
+def test_python_m_wmlib_lab_listens_on_loopback_and_keeps_the_token(monkeypatch):
+    from wmlib import __main__
+
+    seen = []
+    monkeypatch.setattr(__main__.subprocess, "call", lambda command: seen.append(command) or 0)
+    assert __main__.main(["lab", "--no-browser"]) == 0
+    assert "--ServerApp.ip=127.0.0.1" in seen[0] and seen[0][-1] == "--no-browser"
+    assert not any("token" in word for word in seen[0])
