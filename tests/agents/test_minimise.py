@@ -66,7 +66,7 @@ def test_restarts_solve_what_one_run_does_not():
     def solved(restarts, seed):
         start = lambda rng: rng.uniform(-5, 5, 3)  # noqa: E731
         return (
-            minimise(rastrigin, start, 2.0, 20_000, target=1e-8, restarts=restarts, rng=np.random.default_rng(seed)).f <= 1e-8
+            minimise(rastrigin, start, 2.0, 40_000, target=1e-8, restarts=restarts, rng=np.random.default_rng(seed)).f <= 1e-8
         )
 
     assert sum(solved(0, seed) for seed in range(8)) <= 4

@@ -90,7 +90,7 @@ def test_an_animation_has_frames_a_poster_and_the_same_bytes_again(project, show
     save_animation(run, lambda i: draw([0, i, 3]), **arguments)
     film = (run.figures / "film.gif").read_bytes()
     assert Image.open(io.BytesIO(film)).n_frames == 4
-    assert (run.figures / "film.png").read_bytes() == to_png(draw([0, 3, 3]))
+    assert (run.figures / "film.png").read_bytes() == to_png(draw([0, 3, 3]), dpi=figures.FILM_DPI)
     assert {f["file"] for f in results.read(run.results_file)["figures"]} == {"film.gif", "film.png"}
     assert shown[0][1]["image/gif"]["alt"] == WORDS["alt"]
     save_animation(run, lambda i: draw([0, i, 3]), **arguments)
@@ -153,3 +153,12 @@ def test_source_is_shown_without_its_docstring():
 def test_exercises_check_themselves(yours, start):
     assert lesson.check(yours, 1.0).startswith(start)
     assert json.dumps(lesson.check(yours, 1.0))
+
+
+def test_a_part_of_a_source_is_shown_and_a_missing_line_is_an_error(monkeypatch):
+    seen = []
+    monkeypatch.setattr(IPython.display, "display", lambda code: seen.append(code.data))
+    lesson.show_source(lesson.check, first="if yours is None", last="return")
+    assert seen[0].splitlines()[0] == "if yours is None:" and len(seen[0].splitlines()) == 2
+    with pytest.raises(ValueError, match="no line with 'nothing of the kind'"):
+        lesson.show_source(lesson.check, first="nothing of the kind")

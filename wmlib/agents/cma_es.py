@@ -34,11 +34,12 @@ class CMAES:
     Raises:
         ValueError: for an argument outside its range.
 
-    Source: Hansen 2016, arXiv 1604.00772 (v1), figure 6 and table 1, without negative weights; weights for a chosen mu,
+    Source: Hansen 2023, arXiv 1604.00772 (v2), figure 6 and table 1, without negative weights; weights for a chosen mu,
         and when to decompose C, as in Hansen's purecmaes.m.
     Differs: points are mean + sigma C^(1/2) z with the symmetric root B D B^T in place of B D (39, 40). Both are
         N(mean, sigma^2 C); ours does not hang on the sign and order in which LAPACK returns eigenvectors, so a seed
-        gives the same run, up to rounding, on another machine. c_mu is v1's: v2 and pycma add 1/4 to mu_eff in (58).
+        gives the same run, up to rounding, on another machine.
+        The toy's public code follows purecmaes.m, whose (58) lacks the 1/4; with it we need as many evaluations as pycma.
 
     Example:
         >>> search = CMAES(mean=[3.0, -2.0], sigma=1.0, rng=np.random.default_rng(0))
@@ -71,7 +72,7 @@ class CMAES:
         # Covariance matrix adaptation
         c_c = (4 + mu_eff / N) / (N + 4 + 2 * mu_eff / N)  # (56)
         c_1 = 2 / ((N + 1.3) ** 2 + mu_eff)  # (57)
-        c_mu = min(1 - c_1, 2 * max(0.0, mu_eff - 2 + 1 / mu_eff) / ((N + 2) ** 2 + mu_eff))  # (58)
+        c_mu = min(1 - c_1, 2 * (1 / 4 + mu_eff - 2 + 1 / mu_eff) / ((N + 2) ** 2 + mu_eff))  # (58)
         assert 0 < c_c <= 1 and 0 < c_1 < 1 and 0 <= c_mu <= 1 - c_1
 
         self.population, self.parents, self.weights, self.mu_eff = int(P), mu, w, mu_eff

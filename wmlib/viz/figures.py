@@ -30,6 +30,7 @@ COLORS = {
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DPI = 144
+FILM_DPI = 84  # an animation has many frames: smaller ones
 
 STYLE = {
     "figure.dpi": DPI,
@@ -50,8 +51,8 @@ STYLE = {
     "lines.linewidth": 1.8,
     "legend.frameon": False,
     "image.cmap": "viridis",
-    "svg.hashsalt": "wmlib",
 }
+mpl.rcParams.update(STYLE)  # for all figures of this process: one style, whoever draws
 
 
 def new_figure(
@@ -64,20 +65,17 @@ def new_figure(
         rows, columns: grid of axes.
         options: for `Figure.subplots`, for example `sharex=True`.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height))
-        axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, axes
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def to_png(figure: Figure, watermark: bool = False) -> bytes:
+def to_png(figure: Figure, watermark: bool = False, dpi: int = DPI) -> bytes:
     """Return the figure as PNG; with a watermark that says it comes from a smoke run."""
-    with mpl.rc_context(STYLE):
-        mark = _watermark(figure) if watermark else None
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-        if mark:
-            mark.remove()
+    mark = _watermark(figure) if watermark else None
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    if mark:
+        mark.remove()
     return buffer.getvalue()
 
 
@@ -102,7 +100,13 @@ def save_figure(run: Run, figure: Figure, name: str, alt: str, caption: str) -> 
     """
     png = to_png(figure, watermark=run.profile == "smoke")
     _register(run, f"{name}.png", png, name, alt, caption)
-    _show("image/png", png, alt, caption, width=round(figure.get_figwidth() * 96))
+    _show("image/png", png, alt, width=round(figure.get_figwidth() * 96))
+    _caption(caption)
+
+
+def show_figure(figure: Figure, alt: str) -> None:
+    """Show a figure that explains and reports nothing: it is not saved, but it needs its alt text all the same."""
+    _show("image/png", to_png(figure), alt, width=round(figure.get_figwidth() * 96))
 
 
 def save_animation(
@@ -124,9 +128,9 @@ def save_animation(
         ms: milliseconds a frame; the last one stays for two seconds.
     """
     smoke = run.profile == "smoke"
-    pictures = [Image.open(io.BytesIO(to_png(draw(i), smoke))).convert("RGB") for i in frames]
+    pictures = [Image.open(io.BytesIO(to_png(draw(i), smoke, FILM_DPI))).convert("RGB") for i in frames]
     # one palette for all frames, taken from the poster: no flicker, and a smaller file
-    still = to_png(draw(poster), smoke)
+    still = to_png(draw(poster), smoke, FILM_DPI)
     palette = Image.open(io.BytesIO(still)).convert("RGB").quantize(255, dither=Image.Dither.NONE)
     coded = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     buffer = io.BytesIO()
@@ -134,7 +138,8 @@ def save_animation(
     coded[0].save(buffer, format="GIF", save_all=True, append_images=coded[1:], duration=durations, loop=0, optimize=False)
     _register(run, f"{name}.png", still, f"{name}_poster", alt + " (one frame of the animation)", caption)
     _register(run, f"{name}.gif", buffer.getvalue(), name, alt, caption)
-    _show("image/gif", buffer.getvalue(), alt, caption, width=round(pictures[0].width * 96 / DPI))
+    _show("image/gif", buffer.getvalue(), alt, width=round(pictures[0].width * 96 / FILM_DPI))
+    _caption(caption)
 
 
 def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption: str) -> None:
@@ -148,9 +153,14 @@ def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption:
     results.write(run.results_file, record)
 
 
-def _show(kind: str, content: bytes, alt: str, caption: str, width: int) -> None:
-    from IPython.display import Markdown, display
+def _show(kind: str, content: bytes, alt: str, width: int) -> None:
+    from IPython.display import display
 
     shown = {kind: base64.b64encode(content).decode(), "text/plain": alt}
     display(shown, raw=True, metadata={kind: {"alt": alt, "width": width}})
-    display(Markdown(f"*{caption}*"))
+
+
+def _caption(text: str) -> None:
+    from IPython.display import Markdown, display
+
+    display(Markdown(f"*{text}*"))

@@ -12,8 +12,8 @@ def source(thing: Callable | type) -> str:
     """Return the source of a function or class without its docstring: the code that runs, so it cannot drift.
 
     Example:
-        >>> print(source(close_to).splitlines()[0])
-        def close_to(yours: float, truth: float, tolerance: float = 0.02) -> bool:
+        >>> print(source(check).splitlines()[0])
+        def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
     """
     text = textwrap.dedent(inspect.getsource(thing))
     node = ast.parse(text).body[0]
@@ -24,16 +24,29 @@ def source(thing: Callable | type) -> str:
     return "\n".join(lines)
 
 
-def show_source(thing: Callable | type) -> None:
-    """Show `source(thing)` in a notebook, with highlighting."""
+def show_source(thing: Callable | type, first: str = "", last: str = "") -> None:
+    """Show the source of a function or class in a notebook, with highlighting.
+
+    Args:
+        thing: whose source; its docstring is left out.
+        first, last: show only from the line that contains `first` to the next one that contains `last`.
+
+    Raises:
+        ValueError: no such line (the library has changed: change the notebook too).
+    """
     from IPython.display import Code, display
 
-    display(Code(source(thing), language="python"))
+    lines = source(thing).splitlines()
+    begin = _line_with(lines, first, 0)
+    end = _line_with(lines, last, begin) if last else len(lines) - 1
+    display(Code(textwrap.dedent("\n".join(lines[begin : end + 1])), language="python"))
 
 
-def close_to(yours: float, truth: float, tolerance: float = 0.02) -> bool:
-    """Return whether a number is within a relative tolerance of the truth."""
-    return math.isclose(yours, truth, rel_tol=tolerance, abs_tol=1e-9)
+def _line_with(lines: list[str], text: str, start: int) -> int:
+    for i in range(start, len(lines)):
+        if text in lines[i]:
+            return i
+    raise ValueError(f"no line with {text!r} in this source; look at it and change the notebook's show_source call")
 
 
 def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
@@ -52,7 +65,9 @@ def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
     """
     if yours is None:
         return "not answered yet: replace None by your number and run the cell again"
-    if not isinstance(yours, int | float):
+    try:
+        yours = float(yours)
+    except (TypeError, ValueError):
         return f"yours is {yours!r}; give a number"
-    verdict = "right" if close_to(yours, truth, tolerance) else "not yet"
+    verdict = "right" if math.isclose(yours, truth, rel_tol=tolerance, abs_tol=1e-9) else "not yet"
     return f"{verdict}: yours {yours:g}, true {truth:g}"

@@ -8,8 +8,8 @@ from wmlib.experiment.atomic import write_atomically
 BEGIN, END = "<!-- claims: written by `python -m wmlib readme` -->", "<!-- end of claims -->"
 
 
-def claims_table(figures: Path) -> str:
-    """Return the table of claims in Markdown, one row a claim, from all notebooks' results.
+def claims_table(figures: Path, only: str = "*") -> str:
+    """Return the table of claims in Markdown, one row a claim, from the results of all notebooks or of the one named.
 
     Source: figures/*/results.json; nothing in it is typed by hand.
     """
@@ -17,7 +17,7 @@ def claims_table(figures: Path) -> str:
         "| notebook | claim (source) | reported | measured here, 95 % interval | n | verdict |",
         "|---|---|---|---|---|---|",
     ]
-    for file in sorted(figures.glob("*/results.json")):
+    for file in sorted(figures.glob(f"{only}/results.json")):
         found = results.read(file)
         for c in found["claims"]:
             ours = f"{c['measure']}: **{c['ours']:.3g}** [{c['interval'][0]:.3g}, {c['interval'][1]:.3g}]"
