@@ -128,7 +128,7 @@ class Mixture(NamedTuple):
         when components do not overlap, and near it otherwise. The *likeliest* component (largest π_k) may be another
         one: a broad one can hold more mass and yet be lower.
 
-        Source: Bishop 1994, "most probable output" (largest α_k / σ_k^c).
+        Source: Bishop 1994, the most probable output taken as the centre with the largest α_k / σ_k^c.
         """
         shared = self.logits.shape[-1] != self.means.shape[-1]
         height = self.logits - (self.log_stds.sum(-1, keepdim=True) if shared else self.log_stds)
@@ -142,8 +142,8 @@ class Mixture(NamedTuple):
 class _LogDensity(torch.autograd.Function):
     """ln Σ_k π_k N(target | μ_k, σ_k²) over the axis K, with its gradient written by hand.
 
-    The same value comes out of three lines of ordinary PyTorch (the tests compare them). This is the hot loop of training
-    a world model, and the hand-written gradient needs a third fewer passes over memory.
+    Three lines of ordinary PyTorch give the same value and gradient (the tests compare them), at about 1.6 times the cost:
+    this is the hot loop of training a world model. The price is that there is no second derivative.
     """
 
     @staticmethod

@@ -8,7 +8,7 @@ from wmlib.experiment.atomic import write_atomically
 BEGIN, END = "<!-- claims: written by `python -m wmlib readme` -->", "<!-- end of claims -->"
 
 
-def claims_table(figures: Path, only: str = "*") -> str:
+def claims_table(figures: Path, only: str = "*", notebooks: str = "notebooks/") -> str:
     """Return the table of claims in Markdown, one row a claim, from the results of all notebooks or of the one named.
 
     Source: figures/*/results.json; nothing in it is typed by hand.
@@ -21,7 +21,7 @@ def claims_table(figures: Path, only: str = "*") -> str:
         found = results.read(file)
         for c in found["claims"]:
             ours = f"{c['measure']}: **{c['ours']:.3g}** [{c['interval'][0]:.3g}, {c['interval'][1]:.3g}]"
-            link = f"[{found['notebook'][:2]}](notebooks/{found['notebook']}.ipynb)"
+            link = f"[{found['notebook'][:2]}]({notebooks}{found['notebook']}.ipynb)"
             cells = (link, f"{c['text']} ({c['source']})", c["paper"], ours, str(c["n"]), f"**{c['verdict']}**: {c['rule']}")
             rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(rows)

@@ -1,0 +1,138 @@
+"""The pictures of notebook 02, each a function of stored numbers."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wmlib.viz.figures import COLORS, MARKERS, new_figure
+
+TITLES = {"author": "the author's toy", "bishop": "Bishop's inverse problem"}
+
+
+def _scatter(ax: Axes, x: list, y: list, color: str) -> None:
+    ax.plot(x, y, "o", color=COLORS[color], markersize=2, alpha=0.6)
+
+
+def draw_fits(data: dict) -> Figure:
+    """Draw data, least squares and samples of the mixture, one row a problem.
+
+    Args:
+        data: by problem: x, y (M,) data; grid, line (G,) the least-squares curve; sample_x, sample_y (S,) of the mixture.
+    """
+    figure, axes = new_figure(8.4, 5.6, rows=len(data), columns=3, sharey=True)
+    for row, (problem, d) in zip(axes, data.items(), strict=True):
+        _scatter(row[0], d["x"], d["y"], "grey")
+        _scatter(row[1], d["x"], d["y"], "grey")
+        row[1].plot(d["grid"], d["line"], color=COLORS["orange"], linewidth=3)
+        _scatter(row[2], d["sample_x"], d["sample_y"], "blue")
+        low, high = min(d["grid"]), max(d["grid"])
+        for ax, title in zip(row, ("data", "least squares", "mixture, samples"), strict=True):
+            ax.set(xlim=(low, high), ylim=(-0.15, 1.15), xlabel="x", title=title)
+        row[0].set_ylabel(f"{TITLES[problem]}\ny")
+    return figure
+
+
+def draw_components(data: dict) -> Figure:
+    """Draw each component's mean over x, opaque where its weight is large, with a band of one standard deviation.
+
+    Args:
+        data: by problem: grid (G,), weights, means, stds (G, K).
+    """
+    figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
+    colors = list(COLORS.values())
+    for ax, (problem, d) in zip(axes[0], data.items(), strict=True):
+        grid = np.asarray(d["grid"])
+        weights, means, stds = (np.asarray(d[k]) for k in ("weights", "means", "stds"))
+        for k in range(weights.shape[1]):
+            color = colors[k % len(colors)]
+            for i in range(0, len(grid) - 1):
+                part, alpha = slice(i, i + 2), float(weights[i, k])
+                if alpha > 0.02:
+                    low, high = means[part, k] - stds[part, k], means[part, k] + stds[part, k]
+                    ax.fill_between(grid[part], low, high, color=color, alpha=0.35 * alpha, linewidth=0)
+                    ax.plot(grid[part], means[part, k], color=color, alpha=alpha, linewidth=2.4)
+            top = weights[:, k].argmax()
+            if weights[top, k] > 0.2:
+                ax.plot(grid[top], means[top, k], MARKERS[k % len(MARKERS)], color=color, markersize=8, markeredgecolor="white")
+        ax.set(xlim=(grid[0], grid[-1]), ylim=(-0.15, 1.15), xlabel="x", title=TITLES[problem])
+    axes[0, 0].set_ylabel("y")
+    return figure
+
+
+def draw_density(data: dict) -> Figure:
+    """Draw the true conditional density beside the fitted one, as heat maps, and a cut through both.
+
+    Args:
+        data: x (G,), y (H,), true and model (G, H), cut: index into x.
+    """
+    figure, axes = new_figure(8.8, 3.6, columns=3)
+    extent = (data["x"][0], data["x"][-1], data["y"][0], data["y"][-1])
+    true, model = np.asarray(data["true"]), np.asarray(data["model"])
+    for ax, density, title in zip(axes[0], (true, model), ("true p(y | x)", "mixture p(y | x)"), strict=False):
+        ax.imshow(density.T, extent=extent, origin="lower", aspect="auto", vmin=0, vmax=true.max())
+        ax.axvline(data["x"][data["cut"]], color="white", linestyle=":")
+        ax.set(xlabel="x", ylabel="y", title=title)
+        ax.grid(False)
+    draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], data["x"][data["cut"]])
+    return figure
+
+
+def draw_cut(ax: Axes, y: np.ndarray, true: np.ndarray, model: np.ndarray, x: float) -> None:
+    """Draw the two densities of y at one x."""
+    ax.fill_between(y, true, color=COLORS["grey"], alpha=0.35, linewidth=0, label="true")
+    ax.plot(y, model, color=COLORS["blue"], label="mixture")
+    ax.set(xlabel="y", title=f"at x = {x:.2f}", xlim=(y[0], y[-1]))
+    ax.set_ylim(bottom=0)
+    ax.legend()
+
+
+def draw_excess(data: dict) -> Figure:
+    """Draw the mean KL from the truth against the number of components, least squares as a line.
+
+    Args:
+        data: by problem: components (C,), excess (C, fits), least_squares (fits,), linear (fits,): without non-linearity.
+    """
+    figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
+    for ax, (problem, d) in zip(axes[0], data.items(), strict=True):
+        k, excess = np.asarray(d["components"]), np.asarray(d["excess"])
+        for fits in excess.T:
+            ax.plot(k, fits, "o", color=COLORS["blue"], markersize=4, alpha=0.5)
+        ax.plot(k, np.median(excess, axis=1), "-", color=COLORS["blue"], label="mixture (line: median)")
+        ax.axhline(np.median(d["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
+        at = np.full(len(d["linear"]), d["author_components"])
+        ax.plot(at * 1.06, d["linear"], "^", color=COLORS["pink"], markersize=6, label="no non-linearity")
+        ax.set_xscale("log")
+        ax.set_xticks(k, [str(v) for v in k])
+        ax.minorticks_off()
+        ax.set(xlabel="components K", title=TITLES[problem])
+        ax.set_ylim(bottom=0)
+    axes[0, 0].set_ylabel("mean KL from the truth, nats")
+    axes[0, -1].legend()
+    return figure
+
+
+def draw_public(data: dict) -> Figure:
+    """Draw what two differences of the public code do.
+
+    Args:
+        data: linear: x, y (S,) samples without non-linearity; right and wrong: x, y (S,) samples of the hard dimension.
+    """
+    figure, axes = new_figure(8.4, 3.4, columns=3, sharey=True)
+    panels = (
+        ("linear", "pink", "no non-linearity"),
+        ("right", "blue", "two dimensions:\nsum of logarithms"),
+        ("wrong", "pink", "two dimensions:\nlogarithm of a sum"),
+    )
+    for ax, (name, color, title) in zip(axes[0], panels, strict=True):
+        _scatter(ax, data[name]["x"], data[name]["y"], color)
+        ax.set(xlabel="x", title=title, ylim=(-0.35, 1.35))
+    axes[0, 0].set_ylabel("y")
+    return figure
+
+
+def draw_conditional(y: np.ndarray, true: np.ndarray, model: np.ndarray, x: float) -> Figure:
+    """Draw the densities of y at one x, for the sliders."""
+    figure, axes = new_figure(6.4, 3.4)
+    draw_cut(axes[0, 0], y, true, model, x)
+    axes[0, 0].set(ylabel="density", ylim=(0, max(12.0, 1.05 * float(true.max()))))
+    return figure
