@@ -82,8 +82,8 @@ def draw_cut(ax: Axes, y: np.ndarray, true: np.ndarray, model: np.ndarray, x: fl
     ax.fill_between(y, true, color=COLORS["grey"], alpha=0.35, linewidth=0, label="true")
     ax.plot(y, model, color=COLORS["blue"], label="mixture")
     ax.set(xlabel="y", title=f"at x = {x:.2f}", xlim=(y[0], y[-1]))
-    ax.set_ylim(bottom=0)
-    ax.legend()
+    ax.set_ylim(0, 1.4 * max(true.max(), model.max()))
+    ax.legend(loc="upper left", ncols=2, columnspacing=1.0)
 
 
 def draw_excess(data: dict) -> Figure:
