@@ -3,24 +3,23 @@
 #   ./run_all.sh                            all notebooks, figures, gallery     ./run_all.sh test [pytest arguments]
 #   ./run_all.sh 01 --profile smoke -p …    see: ./run_all.sh run --help        ./run_all.sh lab
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$PWD
+CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")"
 
 suitable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
-# 1. a Python environment: the active one (venv or conda) if its Python is new enough, else .venv
-if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] && suitable python; then
-  python=$(command -v python)
+# 1. a Python environment: the active one (venv, or conda but not its base) if its Python is new enough, else .venv
+active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
+if [ -n "$active" ] && [ "${VIRTUAL_ENV:-}${CONDA_DEFAULT_ENV:-}" != base ] && suitable "$active/bin/python"; then
+  python=$active/bin/python
 else
   python=$PWD/.venv/bin/python
   if ! suitable "$python"; then
-    for base in python3 python3.14 python3.13 python3.12 python3.11 ""; do
-      [ -n "$base" ] && suitable "$base" && break
-    done
+    for base in python3.11 python3.12 python3.13 python3.14 python3 ""; do suitable "$base" && break; done
     if [ -z "$base" ]; then
-      echo "run_all.sh: no Python >= 3.11 found. Install one (Debian/Ubuntu: apt install python3 python3-venv; macOS: brew install python), or activate a conda environment that has it." >&2
-      exit 1
+      echo "run_all.sh: no Python >= 3.11 found. Install one (Debian/Ubuntu: apt install python3 python3-venv; macOS: brew install python), or activate a conda environment that has it." >&2; exit 1
     fi
-    "$base" -m venv --clear .venv || { echo "run_all.sh: $base cannot make .venv (Debian/Ubuntu: apt install python3-venv)." >&2; exit 1; }
+    "$base" -m venv --clear .venv || { rm -rf .venv; echo "run_all.sh: $base cannot make .venv (Debian/Ubuntu: apt install python3-venv)." >&2; exit 1; }
   fi
 fi
 
@@ -28,10 +27,11 @@ fi
 stamp=$("$python" -c 'import sys; print(sys.prefix)')/.wmlib-installed
 if ! cat "$PWD/pyproject.toml" constraints.txt <(pwd) | cmp -s - "$stamp"; then
   echo "run_all.sh: installing into $(dirname "$stamp") (a few minutes, once)"
+  "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
   "$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,dev]"
   cat "$PWD/pyproject.toml" constraints.txt <(pwd) > "$stamp"
 fi
 
 # 3. the work
 if [ "${1:-}" = test ]; then shift; exec "$python" -m pytest "$@"; fi
-exec "$python" -m wmlib "$@"
+cd -- "$here" && exec "$python" -m wmlib "$@"

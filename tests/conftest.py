@@ -5,9 +5,14 @@ import os
 # one thread a process, before NumPy and torch are loaded: repeatable to the bit
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+# a slow disk is not a failure
+hypothesis.settings.register_profile("wmlib", deadline=None)
+hypothesis.settings.load_profile("wmlib")
 
 TOML = """
 [01_good]
@@ -28,7 +33,8 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "notebooks/profiles.toml").write_text(TOML)
     monkeypatch.setenv("WMLIB_ROOT", str(tmp_path))
     for name in ("WMLIB_OUT", "WMLIB_FRESH"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # remembered, and so put back
+        monkeypatch.delenv(name)
     return Project(tmp_path)
 
 

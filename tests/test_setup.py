@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,23 @@ def test_constraints_pin_every_dependency_inside_its_range():
     for requirement in map(Requirement, itertools.chain(*lists)):
         version = pinned[requirement.name.lower().replace("_", "-")]
         assert requirement.specifier.contains(version), f"{requirement} against {version}"
+
+
+def test_constraints_pin_whatever_pip_may_install_here():
+    pinned = {r.name.lower().replace("_", "-") for r in constraints()}
+    asked, seen = [("wmlib", ("notebooks", "dev"))], set()
+    while asked:
+        name, extras = asked.pop()
+        name = name.lower().replace("_", "-").replace(".", "-")
+        if (name, extras) in seen or name.startswith("nvidia") or name == "triton":  # a CUDA build of torch pins its own
+            continue
+        seen.add((name, extras))
+        assert name in pinned | {"wmlib"}, f"{name} is not pinned in constraints.txt"
+        for requirement in map(Requirement, metadata.requires(name) or []):
+            markers = [{"extra": extra} for extra in (*extras, "")]
+            if requirement.marker is None or any(requirement.marker.evaluate(m) for m in markers):
+                asked.append((requirement.name, tuple(sorted(requirement.extras))))
+    assert len(seen) > 80
 
 
 def test_environment_yml_has_the_agreed_shape():
@@ -99,6 +117,7 @@ STAND_IN = """#!/bin/bash
 case "$1 $2" in
   "-c import sys; sys.exit"*) exit {old} ;;
   "-c import sys; print"*) dirname "$(dirname "$0")" ;;
+  "-m pip") [ "$3" = --version ] || echo "${{@:1}}" >> "$CALLS" ;;
   "-m venv") mkdir -p "${{@: -1}}/bin"; cp "$0" "${{@: -1}}/bin/python"; echo venv >> "$CALLS" ;;
   *) echo "${{@:1}}" >> "$CALLS" ;;
 esac
@@ -134,6 +153,24 @@ def test_tests_and_lab_and_an_active_environment(clone):
     assert "venv" not in calls and calls[-1] == "-m wmlib list" and (clone / ".wmlib-installed").exists()
 
 
+def test_a_stale_or_base_environment_is_not_taken(clone):
+    (clone / "conda/bin").mkdir(parents=True)
+    shutil.copy(clone / "project/run_all.sh", clone / "conda/bin/python")
+    call(clone)
+    for stale in ({"VIRTUAL_ENV": "/no/such/env"}, {"CONDA_PREFIX": str(clone), "CONDA_DEFAULT_ENV": "base"}):
+        call(clone, "list", **stale)
+        assert not (clone / ".wmlib-installed").exists()
+
+
+def test_the_callers_folder_is_kept_for_relative_paths(clone):
+    (clone / "bin/python3.11").parent.mkdir(exist_ok=True)
+    done, _ = call(clone)
+    assert done.returncode == 0
+    (clone / "project/.venv/bin/python").write_text((clone / "bin/python3").read_text().replace('*) echo "', '*) echo "$PWD '))
+    assert call(clone, "list")[1][-1] == "/ -m wmlib list"
+    assert call(clone, "test")[1][-1] == f"{clone}/project -m pytest"
+
+
 def test_without_a_new_enough_python_it_says_what_to_install(clone):
     done, calls = call(clone, old=1)
     assert done.returncode == 1 and not calls
@@ -144,7 +181,7 @@ def test_python_m_wmlib_lab_listens_on_loopback_and_keeps_the_token(monkeypatch)
     from wmlib import __main__
 
     seen = []
-    monkeypatch.setattr(__main__.subprocess, "call", lambda command: seen.append(command) or 0)
-    assert __main__.main(["lab", "--no-browser"]) == 0
+    monkeypatch.setattr(__main__.os, "execv", lambda program, command: seen.append(command))
+    __main__.main(["lab", "--no-browser"])
     assert "--ServerApp.ip=127.0.0.1" in seen[0] and seen[0][-1] == "--no-browser"
     assert not any("token" in word for word in seen[0])

@@ -2,19 +2,25 @@
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from wmlib.experiment import paths, profiles, runner
+from wmlib.experiment import paths, profiles, results, runner
 from wmlib.experiment.profiles import SettingError
 
-COMMANDS = ("run", "list", "gallery", "readme", "lab")
+FLAGS = ("--profile", "--out", "--seed", "--device", "-p", "--fresh", "--jobs", "--cell-timeout", "--help")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> None:
+        raise SettingError(f"{message} (see ./run_all.sh run --help)")
 
 
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(prog="wmlib", description="Run the notebooks, draw their figures, build the gallery.")
+    main = Parser(prog="wmlib", description="Run the notebooks, draw their figures, build the gallery.")
     commands = main.add_subparsers(dest="command", required=True)
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
@@ -37,17 +43,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or (arguments[0] not in COMMANDS and arguments[0] not in ("-h", "--help")):
+    if not arguments or (arguments[0] not in runner.COMMANDS and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
-    options, rest = parser().parse_known_args(arguments)
-    if rest and options.command != "lab":
-        parser().error(f"unrecognized arguments: {' '.join(rest)}")
-    options.rest = rest
-    if getattr(options, "out", None):
-        os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
     try:
+        options, options.rest = parser().parse_known_args(arguments)
+        if options.rest and options.command != "lab":
+            raise SettingError(f"unknown option {options.rest[0]!r}.{profiles.nearest(options.rest[0], FLAGS)}")
+        if getattr(options, "out", None):
+            os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
         return globals()[f"command_{options.command}"](options)
-    except SettingError as error:
+    except (SettingError, results.ResultsError, FileNotFoundError) as error:
         print(f"wmlib: {error}", file=sys.stderr)
         return 2
 
@@ -98,11 +103,8 @@ def command_gallery(options: argparse.Namespace) -> int:
 
 def command_list(options: argparse.Namespace) -> int:
     profiles.choose("profile", options.profile, profiles.PROFILES)
-    from wmlib.experiment import results
-    from wmlib.experiment.run import title
-
     for name in runner.available():
-        print(f"{name}: {title(paths.notebooks() / f'{name}.ipynb')}")
+        print(f"{name}: {paths.title(paths.notebooks() / f'{name}.ipynb')}")
         for setting in profiles.read(name).values():
             value = getattr(setting, options.profile)
             print(f"    -p {setting.name}={value}  {setting.doc}; allowed: {setting.allowed()}")
@@ -118,10 +120,10 @@ def command_readme(options: argparse.Namespace) -> int:
     return 0
 
 
-def command_lab(options: argparse.Namespace) -> int:
+def command_lab(options: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
-    return subprocess.call([*lab, *options.rest])
+    os.execv(sys.executable, [*lab, *options.rest])  # becomes JupyterLab, so that Ctrl-C is its own
 
 
 if __name__ == "__main__":

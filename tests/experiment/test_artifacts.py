@@ -1,4 +1,5 @@
 import json
+import os
 import time
 import types
 import warnings
@@ -42,6 +43,7 @@ def module(tmp_path, source):
 
     file = tmp_path / f"m{time.monotonic_ns()}.py"
     file.write_text(source)
+    os.utime(file, (1, 1))
     spec = importlib.util.spec_from_file_location(file.stem, file)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
@@ -56,7 +58,14 @@ def test_changed_code_is_another_artifact_and_a_changed_comment_is_not(tmp_path)
     assert isinstance(plain, types.ModuleType)
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "empty manifest"])
+def test_code_that_was_edited_after_it_was_loaded_is_refused(tmp_path):
+    edited = module(tmp_path, "def f(x):\n    return x + 1\n")
+    os.utime(edited.__file__)
+    with pytest.raises(RuntimeError, match="was edited after this kernel started: restart the kernel"):
+        code_hash([edited])
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "empty manifest", "null manifest"])
 def test_damage_is_named_and_the_artifact_made_again(cache, make, damage):
     folder = cache.folder("stage", lambda f: (f / "data.bin").write_bytes(b"x" * 100) and make(), {})
     file = folder / ("manifest.json" if "manifest" in damage else "data.bin")
@@ -64,6 +73,8 @@ def test_damage_is_named_and_the_artifact_made_again(cache, make, damage):
         file.unlink()
     elif damage == "empty manifest":
         file.write_text("{}")
+    elif damage == "null manifest":
+        file.write_text("null")
     else:
         file.write_bytes(file.read_bytes()[:-5] if damage in ("truncate", "manifest") else b"y" + file.read_bytes()[1:])
     with pytest.warns(ArtifactWarning, match=rf"stage-.* is damaged: {file.name} "):
@@ -80,6 +91,8 @@ def test_an_interrupted_stage_goes_on_from_what_it_left(cache):
         part = folder / "part"
         if not part.exists():
             part.write_text("first half")
+            (folder / ".x.abc.tmp").touch()  # as a killed write leaves it
+            (folder / "manifest.json").write_text("of an attempt that ended before the rename")
             raise KeyboardInterrupt
         (folder / "whole").write_text(part.read_text() + ", second half")
         part.unlink()
@@ -124,3 +137,18 @@ def test_time_that_earlier_runs_spent_is_known(tmp_path):
 def test_a_bad_name_is_refused(cache, make):
     with pytest.raises(ValueError, match=r"name: got '\.\./x'"):
         cache.values("../x", make, {})
+
+
+def test_fresh_does_not_go_on_from_an_older_attempt(tmp_path):
+    def make(folder, seen=[]):  # noqa: B006 (remembers its calls)
+        seen.append(sorted(p.name for p in folder.iterdir() if p.name == "part"))
+        (folder / "part").touch()
+        if len(seen) < 3:
+            raise KeyboardInterrupt
+        return seen
+
+    for cache in (ArtifactCache(tmp_path), ArtifactCache(tmp_path)):
+        with pytest.raises(KeyboardInterrupt):
+            cache.folder("stage", make, {})
+    ArtifactCache(tmp_path, fresh_since=time.time()).folder("stage", make, {})
+    assert make.__defaults__[0] == [[], ["part"], []]

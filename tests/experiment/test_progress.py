@@ -17,6 +17,16 @@ def test_a_log_gets_few_plain_lines_and_the_end(monkeypatch):
     assert "\r" not in log.getvalue()
 
 
+def test_a_slow_loop_gets_a_line_every_ten_seconds(monkeypatch):
+    log, now = io.StringIO(), [1000.0]
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr(module._Line, "_time", lambda self: now[0], raising=False)
+    for _ in progress(range(100), "adding"):
+        now[0] += 1.0
+    assert 8 <= len(log.getvalue().splitlines()) <= 12
+
+
 @pytest.fixture
 def kernel(monkeypatch):
     """A stand-in for a Jupyter kernel that records displays."""

@@ -120,3 +120,10 @@ def test_a_run_caches_by_seed_and_setting(project):
         run = Run("01_good", "quick", seed, "cpu")
         assert run.cached("stage", lambda s=steps: calls.append(s) or {"s": s}, steps=steps) == {"s": steps}
     assert calls == [2, 2, 3]
+
+
+def test_many_negative_numbers_are_written_at_once_and_texts_are_left_alone(run, stored):
+    stored["data"] = {"x": [-1.5] * 5000 + [None], "text": "[ 1, 2 ]", "y": [[-1, -2.5e-7], [3, 4]]}
+    results.write(run.results_file, stored)
+    assert results.read(run.results_file)["data"] == stored["data"]
+    assert "[3, 4]" in run.results_file.read_text()

@@ -72,6 +72,9 @@ def test_parameters_go_only_where_they_are_known(three):
         (["-p", "seed=2"], "use --seed 2"),
         (["--jobs", "0"], "jobs: got 0"),
         (["--cell-timeout", "0"], "cell-timeout: got 0"),
+        (["--porfile", "smoke"], "unknown option '--porfile'.*Did you mean '--profile'"),
+        (["--seed", "x"], "seed.*invalid int value: 'x'"),
+        (["galery"], "Did you mean 'gallery'"),
         (["--out", "FILE"], "out: cannot write to .*; name another folder with --out"),
         (["--out", "/proc/nowhere"], "out: cannot write to"),
     ],
@@ -201,14 +204,29 @@ def test_a_stop_ends_all_processes_leaves_nothing_half_and_the_next_call_goes_on
     assert log.read_text() == "012345"  # no step lost, none done twice
 
 
-def test_fresh_reaches_the_kernels(three, monkeypatch, capsys):
-    from wmlib import __main__
+def test_fresh_makes_cached_stages_again(project, tmp_path):
+    log = tmp_path / "log"
+    cell = "from wmlib.experiment.run import Run\nrun = Run('01_good', profile, seed, device)\n"
+    project.notebook("01_good", cell + f"run.cached('stage', lambda: open({str(log)!r}, 'a').write('x'))")
+    for arguments, made in (((), "x"), ((), "x"), (("--fresh",), "xx")):
+        assert wmlib("01", *arguments).returncode == 0
+        assert log.read_text() == made
 
-    monkeypatch.setenv("WMLIB_FRESH", "0")  # so that it is put back
-    monkeypatch.setattr(__main__.runner, "run", lambda jobs, *_: [setattr(j, "status", "failed") for j in jobs])
-    start = time.time()
-    __main__.main(["run", "--fresh"])
-    assert start <= float(os.environ["WMLIB_FRESH"]) <= time.time()
+
+def test_a_broken_notebook_file_is_a_failure_and_the_others_run(project):
+    project.notebook("02_other", "pass")
+    (project.path / "notebooks/01_good.ipynb").write_text("<<<<<<< not a notebook")
+    jobs = plan()
+    run_in_process(jobs)
+    assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb could not be executed" in jobs[0].error
+
+
+def test_a_damaged_result_is_one_line(three, capsys):
+    from wmlib.__main__ import main
+
+    (three.path / "figures/01_good").mkdir(parents=True)
+    (three.path / "figures/01_good/results.json").write_text("{}")
+    assert main(["list"]) == 2 and capsys.readouterr().err.count("\n") == 1
 
 
 def test_list_shows_settings_and_last_result(three, capsys):

@@ -1,9 +1,9 @@
 """The artifact cache: an expensive stage is made once, found again by what determines it, and never used when damaged.
 
-An artifact is a folder `NAME-HASH/` of files and a `manifest.json`. HASH covers the settings and the source of the modules
-that make it (comments and docstrings aside), so a changed setting or a changed algorithm makes a new artifact and a moved
-comment does not. While it is being made it lies in `NAME-HASH.partial/`, where a checkpoint survives a kill; the rename at
-the end makes it whole.
+An artifact is a folder `NAME-HASH/` of files and a `manifest.json`. HASH covers the settings, the versions of the numerical
+packages and the source of the modules that make it (comments and docstrings aside): a changed setting or algorithm makes a
+new artifact and a moved comment does not. While it is being made it lies in `NAME-HASH.partial/`, where a checkpoint
+survives a kill; the rename at the end makes it whole.
 """
 
 import ast
@@ -25,6 +25,8 @@ from wmlib.experiment import checkpoint
 from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.environment import versions
 
+_LOADED = time.time()  # a module that is edited later is not the code that runs here
+
 
 class ArtifactWarning(UserWarning):
     """An artifact was damaged and is made again."""
@@ -34,6 +36,8 @@ def code_hash(modules: Iterable[ModuleType]) -> str:
     """Return a hash of what the modules do: their syntax trees without docstrings and comments."""
     sha = hashlib.sha256()
     for module in modules:
+        if os.path.getmtime(inspect.getsourcefile(module)) > _LOADED:
+            raise RuntimeError(f"{module.__name__} was edited after this kernel started: restart the kernel and run again")
         tree = ast.parse(inspect.getsource(module))
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
@@ -88,7 +92,8 @@ class ArtifactCache:
         if not name or not all(c.isalnum() or c in "-_" for c in name):
             raise ValueError(f"name: got {name!r}; allowed are letters, digits, - and _, for example 'success-rates'")
         settings = json.loads(json.dumps(dict(settings), sort_keys=True))
-        key = hashlib.sha256(f"{json.dumps(settings, sort_keys=True)}{code_hash(code)}".encode()).hexdigest()[:16]
+        determined_by = json.dumps([settings, versions(), code_hash(code)], sort_keys=True)
+        key = hashlib.sha256(determined_by.encode()).hexdigest()[:16]
         final = self.path / f"{name}-{key}"
         self.path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / f".{name}-{key}.lock"):  # a second process waits and then finds it made
@@ -114,7 +119,7 @@ class ArtifactCache:
                     fault = f"{file} is missing"
                 elif file_sha256(folder / file) != facts["sha256"]:
                     fault = f"{file} has changed (its checksum does not match)"
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             fault = f"manifest.json cannot be read ({error})"
         if fault is None:
             return manifest
@@ -123,16 +128,24 @@ class ArtifactCache:
 
     def _make(self, final: Path, name: str, make: Callable[[Path], None], settings: dict) -> None:
         partial = final.with_name(final.name + ".partial")
-        clock = partial / ".seconds"  # time spent by earlier, killed attempts is part of the cost
+        clock = partial / ".seconds"  # time spent by earlier, stopped attempts is part of the cost
         if clock.exists() and clock.stat().st_mtime < self.fresh_since:
             shutil.rmtree(partial)
         partial.mkdir(exist_ok=True)
+        for left in [*partial.rglob(".*.tmp"), partial / "manifest.json"]:  # of an attempt that was killed
+            left.unlink(missing_ok=True)
         before = float(clock.read_text()) if clock.exists() else 0.0
         start = time.monotonic()
+
+        def write_clock() -> None:
+            seconds = str(before + time.monotonic() - start)
+            write_atomically(clock, lambda temporary: temporary.write_text(seconds))
+
+        write_clock()  # marks the beginning of this attempt, for `fresh_since`
         try:
             make(partial)
         finally:
-            clock.write_text(str(before + time.monotonic() - start))
+            write_clock()
         seconds = float(clock.read_text())
         clock.unlink()
         files = sorted(p for p in partial.rglob("*") if p.is_file())

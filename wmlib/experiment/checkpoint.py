@@ -108,7 +108,7 @@ def _encode(node: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
     if isinstance(node, torch.Tensor):
         kind, tensor = "tensor", node.detach().cpu()
     elif isinstance(node, np.ndarray) and node.dtype.kind in "biuf":
-        kind, tensor = "array", torch.from_numpy(np.ascontiguousarray(node).reshape(node.shape))
+        kind, tensor = "array", torch.from_numpy(np.array(node, order="C"))
     elif isinstance(node, torch.Generator):
         kind, tensor = "torch_generator", node.get_state()
     if tensor is None:

@@ -9,7 +9,9 @@ JupyterLab starts a kernel in `notebooks/`, the runner in the caller's folder: s
 | executed notebooks, cache, gallery | `build/PROFILE/…` | `DIR/…` |
 """
 
+import json
 import os
+import re
 from pathlib import Path
 
 
@@ -28,9 +30,9 @@ def root() -> Path:
 
 
 def output(profile: str) -> Path:
-    """Return the folder that takes everything that is built: `WMLIB_OUT`, else `build/PROFILE`."""
+    """Return the folder that takes everything that is built: `WMLIB_OUT` (relative to the root), else `build/PROFILE`."""
     redirected = os.environ.get("WMLIB_OUT")
-    return Path(redirected).resolve() if redirected else root() / "build" / profile
+    return (root() / redirected).resolve() if redirected else root() / "build" / profile
 
 
 def figures(profile: str) -> Path:
@@ -43,3 +45,10 @@ def figures(profile: str) -> Path:
 def notebooks() -> Path:
     """Return the folder of the notebooks' sources and of `profiles.toml`."""
     return root() / "notebooks"
+
+
+def title(notebook: Path) -> str:
+    """Return a notebook's title: its first heading, without marks."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    heading = re.search(r"^# (.+)$", "".join(cells[0]["source"]), flags=re.MULTILINE)
+    return heading[1].strip() if heading else notebook.stem

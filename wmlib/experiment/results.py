@@ -206,7 +206,7 @@ def write(path: Path, results: dict) -> None:
 
 def _short_lists(text: str) -> str:
     """Put innermost lists of numbers on one line, so that the file can be read and its changes be seen."""
-    return re.sub(r"\[\s+((?:-?[\d.e+-]+,\s+)*-?[\d.e+-]+)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
+    return re.sub(r"\[\n\s*((?:[-+\d.e]+,\s+)*[-+\d.e]+)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
 
 
 def read(path: Path) -> dict:

@@ -6,9 +6,7 @@ rates = run.cached("success-rates", lambda: study(...), code=[cma_es], populatio
 run.store(headline=..., claims=[judge(claim, estimate)], data={"success": rates})
 """
 
-import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -86,7 +84,7 @@ class Run:
         record = {
             "schema": results.SCHEMA_VERSION,
             "notebook": self.notebook,
-            "title": title(paths.notebooks() / f"{self.notebook}.ipynb"),
+            "title": paths.title(paths.notebooks() / f"{self.notebook}.ipynb"),
             "profile": self.profile,
             "seed": self.seed,
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
@@ -126,10 +124,3 @@ def choose_device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise profiles.SettingError("device: got 'cuda', but PyTorch finds no CUDA GPU here; use auto or cpu")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def title(notebook: Path) -> str:
-    """Return a notebook's title: its first heading, without marks."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    heading = re.search(r"^# (.+)$", "".join(cells[0]["source"]), flags=re.MULTILINE)
-    return heading[1].strip() if heading else notebook.stem

@@ -10,8 +10,9 @@ import os
 import re
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -24,6 +25,7 @@ from wmlib.experiment.worker import execute
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
+COMMANDS = ("run", "list", "gallery", "readme", "lab", "test")  # a word that is none of them is taken for a notebook
 GRACE = 5.0  # seconds between asking a process to end and ending it
 
 
@@ -74,7 +76,8 @@ def select(words: Sequence[str], names: list[str]) -> list[str]:
         else:
             found = [n for n in names if n == word.removesuffix(".ipynb")]
         if not found:
-            raise SettingError(f"notebook: got {word!r}; there are {', '.join(names)}.{profiles.nearest(word, names)}")
+            near = profiles.nearest(word, [*names, *COMMANDS])
+            raise SettingError(f"notebook: got {word!r}; there are {', '.join(names)}.{near}")
         chosen.update(found)
     return [n for n in names if n in chosen] if words else names
 
@@ -172,9 +175,9 @@ def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
     """
     running: dict[Any, _Worker] = {}
     waiting = list(jobs)
-    try:
-        with _sigterm_as_interrupt():
-            while waiting or running:
+    with _stop_signals() as stop:
+        try:
+            while (waiting or running) and not stop.is_set():
                 while waiting and len(running) < workers:
                     worker = _Worker(waiting.pop(0))
                     running[worker.pipe] = worker
@@ -189,27 +192,22 @@ def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
                     changed(worker.job)
                 for worker in running.values():
                     changed(worker.job)
-    finally:
-        for worker in running.values():
-            worker.stop()
-            changed(worker.job)
+        finally:
+            for worker in running.values():
+                worker.stop()
+                changed(worker.job)
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def _sigterm_as_interrupt():
-    """Let SIGTERM do what Ctrl-C does; a second signal while kernels are being ended is ignored."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGINT)}
+def _stop_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set: looked at between two steps, so that they never cut one in half."""
+    stop = threading.Event()
+    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    else:
+        yield stop
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -256,8 +254,10 @@ class _Worker:
         self.done = True
         self.job.seconds, self.job.status, self.job.line = self.job.elapsed, kind, ""
         self._end_processes()
-        if kind in ("ok", "failed"):
+        if kind in ("ok", "failed") and self.partial.exists():
             os.replace(self.partial, self.job.executed)
+        elif kind != "stopped":
+            self.job.executed.unlink(missing_ok=True)  # an older copy would look like this run's
         self.partial.unlink(missing_ok=True)
         self.job.error = content[0] if content else ""
 
@@ -266,10 +266,13 @@ class _Worker:
         self._finish("stopped", ["stopped by the user; the next run goes on from the cache and checkpoints"])
 
     def _end_processes(self) -> None:
-        # the kernel leads its own process group, so that its joblib workers and game engines end with it
+        # The kernel leads its own process group, so that its joblib workers and game engines end with it. It gets SIGINT: the
+        # cell raises KeyboardInterrupt and cleans up after itself. What is still there after GRACE is ended.
         if self.kernel:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.kernel, signal.SIGTERM)
+                os.killpg(self.kernel, signal.SIGINT)
+        else:
+            self.process.terminate()
         self.process.join(GRACE)
         if self.process.is_alive():
             self.process.kill()

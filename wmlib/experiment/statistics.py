@@ -51,7 +51,7 @@ def bootstrap(
     value = float(statistic(scores, axis=None))
     runs = len(scores)
     if runs == 1:
-        return Estimate(value, -np.inf, np.inf, 1)  # one run says nothing about spread
+        raise ValueError("scores: got 1 run; an interval needs at least 2")
 
     def pooled(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
         return statistic(np.concatenate(np.broadcast_arrays(*columns), axis=axis), axis=axis)

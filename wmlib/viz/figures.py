@@ -52,6 +52,7 @@ STYLE = {
     "legend.frameon": False,
     "image.cmap": "viridis",
 }
+mpl.rcdefaults()  # not the style of the user's own matplotlibrc
 mpl.rcParams.update(STYLE)  # for all figures of this process: one style, whoever draws
 
 

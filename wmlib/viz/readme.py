@@ -1,4 +1,4 @@
-"""The README's claims table and figure gallery, generated from figures/*/results.json between two marks."""
+"""The README's claims table, generated from figures/*/results.json between two marks."""
 
 from pathlib import Path
 

@@ -3,6 +3,7 @@
 A notebook shows a static figure first (`save_figure`): an exported page and a notebook without a kernel show no sliders.
 """
 
+import html
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def explore(draw: Callable[..., Figure], alt: str, **sliders: Any) -> Any:
             layout={"width": "460px"},
         )
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
-    status = ipywidgets.HTML(f"<small>{alt}</small>")
+    status = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
 
     def redraw(change: Any = None) -> None:
         picture.value = to_png(draw(**{n: c.value for n, c in controls.items()}))
