@@ -1,0 +1,56 @@
+"""The committed figures are functions of the committed results: drawn again, they look the same."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wmlib.experiment import results
+from wmlib.viz import cma_es_figures, mdn_figures
+from wmlib.viz.figures import to_png
+
+FIGURES = Path(__file__).parents[2] / "figures"
+DRAWN = {
+    "01_cma_es_toy": {
+        "success": lambda d: cma_es_figures.draw_success(d["success"]),
+        "ends": lambda d: cma_es_figures.draw_ends(d["ends"]),
+        "sweeps": lambda d: cma_es_figures.draw_sweeps(d["sweeps"]),
+        "slip": lambda d: cma_es_figures.draw_slip(d["slip"]),
+    },
+    "02_mixture_density_network": {
+        "fits": lambda d: mdn_figures.draw_fits(d["fits"]),
+        "components": lambda d: mdn_figures.draw_components(d["components"]),
+        "density": lambda d: mdn_figures.draw_density(d["density"]),
+        "excess": lambda d: mdn_figures.draw_excess(d["excess"]),
+        "public": lambda d: mdn_figures.draw_public(d["public"]),
+    },
+}
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+
+
+@pytest.mark.parametrize(("notebook", "name"), [(n, f) for n, figures in DRAWN.items() for f in figures])
+def test_a_figure_is_redrawn_from_its_results(notebook, name):
+    data = results.read(FIGURES / notebook / "results.json")["data"]
+    again = pixels(to_png(DRAWN[notebook][name](data)))
+    stored = pixels((FIGURES / notebook / f"{name}.png").read_bytes())
+    assert again.shape == stored.shape
+    assert np.abs(again - stored).mean() < 1  # of 255: other machines may smooth letters differently
+
+
+def test_the_films_poster_is_a_frame_of_its_results():
+    from wmlib.viz.figures import FILM_DPI
+
+    films = results.read(FIGURES / "01_cma_es_toy/results.json")["data"]["films"]
+    again = pixels(to_png(cma_es_figures.draw_films(films, 20), dpi=FILM_DPI))
+    assert np.abs(again - pixels((FIGURES / "01_cma_es_toy/search.png").read_bytes())).mean() < 1
+
+
+def test_the_sliders_pictures_are_drawn():
+    data = results.read(FIGURES / "02_mixture_density_network/results.json")["data"]["density"]
+    true, model = (np.array(data[k])[data["cut"]] for k in ("true", "model"))
+    assert len(to_png(mdn_figures.draw_conditional(np.array(data["y"]), true, model, 0.35))) > 5000
