@@ -46,7 +46,7 @@ def test_follows_the_skeleton(path):
     assert re.match(rf"# {path.stem[:2]} · ", cells[0].source)
     headings = [h for h in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)]
     assert headings == HEADINGS
-    assert 25 <= len(cells) <= 45
+    assert 25 <= len(cells) <= 60
     for cell, following in itertools.pairwise(cells):
         assert not (cell.cell_type == following.cell_type == "code"), f"no sentence between two code cells:\n{following.source}"
     for cell in cells:

@@ -56,3 +56,15 @@ def test_the_wrong_loss_is_the_logarithm_of_a_sum():
 def test_the_wrong_loss_neglects_the_hard_dimension():
     right, wrong = (toy_study.two_dimensions(r, (1, 2), 500, 5, 32, 500)["excess"] for r in (True, False))
     assert right < 0.8 and wrong > right + 1
+
+
+@pytest.mark.parametrize("name", ["author", "bishop"])
+def test_the_best_single_bell_is_the_sampled_one(name):
+    problem = toy_study.PROBLEMS[name]
+    x, y = problem.sample(2_000_000, np.random.default_rng(0))
+    bins = np.digitize(x, np.quantile(x, np.linspace(0, 1, 801)[1:-1]))
+    count = np.bincount(bins)
+    mean = np.bincount(bins, y) / count
+    variance = np.bincount(bins, (y - mean[bins]) ** 2) / count
+    entropy = 0.5 * (count * np.log(2 * np.pi * np.e * variance)).sum() / count.sum()
+    assert toy_study.best_single_bell(name) == pytest.approx(entropy - problem.conditional_entropy, abs=0.01)

@@ -90,7 +90,8 @@ def draw_excess(data: dict) -> Figure:
     """Draw the mean KL from the truth against the number of components, least squares as a line.
 
     Args:
-        data: by problem: components (C,), excess (C, fits), least_squares (fits,), linear (fits,): without non-linearity.
+        data: by problem: components (C,), excess (C, fits), least_squares (fits,), linear (fits,): without
+            non-linearity, one_bell: the optimum for K = 1.
     """
     figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
     for ax, (problem, d) in zip(axes[0], data.items(), strict=True):
@@ -99,6 +100,7 @@ def draw_excess(data: dict) -> Figure:
             ax.plot(k, fits, "o", color=COLORS["blue"], markersize=4, alpha=0.5)
         ax.plot(k, np.median(excess, axis=1), "-", color=COLORS["blue"], label="mixture (line: median)")
         ax.axhline(np.median(d["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
+        ax.axhline(d["one_bell"], color=COLORS["grey"], linestyle=":", label="best single bell")
         at = np.full(len(d["linear"]), d["author_components"])
         ax.plot(at * 1.06, d["linear"], "^", color=COLORS["pink"], markersize=6, label="no non-linearity")
         ax.set_xscale("log")
