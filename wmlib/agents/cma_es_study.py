@@ -119,7 +119,8 @@ def repeat(solver: Callable[..., Outcome], rngs: Sequence[np.random.Generator], 
     Returns:
         Arrays by field of `Outcome`, the first axis (runs,).
     """
-    outcomes = Parallel(n_jobs=-1)(delayed(solver)(rng, **numbers) for rng in rngs)
+    jobs = -1 if len(rngs) >= 20 else 1  # processes take a second to start
+    outcomes = Parallel(n_jobs=jobs)(delayed(solver)(rng, **numbers) for rng in rngs)
     return {name: np.array([getattr(o, name) for o in outcomes]) for name in Outcome._fields}
 
 

@@ -80,7 +80,6 @@ class Run:
         """
         label, estimate, text = headline
         head, dirty = environment.commit()
-        seconds = time.monotonic() - self._start
         record = {
             "schema": results.SCHEMA_VERSION,
             "notebook": self.notebook,
@@ -103,11 +102,15 @@ class Run:
             "machine": environment.machine(),
             "commit": head,
             "dirty": dirty,
-            "wall_time_s": seconds,
-            "from_scratch_s": seconds + self.cache.saved_seconds,
+            **self.clock(),
         }
         results.write(self.results_file, record)
         return results.read(self.results_file)
+
+    def clock(self) -> dict[str, float]:
+        """Return the seconds this run has taken so far, and what it would have taken with an empty cache."""
+        seconds = time.monotonic() - self._start
+        return {"wall_time_s": round(seconds, 1), "from_scratch_s": round(seconds + self.cache.saved_seconds, 1)}
 
     @property
     def results_file(self) -> Path:

@@ -5,6 +5,7 @@ Reading guide: `fit` trains one network, `excess` measures one, `fit_many` does 
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -109,7 +110,10 @@ def fit_many(problem: str, components: int, seeds: Sequence[tuple[int, int]], **
         made = fit(problem, components, pair, **numbers)
         return made.excess(PROBLEMS[problem]), made.network.state_dict(), made.std
 
-    excess, weights, stds = zip(*Parallel(n_jobs=-1)(delayed(one)(pair) for pair in seeds), strict=True)
+    jobs = -1 if numbers["steps"] >= 500 else 1  # processes take seconds to start
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # joblib takes loading torch for a memory leak
+        excess, weights, stds = zip(*Parallel(n_jobs=jobs)(delayed(one)(pair) for pair in seeds), strict=True)
     return {"excess": np.array(excess), "weights": dict(weights[0]), "std": stds[0]}
 
 

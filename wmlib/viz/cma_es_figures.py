@@ -13,6 +13,7 @@ from wmlib.tasks.schaffer import OPTIMUM, schaffer
 from wmlib.viz.figures import COLORS, new_figure
 
 LOW, HIGH = -5.0, 20.0  # the square that is drawn
+NEAR = (4.0, 16.0)  # the square around the optimum, where the single valleys can be seen
 
 
 def rate(label: str, kind: str, part: dict) -> dict:
@@ -85,9 +86,9 @@ def draw_ends(data: dict) -> Figure:
     """
     figure, axes = new_figure(8.4, 4.4, columns=2)
     ax, x, solved = axes[0, 0], np.asarray(data["x"]), np.asarray(data["solved"], dtype=bool)
-    draw_landscape(ax)
-    cross = {"color": COLORS["blue"], "markersize": 4.5, "markeredgewidth": 1.1}
-    ax.plot(*local_optima(LOW, HIGH).T, "x", **cross, label="local optima, by theory")
+    draw_landscape(ax, *NEAR)
+    cross = {"color": COLORS["blue"], "markersize": 7, "markeredgewidth": 1.6}
+    ax.plot(*local_optima(*NEAR).T, "x", **cross, label="local optima, by theory")
     ax.plot(*x[~solved].T, "o", color="#C5221F", markersize=4.5, markeredgecolor="white", label="runs that missed")
     ax.plot(*x[solved].T, "s", color=COLORS["green"], markersize=6, markeredgecolor="white", label="runs that found it")
     ax.set_title("where runs end")
@@ -96,7 +97,7 @@ def draw_ends(data: dict) -> Figure:
     ax = axes[0, 1]
     a = np.linspace(-6, 6, 2001)
     ax.plot(10 + a, schaffer(np.stack([10 + a, np.full_like(a, 10.0)], -1)), color=COLORS["grey"])
-    bottoms = local_optima(4, 16)
+    bottoms = local_optima(*NEAR)
     bottoms = bottoms[bottoms[:, 1] == 10]
     ax.plot(bottoms[:, 0], schaffer(bottoms), "x", **cross)
     ax.plot(*OPTIMUM * [1, 0], "*", color=COLORS["blue"], markersize=14, markeredgecolor="white")

@@ -151,6 +151,7 @@ def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption:
     write_atomically(run.figures / file, lambda temporary: Path(temporary).write_bytes(content))
     record["figures"] = [f for f in record["figures"] if f["name"] != name]
     record["figures"].append({"name": name, "file": file, "alt": alt, "caption": caption})
+    record.update(run.clock())  # drawing is a part of the run
     results.write(run.results_file, record)
 
 
