@@ -2,6 +2,8 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from wmlib.viz.figures import COLORS, MARKERS, new_figure
@@ -45,12 +47,13 @@ def draw_components(data: dict) -> Figure:
         weights, means, stds = (np.asarray(d[k]) for k in ("weights", "means", "stds"))
         for k in range(weights.shape[1]):
             color = colors[k % len(colors)]
-            for i in range(0, len(grid) - 1):
-                part, alpha = slice(i, i + 2), float(weights[i, k])
-                if alpha > 0.02:
-                    low, high = means[part, k] - stds[part, k], means[part, k] + stds[part, k]
-                    ax.fill_between(grid[part], low, high, color=color, alpha=0.35 * alpha, linewidth=0)
-                    ax.plot(grid[part], means[part, k], color=color, alpha=alpha, linewidth=2.4)
+            low, high = means[:, k] - stds[:, k], means[:, k] + stds[:, k]
+            alpha = np.where(weights[:-1, k] > 0.02, weights[:-1, k], 0.0)
+            bands = np.stack([np.stack([grid, low], 1)[:-1], np.stack([grid, low], 1)[1:],
+                              np.stack([grid, high], 1)[1:], np.stack([grid, high], 1)[:-1]], 1)  # fmt: skip
+            lines = np.stack([np.stack([grid, means[:, k]], 1)[:-1], np.stack([grid, means[:, k]], 1)[1:]], 1)
+            ax.add_collection(PolyCollection(bands, facecolors=[to_rgba(color, 0.35 * a) for a in alpha], linewidths=0))
+            ax.add_collection(LineCollection(lines, colors=[to_rgba(color, a) for a in alpha], linewidths=2.4))
             top = weights[:, k].argmax()
             if weights[top, k] > 0.2:
                 ax.plot(grid[top], means[top, k], MARKERS[k % len(MARKERS)], color=color, markersize=8, markeredgecolor="white")
@@ -109,7 +112,7 @@ def draw_excess(data: dict) -> Figure:
         ax.set(xlabel="components K", title=TITLES[problem])
         ax.set_ylim(bottom=0)
     axes[0, 0].set_ylabel("mean KL from the truth, nats")
-    axes[0, -1].legend()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
