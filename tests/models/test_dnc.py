@@ -208,6 +208,14 @@ def test_interface_parts_come_in_the_order_and_range_of_the_paper():
     torch.testing.assert_close(parts.read_modes[1], torch.softmax(vector[25:28], -1))
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-15)])
+def test_strengths_are_oneplus_over_the_whole_range(dtype, tolerance):
+    for x in (-1e4, -90.0, -3.0, 0.0, 3.0, 19.0, 21.0, 39.0, 41.0, 89.0, 99.0, 1e4):
+        vector = torch.full((sum(interface_sizes(1, 1, "full").values()),), x, dtype=dtype)
+        expected = 1 + np.logaddexp(0, x)
+        assert Interface.parse(vector, 1, 1, "full").read_strengths.item() == pytest.approx(expected, rel=tolerance)
+
+
 def test_initial_biases_set_their_part_and_nothing_else():
     plain, closed = (make(biases=biases, scale=1.0) for biases in (None, {"allocation_gate": -3.0, "free_gates": 2.0}))
     split = list(interface_sizes(W, R, "full").values())
@@ -415,12 +423,12 @@ def test_extreme_orders_stay_finite(link, part):
 
 
 def test_it_learns_to_recall_a_number_after_a_pause():
-    """Ten steps of noise between a number and the question; guessing the mean leaves an error of 1/3."""
+    """Two empty steps between a number and the answer; guessing the mean leaves an error of 1/3."""
     dnc = DNC(1, 8, 4, 4, 1, 1, generator=generator(), biases={"allocation_gate": -3.0})
     optimiser = torch.optim.Adam(dnc.parameters(), lr=2e-2)
     draw, errors = generator(1), []
-    for _ in range(150):
-        inputs = torch.zeros(32, 6, 1)
+    for _ in range(120):
+        inputs = torch.zeros(32, 4, 1)
         inputs[:, 0] = 2 * torch.rand(32, 1, generator=draw) - 1
         loss = (dnc(inputs)[0][:, -1] - inputs[:, 0]).square().mean()
         optimiser.zero_grad()

@@ -96,7 +96,7 @@ class Interface(NamedTuple):
         raw = dict(zip(sizes, vector.split(list(sizes.values()), -1), strict=True))
         batch = vector.shape[:-1]
         for name in ("read_strengths", "write_strength"):
-            raw[name] = 1 + F.softplus(raw[name], threshold=100)  # below its threshold softplus is exact
+            raw[name] = 1 + F.softplus(raw[name], threshold=40)  # 40: e⁻⁴⁰ is nothing in float64, e⁴⁰ is finite in float32
         for name in ("erase", "free_gates", "allocation_gate", "write_gate"):
             raw[name] = torch.sigmoid(raw[name])
         raw["read_keys"] = raw["read_keys"].reshape(*batch, heads, width)
