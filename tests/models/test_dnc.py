@@ -103,6 +103,13 @@ def test_allocation_follows_the_free_list_and_breaks_ties_by_index(usage):
     assert ours.sum() <= 1 + 1e-12
 
 
+def test_ties_go_to_the_lower_index_in_a_large_memory_too():
+    many = torch.full((1009,), 1e-3, dtype=torch.float64)  # sorts may keep the order of a few dozen without being stable
+    assert addressing.allocation(500 * many).argsort(descending=True)[:40].tolist() == list(range(40))
+    links = addressing.update_sparse_link(torch.zeros(1009, 1009, dtype=torch.float64), torch.eye(1009)[7].double(), many, 5)
+    assert links[:, 7].nonzero().flatten().tolist() == [0, 1, 2, 3, 4]
+
+
 def test_allocation_gradient_with_ties_and_empty_slots():
     usage = torch.tensor([0.0, 0.0, 0.5, 0.5, 1.0], dtype=torch.float64, requires_grad=True)
     (addressing.allocation(usage) * torch.arange(1.0, 6, dtype=torch.float64)).sum().backward()
