@@ -271,6 +271,14 @@ def test_resets_inside_a_batch_are_separate_episodes(link):
     close([output[0]], [dnc(inputs[:1, :1])[0][0, 0]])
 
 
+def test_no_gradient_crosses_a_reset():
+    dnc, inputs = make(), sequence().requires_grad_()
+    reset = torch.zeros(B, T, dtype=torch.bool)
+    reset[1, 3] = True
+    (grad,) = torch.autograd.grad(dnc(inputs, reset=reset)[0][:, -1].sum(), inputs)
+    assert (grad[1, :3] == 0).all() and (grad[1, 3:] != 0).all() and (grad[0] != 0).all()
+
+
 def test_a_reset_forgets_even_nan():
     dnc, inputs = make(), sequence()
     broken = DNCState(*(torch.full_like(part, torch.nan) for part in dnc.initial_state(B)))
