@@ -1,0 +1,453 @@
+"""The DNC's promises: what holds at every step, what a hand-placed memory does, and how a sequence may be cut."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wmlib.experiment import checkpoint
+from wmlib.models.dnc import DNC, DNCState, Interface, addressing
+from wmlib.models.dnc.memory import LINKS, access, interface_sizes
+from wmlib.models.recurrent import detach_state
+
+B, T, D, H, N, W, R, Y = 3, 5, 2, 7, 11, 13, 2, 17  # distinct primes, but for D = R: a swapped axis cannot pass
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make(seed=0, dtype=torch.float64, scale=1.0, **options) -> DNC:
+    sizes = {"inputs": D, "hidden": H, "slots": N, "width": W, "heads": R, "outputs": Y} | options
+    dnc = DNC(**sizes, generator=generator(seed)).to(dtype)
+    with torch.no_grad():
+        for parameter in dnc.parameters():
+            parameter.mul_(scale)
+    return dnc
+
+
+def sequence(*shape, seed=1, dtype=torch.float64):
+    return torch.randn(*(shape or (B, T, D)), generator=generator(seed), dtype=dtype)
+
+
+def close(ours, expected, tolerance=1e-12):
+    for a, b in zip(ours, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+
+
+# What holds at every step, whatever comes in
+
+
+def weighting(part, slack, total=1.0):
+    assert part.isfinite().all() and part.min() >= -slack and part.max() <= 1 + slack
+    assert (part.sum(-1) <= total + slack).all()
+
+
+def check_invariants(trace, link, link_size, slack):
+    gate = trace.write_gate
+    usage = [] if link == "sparse" else [trace.usage]
+    for part in (*usage, trace.free_gates, gate, trace.allocation_gate, trace.read_modes):
+        assert part.isfinite().all() and (part >= -slack).all() and (part <= 1 + slack).all()
+    weighting(trace.write, slack, gate)
+    weighting(trace.allocation, slack)
+    if link == "none":
+        weighting(trace.read, slack)
+        assert trace.link.numel() == 0
+        torch.testing.assert_close(trace.read.sum(-1), torch.ones_like(trace.read[..., 0]))
+        return
+    links = trace.link
+    assert (links.diagonal(dim1=-2, dim2=-1) == 0).all()
+    weighting(links, slack)  # rows
+    if link == "sparse":  # for its columns see test_columns_of_the_papers_sparse_link_can_sum_above_one
+        assert ((links > 0).sum(-1) <= link_size).all()
+        assert ((links == 0) | (links >= 1 / link_size)).all()
+        return
+    weighting(links.transpose(-1, -2), slack)
+    weighting(trace.read, slack)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    scale=st.sampled_from([0.0, 1e-3, 1.0, 5.0, 1e2, 1e4]),
+    size=st.sampled_from([0.0, 1.0, 1e4]),
+    slots=st.integers(1, 7),
+    heads=st.integers(1, 3),
+    link=st.sampled_from(LINKS),
+    link_size=st.integers(1, 9),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_invariants_at_every_step(seed, scale, size, slots, heads, link, link_size, dtype):
+    dnc = make(seed, dtype, scale, slots=slots, heads=heads, width=3, link=link, link_size=link_size)
+    inputs = (size * sequence(2, 9, D, seed=seed)).to(dtype).requires_grad_()
+    outputs, _, trace = dnc(inputs, trace=True)
+    check_invariants(trace, link, link_size, slack=1e-5 if dtype == torch.float32 else 1e-12)
+    outputs.sum().backward()
+    assert all(p.grad.isfinite().all() for p in (inputs, *dnc.parameters()))
+
+
+@settings(max_examples=200)
+@given(usage=st.lists(st.sampled_from([0.0, 1e-9, 0.1, 0.5, 0.5, 0.9, 1.0]) | st.floats(0, 1), min_size=1, max_size=12))
+def test_allocation_follows_the_free_list_and_breaks_ties_by_index(usage):
+    usage = torch.tensor(usage, dtype=torch.float64)
+    ours = addressing.allocation(usage)
+    order = sorted(range(len(usage)), key=lambda n: (1e-6 + (1 - 1e-6) * float(usage[n]), n))
+    rest = 1.0
+    for n in order:  # each slot takes its free share of what the freer ones left over
+        u = 1e-6 + (1 - 1e-6) * float(usage[n])
+        assert float(ours[n]) == pytest.approx(rest * (1 - u), abs=1e-12)
+        rest -= float(ours[n])
+    assert ours.sum() <= 1 + 1e-12
+
+
+def test_ties_go_to_the_lower_index_in_a_large_memory_too():
+    many = torch.full((1009,), 1e-3, dtype=torch.float64)  # sorts may keep the order of a few dozen without being stable
+    assert addressing.allocation(500 * many).argsort(descending=True)[:40].tolist() == list(range(40))
+    links = addressing.update_sparse_link(torch.zeros(1009, 1009, dtype=torch.float64), torch.eye(1009)[7].double(), many, 5)
+    assert links[:, 7].nonzero().flatten().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_allocation_gradient_with_ties_and_empty_slots():
+    usage = torch.tensor([0.0, 0.0, 0.5, 0.5, 1.0], dtype=torch.float64, requires_grad=True)
+    (addressing.allocation(usage) * torch.arange(1.0, 6, dtype=torch.float64)).sum().backward()
+    shifted = (1e-6 + (1 - 1e-6) * usage.detach()).numpy()
+    expected = np.zeros(5)
+    for n in range(5):  # Σ_j j d/du_n [(1 - u_j) Π_{i<j} u_i], the order being 0 … 4
+        for j in range(n, 5):
+            others = np.prod([shifted[i] for i in range(j) if i != n])
+            expected[n] += (j + 1) * (-others if j == n else (1 - shifted[j]) * others)
+    np.testing.assert_allclose(usage.grad.numpy(), (1 - 1e-6) * expected, rtol=1e-10)
+
+
+def test_a_full_write_makes_usage_one_and_a_freed_read_makes_it_zero():
+    one = torch.zeros(1, N, dtype=torch.float64)
+    one[0, 3] = 1
+    start = torch.full((1, N), 0.25, dtype=torch.float64)
+    nothing = torch.zeros(1, R, N, dtype=torch.float64)
+    used = addressing.update_usage(start, one, nothing, torch.ones(1, R, dtype=torch.float64))
+    assert used[0, 3] == 1 and (used[0, :3] == 0.25).all()
+    read = torch.stack([one, 0 * one], 1)
+    for gates, left in (([1.0, 0.0], 0.0), ([0.0, 1.0], 1.0), ([0.5, 0.0], 0.5)):
+        freed = addressing.update_usage(used, 0 * one, read, torch.tensor([gates], dtype=torch.float64))
+        assert freed[0, 3] == left and (freed[0, :3] == 0.25).all()
+
+
+# A memory written by hand
+
+
+def orders(link="full", **parts) -> Interface:
+    """An interface that does nothing (all gates closed, read by content), with some parts changed. One head, W = 2."""
+    plain = {
+        "read_keys": [[0.0, 0.0]],
+        "read_strengths": [1.0],
+        "write_key": [0.0, 0.0],
+        "write_strength": [1.0],
+        "erase": [0.0, 0.0],
+        "write_vector": [0.0, 0.0],
+        "free_gates": [0.0],
+        "allocation_gate": [1.0],
+        "write_gate": [0.0],
+        "read_modes": [[0.0, 1.0, 0.0]],
+    }
+    return Interface(*(torch.tensor([part], dtype=torch.float64) for part in (plain | parts).values()))
+
+
+@pytest.mark.parametrize(("link", "size"), [("full", 1), ("sparse", 1), ("sparse", 4)])
+def test_two_writes_are_found_again_in_order(link, size):
+    dnc = make(heads=1, width=2, hidden=1, link=link)
+    state = dnc.initial_state(1)
+    options = {"link": link, "link_size": size}
+    for vector in ([1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]):
+        state, _ = access(state, orders(write_gate=[1.0], write_vector=vector), **options)
+    assert (state.usage > 1 - 1e-5).sum() == 2  # the third write will be counted at the next step
+    state, _ = access(state, orders(read_keys=[[1.0, 0.0]], read_strengths=[1e3]), **options)
+    expected = {"content": [1.0, 0.0], "forward": [0.0, 1.0], "forward again": [-1.0, -1.0], "backward": [0.0, 1.0]}
+    modes = {"content": None, "forward": [0.0, 0.0, 1.0], "forward again": [0.0, 0.0, 1.0], "backward": [1.0, 0.0, 0.0]}
+    for name, vector in expected.items():
+        if modes[name]:
+            state, _ = access(state, orders(read_modes=[modes[name]]), **options)
+        found = state.reads[0, 0]
+        torch.testing.assert_close(found, torch.tensor(vector, dtype=torch.float64), rtol=0, atol=1e-4, msg=name)
+
+
+def test_columns_of_the_papers_sparse_link_can_sum_above_one():
+    """A write that is hardly one (gate 0.01) is scaled to a whole one, but the precedence still points at the slot before."""
+    n = 5
+    write = 0.01 * torch.eye(n, dtype=torch.float64)  # to slot 1, then 2, 3, 4
+    sums = {}
+    for name in ("full", "sparse"):
+        links, precedence = torch.zeros(n, n, dtype=torch.float64), torch.eye(n, dtype=torch.float64)[0]
+        for weights in write[1:]:
+            if name == "full":
+                links = addressing.update_link(links, precedence, weights)
+            else:
+                links = addressing.update_sparse_link(links, precedence, weights, 1)
+            precedence = addressing.update_precedence(precedence, weights)
+        sums[name] = float(links.sum(0)[0])
+    assert sums["full"] < 0.04 and sums["sparse"] == pytest.approx(4)
+
+
+def test_erase_and_write_by_content_replace_one_row_only():
+    state = make(heads=1, width=2, hidden=1).initial_state(1)
+    for vector in ([3.0, 0.0], [0.0, 3.0]):
+        state, _ = access(state, orders(write_gate=[1.0], write_vector=vector))
+    second = int(state.write.argmax())
+    rewrite = {"write_key": [0.0, 3.0], "write_strength": [1e3], "erase": [1.0, 1.0], "write_vector": [5.0, 7.0]}
+    state, _ = access(state, orders(write_gate=[1.0], allocation_gate=[0.0], **rewrite))
+    expected = torch.zeros(N, 2, dtype=torch.float64)
+    expected[0], expected[second] = torch.tensor([3.0, 0.0]), torch.tensor([5.0, 7.0])
+    torch.testing.assert_close(state.memory[0], expected, rtol=0, atol=1e-4)
+
+
+def test_interface_parts_come_in_the_order_and_range_of_the_paper():
+    sizes = interface_sizes(64, 4, "full")
+    assert list(sizes) == list(Interface._fields) and sum(sizes.values()) == 471  # the paper's own number
+    assert sum(interface_sizes(64, 4, "none").values()) == 471 - 12
+    vector = torch.arange(sum(interface_sizes(3, 2, "full").values()), dtype=torch.float64)
+    parts = Interface.parse(vector, 3, 2, "full")
+    assert parts.read_keys.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert parts.write_key.tolist() == [8, 9, 10]
+    assert parts.write_vector.tolist() == [15, 16, 17]
+    torch.testing.assert_close(parts.read_strengths, 1 + torch.log1p(vector[6:8].exp()))
+    torch.testing.assert_close(parts.read_modes[1], torch.softmax(vector[25:28], -1))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-15)])
+def test_strengths_are_oneplus_over_the_whole_range(dtype, tolerance):
+    for x in (-1e4, -90.0, -3.0, 0.0, 3.0, 19.0, 21.0, 39.0, 41.0, 89.0, 99.0, 1e4):
+        vector = torch.full((sum(interface_sizes(1, 1, "full").values()),), x, dtype=dtype)
+        expected = 1 + np.logaddexp(0, x)
+        assert Interface.parse(vector, 1, 1, "full").read_strengths.item() == pytest.approx(expected, rel=tolerance)
+
+
+def test_initial_biases_set_their_part_and_nothing_else():
+    plain, closed = (make(biases=biases, scale=1.0) for biases in (None, {"allocation_gate": -3.0, "free_gates": 2.0}))
+    split = list(interface_sizes(W, R, "full").values())
+    for name, a, b in zip(
+        Interface._fields, plain.interface.bias.split(split), closed.interface.bias.split(split), strict=True
+    ):
+        expected = {"allocation_gate": torch.full_like(a, -3), "free_gates": torch.full_like(a, 2)}.get(name, a)
+        assert torch.equal(b, expected), name
+    assert torch.equal(plain.interface.weight, closed.interface.weight)
+    assert torch.equal(plain.output.weight, closed.output.weight)
+
+
+# How a sequence may be cut
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_sequence_in_two_calls_or_step_by_step_is_one_call(link):
+    dnc, inputs = make(link=link), sequence()
+    whole, last = dnc(inputs)
+    first, state = dnc(inputs[:, :2])
+    second, split_last = dnc(inputs[:, 2:], state)
+    close([torch.cat([first, second], 1), *split_last], [whole, *last])
+    state = dnc.initial_state(B)
+    for t in range(T):
+        output, state = dnc.step(inputs[:, t], state)
+        close([output], [whole[:, t]])
+    close(state, last)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_resets_inside_a_batch_are_separate_episodes(link):
+    dnc, inputs = make(link=link), sequence()
+    reset = torch.zeros(B, T, dtype=torch.bool)
+    reset[0, 2] = reset[1, 4] = reset[1, 0] = True
+    _, before = dnc(sequence(seed=2))  # a state left over from other episodes
+    outputs, state, trace = dnc(inputs, before, reset, trace=True)
+    for b, cuts in ((0, [0, 2, T]), (1, [0, 4, T]), (2, [0, T])):
+        carried = DNCState(*(part[b : b + 1] for part in before))
+        for start, end in itertools.pairwise(cuts):
+            begin = dnc.initial_state(1) if reset[b, start] else carried
+            expected, carried, seen = dnc(inputs[b : b + 1, start:end], begin, trace=True)
+            close([outputs[b : b + 1, start:end]], [expected])
+            close([part[b : b + 1, start:end] for part in trace], seen)
+        close([part[b : b + 1] for part in state], carried)
+    output, _ = dnc.step(inputs[:, 0], before, torch.tensor([True, False, False]))
+    close([output[0]], [dnc(inputs[:1, :1])[0][0, 0]])
+
+
+def test_no_gradient_crosses_a_reset():
+    dnc, inputs = make(), sequence().requires_grad_()
+    reset = torch.zeros(B, T, dtype=torch.bool)
+    reset[1, 3] = True
+    (grad,) = torch.autograd.grad(dnc(inputs, reset=reset)[0][:, -1].sum(), inputs)
+    assert (grad[1, :3] == 0).all() and (grad[1, 3:] != 0).all() and (grad[0] != 0).all()
+
+
+def test_a_reset_forgets_even_nan():
+    dnc, inputs = make(), sequence()
+    broken = DNCState(*(torch.full_like(part, torch.nan) for part in dnc.initial_state(B)))
+    close([dnc.step(inputs[:, 0], broken, torch.ones(B, dtype=torch.bool))[0]], [dnc(inputs[:, :1])[0][:, 0]])
+
+
+def test_batch_elements_do_not_mix_and_leading_axes_are_free():
+    dnc, inputs = make(), sequence(B, 2, T, D)
+    outputs, state, trace = dnc(inputs, trace=True)
+    assert outputs.shape == (B, 2, T, Y) and state.memory.shape == (B, 2, N, W)
+    assert (
+        trace.link.shape == (B, 2, T, N, N)
+        and trace.read_modes.shape == (B, 2, T, R, 3)
+        and trace.write_gate.shape == (B, 2, T)
+    )
+    for b in range(B):
+        for k in range(2):
+            alone, last = dnc(inputs[b, k])  # no batch axis at all
+            close([outputs[b, k], *(part[b, k] for part in state)], [alone, *last])
+
+
+def test_a_larger_memory_can_be_had_at_test_time():
+    """More slots: the same weights; slots that are never chosen change nothing."""
+    dnc, inputs = make(), sequence()
+    outputs, state, trace = dnc(inputs, dnc.initial_state(B, slots=29), trace=True)
+    assert state.memory.shape == (B, 29, W) and trace.link.shape == (B, T, 29, 29)
+    bigger = make(slots=29)
+    bigger.load_state_dict(dnc.state_dict())
+    close([outputs, *state], [bigger(inputs)[0], *bigger(inputs)[1]])
+
+
+def test_features_and_raw_outputs():
+    dnc = make(outputs=None)
+    outputs, state = dnc(sequence())
+    seen = dnc.features(state)
+    assert {name: tuple(part.shape) for name, part in seen.items()} == {"h": (B, H), "c": (B, H), "reads": (B, R * W)}
+    assert outputs.shape == (B, T, dnc.output_size) == (B, T, H + R * W)
+    torch.testing.assert_close(outputs[:, -1], torch.cat([seen["h"], seen["reads"]], -1))
+    headed = make()
+    state_dict = headed.state_dict()
+    dnc.load_state_dict({name: part for name, part in state_dict.items() if not name.startswith("output")})
+    torch.testing.assert_close(headed(sequence())[0], headed.output(dnc(sequence())[0]))
+
+
+# What public implementations got wrong
+
+
+def test_what_was_read_feeds_back_into_the_controller():
+    dnc = make()
+    dnc(sequence())[0][:, -1].sum().backward()
+    columns = dnc.controller.weight.grad[:, D : D + R * W]
+    assert (columns.abs().sum(0) > 0).all()
+
+
+def test_same_input_same_output_and_same_seed_same_weights():
+    dnc, inputs = make(dtype=torch.float32), sequence(dtype=torch.float32)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    twin = make(dtype=torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)  # the global generator is left alone
+    torch.manual_seed(2)
+    for ours, other in zip((dnc(inputs)[0], *dnc(inputs)[1]), (twin(inputs)[0], *twin(inputs)[1]), strict=True):
+        assert torch.equal(ours, other)
+    assert not torch.equal(dnc.interface.weight, make(seed=1, dtype=torch.float32).interface.weight)
+
+
+def test_a_trace_changes_nothing_and_has_no_gradient():
+    dnc, inputs = make(), sequence().requires_grad_()
+    outputs, state = dnc(inputs)
+    traced, traced_state, trace = dnc(inputs, trace=True)
+    assert torch.equal(outputs, traced) and all(map(torch.equal, state, traced_state))
+    assert not any(part.requires_grad for part in trace)
+    assert torch.equal(trace.memory[:, -1], state.memory) and torch.equal(trace.link[:, -1], state.link)
+
+
+def test_gradient_passes_through_a_carried_state_unless_it_is_detached():
+    dnc, inputs = make(), sequence().requires_grad_()
+    _, state = dnc(inputs[:, :2])
+    for cut in (False, True):
+        outputs, _ = dnc(inputs[:, 2:], detach_state(state) if cut else state)
+        (grad,) = torch.autograd.grad(outputs.sum(), inputs, retain_graph=True)
+        assert (grad[:, :2].abs().sum() == 0) == cut
+
+
+def test_a_call_leaves_its_arguments_as_they_were():
+    dnc, inputs = make(), sequence()
+    _, state = dnc(sequence(seed=2))
+    kept = [part.clone() for part in (inputs, *state)]
+    dnc(inputs, state, torch.ones(B, T, dtype=torch.bool))
+    assert all(map(torch.equal, kept, (inputs, *state)))
+
+
+def test_state_and_weights_are_saved_and_loaded(tmp_path):
+    dnc, inputs = make(), sequence()
+    _, state = dnc(inputs[:, :2])
+    checkpoint.save(tmp_path / "dnc", {"model": dnc.state_dict(), "state": state._asdict()})
+    stored = checkpoint.load(tmp_path / "dnc")
+    other = make(seed=5)
+    other.load_state_dict(stored["model"])
+    outputs, last = other(inputs[:, 2:], DNCState(**stored["state"]))
+    expected, expected_last = dnc(inputs[:, 2:], state)
+    assert torch.equal(outputs, expected) and all(map(torch.equal, last, expected_last))
+
+
+# What is refused
+
+
+def test_bad_input_is_refused_with_its_place():
+    dnc, inputs = make(), sequence()
+    for bad in (torch.nan, torch.inf):
+        broken = inputs.clone()
+        broken[1, 3, 0] = bad
+        with pytest.raises(ValueError, match=rf"inputs must be finite; at \(1, 3, 0\) they are {bad}"):
+            dnc(broken)
+        with pytest.raises(ValueError, match="inputs must be finite"):
+            dnc.step(broken[:, 3], dnc.initial_state(B))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda dnc: dnc(sequence(B, T, 3)), r"inputs have shape \(3, 5, 3\).*D = 2"),
+        (lambda dnc: dnc(sequence(B, 0, D)), "T >= 1"),
+        (lambda dnc: dnc(sequence(D)), r"inputs have shape \(2,\)"),
+        (lambda dnc: dnc(sequence(dtype=torch.float32)), "inputs are torch.float32, the core is torch.float64"),
+        (lambda dnc: dnc(sequence(), dnc.initial_state(2)), r"state has leading axes \(2,\), inputs have \(3,\)"),
+        (lambda dnc: dnc(sequence(), reset=torch.zeros(B, dtype=torch.bool)), r"reset is torch.bool \(3,\).*\(3, 5\)"),
+        (lambda dnc: dnc(sequence(), reset=torch.zeros(B, T)), "reset is torch.float32"),
+        (lambda dnc: dnc.initial_state(B, slots=0), "slots is 0"),
+        (lambda dnc: make(width=0), "width is 0"),
+        (lambda dnc: make(outputs=0), "outputs is 0"),
+        (lambda dnc: make(link="dense"), "link is 'dense'; choose one of full, sparse, none"),
+        (lambda dnc: make(biases={"allocation": 1.0}), "biases names 'allocation'.*allocation_gate"),
+        (lambda dnc: make(link="none", biases={"read_modes": 1.0}), "biases names 'read_modes'"),
+    ],
+)
+def test_a_wrong_argument_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(make())
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("part", Interface._fields)
+def test_extreme_orders_stay_finite(link, part):
+    """Each part of the interface pushed to ±1e4 by its bias, in float32, with gradients."""
+    sizes = interface_sizes(W, R, link)
+    if not sizes[part]:
+        return
+    for value in (-1e4, 1e4):
+        dnc = make(dtype=torch.float32, link=link, biases={part: value})
+        inputs = sequence(dtype=torch.float32).requires_grad_()
+        outputs, state, trace = dnc(inputs, trace=True)
+        outputs.sum().backward()
+        assert all(part.isfinite().all() for part in (outputs, *state))
+        assert all(leaf.grad.isfinite().all() for leaf in (inputs, *dnc.parameters()))
+        check_invariants(trace, link, 8, slack=1e-5)
+
+
+def test_it_learns_to_recall_a_number_after_a_pause():
+    """Two empty steps between a number and the answer; guessing the mean leaves an error of 1/3."""
+    dnc = DNC(1, 8, 4, 4, 1, 1, generator=generator(), biases={"allocation_gate": -3.0})
+    optimiser = torch.optim.Adam(dnc.parameters(), lr=2e-2)
+    draw, errors = generator(1), []
+    for _ in range(120):
+        inputs = torch.zeros(32, 4, 1)
+        inputs[:, 0] = 2 * torch.rand(32, 1, generator=draw) - 1
+        loss = (dnc(inputs)[0][:, -1] - inputs[:, 0]).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        errors.append(loss.item())
+    assert errors[0] > 0.2 and np.mean(errors[-10:]) < 0.02

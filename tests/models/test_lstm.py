@@ -1,0 +1,113 @@
+"""The LSTM core against torch's own cell, step by step, and the promises it shares with the DNC."""
+
+import pytest
+import torch
+
+from wmlib.experiment import checkpoint
+from wmlib.models.lstm import LSTM, LSTMState
+
+B, T, D, H, Y = 3, 5, 2, 7, 11
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make(seed=0, inputs=D, hidden=H, outputs=Y) -> LSTM:
+    return LSTM(inputs, hidden, outputs, generator=generator(seed)).double()
+
+
+def sequence(*shape, seed=1):
+    return torch.randn(*(shape or (B, T, D)), generator=generator(seed), dtype=torch.float64)
+
+
+def close(ours, expected):
+    for a, b in zip(ours, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def cells(core: LSTM, inputs, state, reset):
+    """The equations of an LSTM, one step at a time, with a reset before each."""
+    lstm, h, c, outputs = core.lstm, *state, []
+    for t in range(inputs.shape[1]):
+        keep = (~reset[:, t, None]).double()
+        raw = inputs[:, t] @ lstm.weight_ih_l0.T + lstm.bias_ih_l0 + (keep * h) @ lstm.weight_hh_l0.T + lstm.bias_hh_l0
+        gate_in, gate_keep, candidate, gate_out = raw.chunk(4, -1)
+        c = gate_keep.sigmoid() * keep * c + gate_in.sigmoid() * candidate.tanh()
+        h = gate_out.sigmoid() * c.tanh()
+        outputs.append(h @ core.output.weight.T + core.output.bias)
+    return torch.stack(outputs, 1), LSTMState(h, c)
+
+
+@pytest.mark.parametrize("sizes", [(D, H, Y), (1, 1, 1)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_outputs_state_and_gradient_equal_the_equations(sizes, share):
+    core, inputs = make(0, *sizes), sequence(B, T, sizes[0]).requires_grad_()
+    _, state = core(sequence(B, 2, sizes[0], seed=2))
+    state = LSTMState(*(part.detach().requires_grad_() for part in state))
+    reset = torch.rand(B, T, generator=generator(3)) < share
+    results = []
+    for run in (lambda: core(inputs, state, reset), lambda: cells(core, inputs, state, reset)):
+        outputs, last = run()
+        leaves = (inputs, *state, *core.parameters())
+        results.append([outputs, *last, *torch.autograd.grad(outputs.square().sum(), leaves)])
+    close(*results)
+
+
+def test_a_sequence_in_two_calls_or_step_by_step_is_one_call():
+    core, inputs = make(), sequence()
+    whole, last = core(inputs)
+    first, state = core(inputs[:, :2])
+    second, split_last = core(inputs[:, 2:], state)
+    close([torch.cat([first, second], 1), *split_last], [whole, *last])
+    state = core.initial_state(B)
+    for t in range(T):
+        output, state = core.step(inputs[:, t], state)
+        close([output], [whole[:, t]])
+
+
+def test_leading_axes_are_free_and_features_are_the_state():
+    core, inputs = make(outputs=None), sequence(B, 2, T, D)
+    outputs, state = core(inputs)
+    assert outputs.shape == (B, 2, T, core.output_size) == (B, 2, T, H)
+    assert core.features(state)["h"] is state.h and core.features(state)["c"] is state.c
+    torch.testing.assert_close(outputs[..., -1, :], state.h)
+    for b in range(B):
+        for k in range(2):
+            alone, last = core(inputs[b, k])
+            close([outputs[b, k], *(part[b, k] for part in state)], [alone, *last])
+
+
+def test_seed_decides_the_weights_and_the_global_generator_is_left_alone():
+    before = torch.get_rng_state()
+    one, twin, other = make(), make(), make(seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    for a, b, c in zip(one.parameters(), twin.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b) and not torch.equal(a, c)
+        assert a.abs().max() <= H**-0.5
+
+
+def test_state_and_weights_are_saved_and_loaded(tmp_path):
+    core, inputs = make(), sequence()
+    _, state = core(inputs[:, :2])
+    checkpoint.save(tmp_path / "lstm", {"model": core.state_dict(), "state": state._asdict()})
+    stored = checkpoint.load(tmp_path / "lstm")
+    other = make(seed=5)
+    other.load_state_dict(stored["model"])
+    outputs, _ = other(inputs[:, 2:], LSTMState(**stored["state"]))
+    assert torch.equal(outputs, core(inputs[:, 2:], state)[0])
+
+
+def test_extremes_stay_finite_and_bad_input_is_refused():
+    core = make()
+    for size in (0.0, 1e4):
+        outputs, state = core(size * sequence())
+        assert all(part.isfinite().all() for part in (outputs, *state))
+    broken = sequence()
+    broken[2, 1, 1] = torch.nan
+    with pytest.raises(ValueError, match=r"inputs must be finite; at \(2, 1, 1\)"):
+        core(broken)
+    with pytest.raises(ValueError, match="hidden is 0"):
+        make(hidden=0)
+    with pytest.raises(ValueError, match="outputs is 0"):
+        make(outputs=0)

@@ -1,0 +1,148 @@
+"""The DNC as a network: controller, interface, memory, output.
+
+Reading guide. `DNC._advance` is one step, five lines: the controller sees the input and what was read last, tells the memory
+what to do, and gets new reads back. `DNC.forward` repeats it over time; the output layer sees hidden vector and reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from wmlib.models.dnc.memory import LINKS, DNCState, Interface, Trace, access, interface_sizes
+from wmlib.models.recurrent import RecurrentCore, check_sizes, draw_uniform, empty_linear, reset_state
+
+
+class DNC(RecurrentCore):
+    """A Differentiable Neural Computer with one LSTM layer as controller.
+
+    Args:
+        inputs: D, length of an input vector.
+        hidden: H, the controller's LSTM cells.
+        slots: N, rows of the memory. No weight depends on it: `initial_state(batch, slots=...)` takes another number.
+        width: W, numbers in a slot.
+        heads: R, read heads.
+        outputs: Y, length of an output vector; None returns [h; reads] itself (Y = H + R·W), for a head of your own.
+        generator: CPU generator for the initial weights, U(-1/√n, 1/√n) with n = H for the controller as in PyTorch's LSTM,
+            and n = the layer's inputs for interface and output as in its linear layer.
+        link: "full", the paper's; "sparse", its top-K form; "none", no order of writing is kept, no read modes, heads find
+            slots by content alone.
+        link_size: K of the sparse link, at least 1; no other link looks at it.
+        detach_addressing: True, no gradient passes through content and allocation weightings, so keys, strengths and free
+            gates stay as drawn (the variant in Mufti's public code). False, every gradient but that of the sort order.
+        biases: part of the interface -> the constant its bias starts at, e.g. {"allocation_gate": -3.0}: writes go where
+            content points, until the network learns to allocate. Parts by the names in `Interface`.
+
+    Raises:
+        ValueError: a size below 1, an unknown link or part; in the call, see `RecurrentCore.forward`.
+
+    Source: Graves et al. 2016 (Nature 538), Methods.
+    Differs: interface and output layers have biases. Two small constants of 1e-6, see `content_weighting` and `allocation`.
+        The memory starts at zeros (the paper's text does not say). One LSTM layer (the paper allows several).
+
+    Example:
+        >>> dnc = DNC(inputs=6, hidden=64, slots=16, width=16, outputs=1, generator=torch.Generator().manual_seed(0))
+        >>> outputs, state = dnc(torch.zeros(7, 13, 6))
+        >>> outputs.shape, state.memory.shape, sum(p.numel() for p in dnc.parameters())
+        (torch.Size([7, 13, 1]), torch.Size([7, 16, 16]), 27033)
+        >>> longer, _ = dnc(torch.zeros(7, 50, 6), dnc.initial_state(7, slots=128))
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        slots: int,
+        width: int,
+        heads: int = 1,
+        outputs: int | None = None,
+        *,
+        generator: torch.Generator,
+        link: str = "full",
+        link_size: int = 8,
+        detach_addressing: bool = False,
+        biases: Mapping[str, float] | None = None,
+    ):
+        super().__init__()
+        check_sizes(inputs=inputs, hidden=hidden, slots=slots, width=width, heads=heads, link_size=link_size)
+        if outputs is not None:
+            check_sizes(outputs=outputs)
+        if link not in LINKS:
+            raise ValueError(f"link is {link!r}; choose one of {', '.join(LINKS)}")
+        self.biases = dict(biases or {})
+        unknown = [name for name in self.biases if not interface_sizes(width, heads, link).get(name)]
+        if unknown:
+            known = ", ".join(interface_sizes(width, heads, link))
+            raise ValueError(f"biases names {unknown[0]!r}, which this interface does not have; parts are {known}")
+        self.input_size, self.hidden_size, self.slots, self.width, self.heads = inputs, hidden, slots, width, heads
+        self.output_size = outputs or hidden + heads * width
+        self.link, self.link_size, self.detach_addressing = link, link_size, detach_addressing
+        self.controller = empty_linear(inputs + heads * width + hidden, 4 * hidden)
+        self.interface = empty_linear(hidden, sum(interface_sizes(width, heads, link).values()))
+        self.output = nn.Identity() if outputs is None else empty_linear(hidden + heads * width, outputs)
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw all weights anew, and set the biases asked for."""
+        draw_uniform(self.controller, self.hidden_size, generator)
+        draw_uniform(self.interface, self.hidden_size, generator)
+        draw_uniform(self.output, self.hidden_size + self.heads * self.width, generator)
+        sizes = interface_sizes(self.width, self.heads, self.link)
+        parts = dict(zip(sizes, self.interface.bias.detach().split(list(sizes.values())), strict=True))
+        for name, value in self.biases.items():
+            parts[name].fill_(value)
+
+    def initial_state(self, batch_size: int | tuple[int, ...] = 1, slots: int | None = None) -> DNCState:
+        """Return an empty memory.
+
+        Args:
+            batch_size: the leading axes, a number or a tuple.
+            slots: N, if other than the one the DNC was made with.
+
+        Returns:
+            Zeros, in the dtype and on the device of the weights.
+        """
+        batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
+        n, r, w, h = self.slots if slots is None else slots, self.heads, self.width, self.hidden_size
+        check_sizes(slots=n)
+        m = 0 if self.link == "none" else n
+        shapes = ((h,), (h,), (n, w), (n,), (m,), (m, m), (n,), (r, n), (r, w))
+        return DNCState(*(self.controller.weight.new_zeros(*batch, *shape) for shape in shapes))
+
+    def features(self, state: DNCState) -> dict[str, Tensor]:
+        """Return `h` and `c`, each (..., H), and `reads`, the vectors read, (..., R·W)."""
+        return {"h": state.h, "c": state.c, "reads": state.reads.flatten(-2)}
+
+    def forward(self, inputs: Tensor, state: DNCState | None = None, reset: Tensor | None = None, trace: bool = False):
+        """Run a sequence; arguments and results as in `RecurrentCore.forward`.
+
+        With `trace=True` a third result tells what the memory did at every step, a `Trace`.
+        """
+        state = self._checked_state(inputs, state, reset)
+        features, records = [], []
+        for t in range(inputs.shape[-2]):
+            if reset is not None:
+                state = reset_state(state, reset[..., t])
+            state, record = self._advance(inputs[..., t, :], state)
+            features.append(torch.cat([state.h, state.reads.flatten(-2)], -1))
+            if trace:
+                records.append([part.detach() for part in record])
+        time = inputs.ndim - 2
+        outputs = self.output(torch.stack(features, time))  # y = W_y h + W_r [r¹ … r^R]
+        if not trace:
+            return outputs, state
+        return outputs, state, Trace(*(torch.stack(parts, time) for parts in zip(*records, strict=True)))
+
+    def _advance(self, inputs: Tensor, state: DNCState) -> tuple[DNCState, Trace]:
+        """Do one step: inputs (..., D)."""
+        seen = torch.cat([inputs, state.reads.flatten(-2), state.h], -1)  # [χ; h], χ = [x; r¹ … r^R of the last step]
+        gate_in, gate_keep, candidate, gate_out = self.controller(seen).chunk(4, -1)
+        c = torch.sigmoid(gate_keep) * state.c + torch.sigmoid(gate_in) * torch.tanh(candidate)
+        h = torch.sigmoid(gate_out) * torch.tanh(c)
+        orders = Interface.parse(self.interface(h), self.width, self.heads, self.link)
+        options = {"link": self.link, "link_size": self.link_size, "detach_addressing": self.detach_addressing}
+        new, allocation = access(state._replace(h=h, c=c), orders, **options)
+        gates = (orders.free_gates, orders.allocation_gate.squeeze(-1), orders.write_gate.squeeze(-1), orders.read_modes)
+        return new, Trace(new.write, new.read, allocation, new.usage, *gates, new.link, new.memory)

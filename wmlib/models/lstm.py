@@ -1,0 +1,86 @@
+"""The LSTM, behind the same interface as the DNC: what the DNC is measured against.
+
+Reading guide. The recurrence is PyTorch's own `torch.nn.LSTM`; this file only carries the state, starts new episodes inside
+a sequence, and puts a linear layer on top. Read `LSTM.forward`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wmlib.models.recurrent import RecurrentCore, check_sizes, draw_uniform, empty_linear, reset_state
+
+
+class LSTMState(NamedTuple):
+    """Hold what an LSTM remembers: hidden vector `h` and cell `c`, both float (..., H)."""
+
+    h: Tensor
+    c: Tensor
+
+
+class LSTM(RecurrentCore):
+    """One layer of LSTM cells and a linear output.
+
+    Args:
+        inputs: D, length of an input vector.
+        hidden: H, number of cells.
+        outputs: Y, length of an output vector; None returns the hidden vector itself (Y = H), for a head of your own.
+        generator: CPU generator for the initial weights, U(-1/√H, 1/√H) as in PyTorch.
+
+    Raises:
+        ValueError: a size below 1; in the call, see `RecurrentCore.forward`.
+
+    Example:
+        >>> lstm = LSTM(inputs=6, hidden=64, outputs=1, generator=torch.Generator().manual_seed(0))
+        >>> outputs, state = lstm(torch.zeros(7, 13, 6))
+        >>> outputs.shape, sum(p.numel() for p in lstm.parameters())
+        (torch.Size([7, 13, 1]), 18497)
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int | None = None, *, generator: torch.Generator):
+        super().__init__()
+        check_sizes(inputs=inputs, hidden=hidden, **({} if outputs is None else {"outputs": outputs}))
+        self.input_size, self.hidden_size, self.output_size = inputs, hidden, outputs or hidden
+        # made without storage first, because the layer's own constructor would draw from the global generator
+        self.lstm = nn.LSTM(inputs, hidden, batch_first=True, device="meta").to_empty(device="cpu")
+        self.output = nn.Identity() if outputs is None else empty_linear(hidden, outputs)
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw all weights anew."""
+        draw_uniform(self.lstm, self.hidden_size, generator)
+        draw_uniform(self.output, self.hidden_size, generator)
+
+    def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> LSTMState:
+        """Return zeros, `h` and `c` (..., H)."""
+        batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
+        weight = self.lstm.weight_hh_l0
+        return LSTMState(weight.new_zeros(*batch, self.hidden_size), weight.new_zeros(*batch, self.hidden_size))
+
+    def features(self, state: LSTMState) -> dict[str, Tensor]:
+        """Return `h` and `c`, each (..., H)."""
+        return {"h": state.h, "c": state.c}
+
+    def forward(self, inputs: Tensor, state: LSTMState | None = None, reset: Tensor | None = None):
+        """Run a sequence; arguments and results as in `RecurrentCore.forward`."""
+        state = self._checked_state(inputs, state, reset)
+        starts = [0]  # of the stretches in which no episode begins: torch's LSTM cannot forget in the middle of one
+        if reset is not None:
+            starts = sorted({0, *reset.reshape(-1, reset.shape[-1]).any(0).nonzero().flatten().tolist()})
+        hidden = []
+        for start, end in zip(starts, [*starts[1:], inputs.shape[-2]], strict=True):
+            if reset is not None:
+                state = reset_state(state, reset[..., start])
+            stretch, state = self._run(inputs[..., start:end, :], state)
+            hidden.append(stretch)
+        return self.output(torch.cat(hidden, -2)), state
+
+    def _run(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        """Call torch's LSTM, which knows one batch axis only and wants a layer axis in the state."""
+        batch = inputs.shape[:-2]
+        flat = [part.reshape(1, -1, self.hidden_size).contiguous() for part in state]
+        hidden, last = self.lstm(inputs.reshape(-1, *inputs.shape[-2:]), tuple(flat))
+        return hidden.reshape(*batch, *hidden.shape[1:]), LSTMState(*(part.reshape(*batch, -1) for part in last))
