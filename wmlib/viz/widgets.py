@@ -41,7 +41,7 @@ def explore(draw: Callable[..., Figure], alt: str, **sliders: Any) -> Any:
     status = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
 
     def redraw(change: Any = None) -> None:
-        picture.value = to_png(draw(**{n: c.value for n, c in controls.items()}))
+        picture.value = to_png(draw(**{n: c.value for n, c in controls.items()}), dpi=96)  # screen size: quick
 
     for control in controls.values():
         control.observe(redraw, names="value")
