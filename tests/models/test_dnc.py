@@ -69,7 +69,7 @@ def check_invariants(trace, link, link_size, slack):
     weighting(trace.read, slack)
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32),
     scale=st.sampled_from([0.0, 1e-3, 1.0, 5.0, 1e2, 1e4]),
@@ -79,9 +79,10 @@ def check_invariants(trace, link, link_size, slack):
     link=st.sampled_from(LINKS),
     link_size=st.integers(1, 9),
     dtype=st.sampled_from([torch.float32, torch.float64]),
+    fast=st.booleans(),
 )
-def test_invariants_at_every_step(seed, scale, size, slots, heads, link, link_size, dtype):
-    dnc = make(seed, dtype, scale, slots=slots, heads=heads, width=3, link=link, link_size=link_size)
+def test_invariants_at_every_step(seed, scale, size, slots, heads, link, link_size, dtype, fast):
+    dnc = make(seed, dtype, scale, slots=slots, heads=heads, width=3, link=link, link_size=link_size, fast=fast)
     inputs = (size * sequence(2, 9, D, seed=seed)).to(dtype).requires_grad_()
     outputs, _, trace = dnc(inputs, trace=True)
     check_invariants(trace, link, link_size, slack=1e-5 if dtype == torch.float32 else 1e-12)
@@ -238,9 +239,10 @@ def test_initial_biases_set_their_part_and_nothing_else():
 # How a sequence may be cut
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("link", LINKS)
-def test_a_sequence_in_two_calls_or_step_by_step_is_one_call(link):
-    dnc, inputs = make(link=link), sequence()
+def test_a_sequence_in_two_calls_or_step_by_step_is_one_call(link, fast):
+    dnc, inputs = make(link=link, fast=fast), sequence()
     whole, last = dnc(inputs)
     first, state = dnc(inputs[:, :2])
     second, split_last = dnc(inputs[:, 2:], state)
@@ -252,9 +254,10 @@ def test_a_sequence_in_two_calls_or_step_by_step_is_one_call(link):
     close(state, last)
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("link", LINKS)
-def test_resets_inside_a_batch_are_separate_episodes(link):
-    dnc, inputs = make(link=link), sequence()
+def test_resets_inside_a_batch_are_separate_episodes(link, fast):
+    dnc, inputs = make(link=link, fast=fast), sequence()
     reset = torch.zeros(B, T, dtype=torch.bool)
     reset[0, 2] = reset[1, 4] = reset[1, 0] = True
     _, before = dnc(sequence(seed=2))  # a state left over from other episodes
@@ -271,22 +274,25 @@ def test_resets_inside_a_batch_are_separate_episodes(link):
     close([output[0]], [dnc(inputs[:1, :1])[0][0, 0]])
 
 
-def test_no_gradient_crosses_a_reset():
-    dnc, inputs = make(), sequence().requires_grad_()
+@pytest.mark.parametrize("fast", [False, True])
+def test_no_gradient_crosses_a_reset(fast):
+    dnc, inputs = make(fast=fast), sequence().requires_grad_()
     reset = torch.zeros(B, T, dtype=torch.bool)
     reset[1, 3] = True
     (grad,) = torch.autograd.grad(dnc(inputs, reset=reset)[0][:, -1].sum(), inputs)
     assert (grad[1, :3] == 0).all() and (grad[1, 3:] != 0).all() and (grad[0] != 0).all()
 
 
-def test_a_reset_forgets_even_nan():
-    dnc, inputs = make(), sequence()
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_reset_forgets_even_nan(fast):
+    dnc, inputs = make(fast=fast), sequence()
     broken = DNCState(*(torch.full_like(part, torch.nan) for part in dnc.initial_state(B)))
     close([dnc.step(inputs[:, 0], broken, torch.ones(B, dtype=torch.bool))[0]], [dnc(inputs[:, :1])[0][:, 0]])
 
 
-def test_batch_elements_do_not_mix_and_leading_axes_are_free():
-    dnc, inputs = make(), sequence(B, 2, T, D)
+@pytest.mark.parametrize("fast", [False, True])
+def test_batch_elements_do_not_mix_and_leading_axes_are_free(fast):
+    dnc, inputs = make(fast=fast), sequence(B, 2, T, D)
     outputs, state, trace = dnc(inputs, trace=True)
     assert outputs.shape == (B, 2, T, Y) and state.memory.shape == (B, 2, N, W)
     assert (
@@ -326,8 +332,9 @@ def test_features_and_raw_outputs():
 # What public implementations got wrong
 
 
-def test_what_was_read_feeds_back_into_the_controller():
-    dnc = make()
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_was_read_feeds_back_into_the_controller(fast):
+    dnc = make(fast=fast)
     dnc(sequence())[0][:, -1].sum().backward()
     columns = dnc.controller.weight.grad[:, D : D + R * W]
     assert (columns.abs().sum(0) > 0).all()
@@ -354,8 +361,9 @@ def test_a_trace_changes_nothing_and_has_no_gradient():
     assert torch.equal(trace.memory[:, -1], state.memory) and torch.equal(trace.link[:, -1], state.link)
 
 
-def test_gradient_passes_through_a_carried_state_unless_it_is_detached():
-    dnc, inputs = make(), sequence().requires_grad_()
+@pytest.mark.parametrize("fast", [False, True])
+def test_gradient_passes_through_a_carried_state_unless_it_is_detached(fast):
+    dnc, inputs = make(fast=fast), sequence().requires_grad_()
     _, state = dnc(inputs[:, :2])
     for cut in (False, True):
         outputs, _ = dnc(inputs[:, 2:], detach_state(state) if cut else state)
@@ -363,8 +371,9 @@ def test_gradient_passes_through_a_carried_state_unless_it_is_detached():
         assert (grad[:, :2].abs().sum() == 0) == cut
 
 
-def test_a_call_leaves_its_arguments_as_they_were():
-    dnc, inputs = make(), sequence()
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_call_leaves_its_arguments_as_they_were(fast):
+    dnc, inputs = make(fast=fast), sequence()
     _, state = dnc(sequence(seed=2))
     kept = [part.clone() for part in (inputs, *state)]
     dnc(inputs, state, torch.ones(B, T, dtype=torch.bool))

@@ -60,7 +60,8 @@ def allocation(usage: Tensor) -> Tensor:
     """Choose the least used slots: a weighting (..., N) out of a usage (..., N).
 
     Source: Graves et al. 2016: φ sorts the slots by usage, a[φ_j] = (1 - u[φ_j]) Π_{i<j} u[φ_i]. As there, the order
-        itself has no gradient. Among equally used slots the lower index comes first (the sort is stable).
+        itself has no gradient. Among equally used slots the lower index comes first (the sort is stable); among slots equal
+        but for rounding, the order may differ from machine to machine. Such slots are alike, so the outputs do not change.
     Differs: usage is moved from [0, 1] to [1e-6, 1] first, so that the product's gradient needs no division by zero.
     """
     ordered, order = torch.sort(EPSILON + (1 - EPSILON) * usage, dim=-1, stable=True)

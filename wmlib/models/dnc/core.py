@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from wmlib.models.dnc import fast
 from wmlib.models.dnc.memory import LINKS, DNCState, Interface, Trace, access, interface_sizes
 from wmlib.models.recurrent import RecurrentCore, check_sizes, draw_uniform, empty_linear, reset_state
 
@@ -32,6 +33,9 @@ class DNC(RecurrentCore):
         link_size: K of the sparse link, at least 1; no other link looks at it.
         detach_addressing: True, no gradient passes through content and allocation weightings, so keys, strengths and free
             gates stay as drawn (the variant in Mufti's public code). False, every gradient but that of the sort order.
+        fast: True, compiled steps (`wmlib.models.dnc.fast`) where they exist: on the CPU, for a full link or none.
+            The results are the module's but for rounding. False, always the PyTorch code below, e.g. for second
+            derivatives. May be changed later, as an attribute.
         biases: part of the interface -> the constant its bias starts at, e.g. {"allocation_gate": -3.0}: writes go where
             content points, until the network learns to allocate. Parts by the names in `Interface`.
 
@@ -63,6 +67,7 @@ class DNC(RecurrentCore):
         link: str = "full",
         link_size: int = 8,
         detach_addressing: bool = False,
+        fast: bool = True,
         biases: Mapping[str, float] | None = None,
     ):
         super().__init__()
@@ -78,7 +83,7 @@ class DNC(RecurrentCore):
             raise ValueError(f"biases names {unknown[0]!r}, which this interface does not have; parts are {known}")
         self.input_size, self.hidden_size, self.slots, self.width, self.heads = inputs, hidden, slots, width, heads
         self.output_size = outputs or hidden + heads * width
-        self.link, self.link_size, self.detach_addressing = link, link_size, detach_addressing
+        self.link, self.link_size, self.detach_addressing, self.fast = link, link_size, detach_addressing, fast
         self.controller = empty_linear(inputs + heads * width + hidden, 4 * hidden)
         self.interface = empty_linear(hidden, sum(interface_sizes(width, heads, link).values()))
         self.output = nn.Identity() if outputs is None else empty_linear(hidden + heads * width, outputs)
@@ -121,6 +126,11 @@ class DNC(RecurrentCore):
         With `trace=True` a third result tells what the memory did at every step, a `Trace`.
         """
         state = self._checked_state(inputs, state, reset)
+        if self.fast and inputs.device.type == "cpu" and inputs.dtype in fast.DTYPES and self.link != "sparse":
+            weights = self.controller.weight, self.controller.bias, self.interface.weight, self.interface.bias
+            options = self.heads, self.detach_addressing, trace
+            features, state, record = fast.run(inputs, reset, weights, state, *options)
+            return (self.output(features), state, record) if trace else (self.output(features), state)
         features, records = [], []
         for t in range(inputs.shape[-2]):
             if reset is not None:

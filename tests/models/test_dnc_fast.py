@@ -1,0 +1,152 @@
+"""The fast path against the module: every value and gradient, and what only it could get wrong."""
+
+import pytest
+import torch
+
+from wmlib.models.dnc import DNC, DNCState, fast, kernels
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def twins(inputs=2, hidden=7, slots=11, width=5, heads=3, outputs=3, dtype=torch.float64, scale=3.0, **options):
+    """One DNC with the fast path and one without, of the same weights."""
+    pair = [
+        DNC(inputs, hidden, slots, width, heads, outputs, generator=generator(), fast=fast, **options).to(dtype)
+        for fast in (True, False)
+    ]
+    with torch.no_grad():
+        for dnc in pair:
+            for parameter in dnc.parameters():
+                parameter.mul_(scale)
+    return pair
+
+
+def everything(dnc, inputs, start, reset):
+    """Outputs, last state, and all gradients of a random weighing of both."""
+    inputs = inputs.clone().requires_grad_()
+    start = DNCState(*(part.detach().clone().requires_grad_() for part in start))
+    outputs, state = dnc(inputs, start, reset)
+    values = [outputs, *state]
+    weighing = sum((torch.randn(v.shape, generator=generator(9), dtype=v.dtype) * v).sum() for v in values)
+    leaves = {"inputs": inputs, **dict(dnc.named_parameters()), **start._asdict()}
+    grads = torch.autograd.grad(weighing, list(leaves.values()), allow_unused=True)
+    zero = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    return values, {name: zero[name] if g is None else g for name, g in zip(leaves, grads, strict=True)}
+
+
+SIZES = [{}, {"slots": 1, "width": 1, "heads": 1, "hidden": 1, "inputs": 1}, {"slots": 37, "heads": 1, "width": 8}]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["odd", "ones", "many slots"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "resets"])
+@pytest.mark.parametrize("detached", [False, True], ids=["exact", "detached"])
+@pytest.mark.parametrize("link", ["full", "none"])
+def test_values_and_gradients_are_the_modules(link, detached, cut, sizes):
+    """From the middle of an episode, with gradients of the last state coming in and of the first one going out."""
+    quick, plain = twins(link=link, detach_addressing=detached, **sizes)
+    draw = {"generator": generator(1), "dtype": torch.float64}
+    start = plain(torch.randn(3, 4, quick.input_size, **draw))[1]
+    start = start._replace(usage=torch.rand(start.usage.shape, **draw))  # no two slots used alike
+    inputs = torch.randn(3, 11, quick.input_size, **draw)
+    if cut and quick.slots > 30:
+        pytest.skip("a cleared memory's slots are equal but for rounding: same outputs, another order of slots")
+    reset = torch.rand(3, 11, generator=generator(5)) < 0.2 if cut else None
+    values, grads = everything(quick, inputs, start, reset)
+    expected_values, expected_grads = everything(plain, inputs, start, reset)
+    for ours, expected in zip(values, expected_values, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-11, atol=1e-11)
+    for name, expected in expected_grads.items():
+        size = expected.abs().max().item() if expected.numel() else 0
+        torch.testing.assert_close(grads[name], expected, rtol=0, atol=1e-10 * (1 + size), msg=name)
+
+
+def test_slots_that_are_alike_may_change_places_and_the_outputs_stay():
+    """From an empty large memory the two paths may sort differently what differs by rounding only."""
+    quick, plain = twins(slots=37)
+    inputs = torch.randn(3, 11, 2, generator=generator(1), dtype=torch.float64)
+    torch.testing.assert_close(quick(inputs)[0], plain(inputs)[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 15, 16, 17])
+def test_what_is_kept_and_made_again_fits_every_length(steps):
+    quick, plain = twins()
+    inputs = torch.randn(2, steps, 2, generator=generator(1), dtype=torch.float64)
+    start = plain(torch.randn(2, 3, 2, generator=generator(2), dtype=torch.float64))[1]
+    (_, grads), (_, expected) = (everything(dnc, inputs, start, None) for dnc in (quick, plain))
+    for name, grad in grads.items():
+        torch.testing.assert_close(grad, expected[name], rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_float32_is_as_exact_as_the_modules():
+    """Both against float64, on a long sequence."""
+    inputs = torch.randn(2, 40, 2, generator=generator(1))
+    exact = twins(slots=8, scale=1.0)[1](inputs.double())[0]
+    errors = [(dnc(inputs)[0] - exact).abs().max().item() for dnc in twins(slots=8, scale=1.0, dtype=torch.float32)]
+    assert errors[0] < 3 * errors[1] + 1e-6
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0, 1e-30, -1e-3, 0.5, -87.5, 88.5, 1e4, -1e4, float("inf"), float("-inf")])
+def test_the_compiled_sigmoid_over_the_whole_range(x):
+    """Through the erase gate, which is a sigmoid of one number of the interface vector."""
+    raw = torch.full((1, 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 3), x).numpy()
+    orders = torch.empty(raw.shape).numpy()
+    kernels._parse(raw[0], orders[0], 1, 1, False)
+    expected = torch.sigmoid(torch.tensor(x, dtype=torch.float64)).item()
+    assert orders[0, 4] == pytest.approx(expected, rel=3e-7, abs=1e-37)
+
+
+def test_the_path_is_chosen_by_itself(monkeypatch):
+    class Called(Exception):
+        pass
+
+    def run(*args):
+        raise Called
+
+    monkeypatch.setattr(fast, "run", run)
+    for options in ({}, {"link": "none"}, {"detach_addressing": True}):
+        with pytest.raises(Called):
+            DNC(2, 3, 4, 5, generator=generator(), **options)(torch.zeros(1, 2, 2))
+    for options in ({"link": "sparse"}, {"fast": False}):
+        DNC(2, 3, 4, 5, generator=generator(), **options)(torch.zeros(1, 2, 2))
+    DNC(2, 3, 4, 5, generator=generator()).bfloat16()(torch.zeros(1, 2, 2, dtype=torch.bfloat16))
+
+
+def test_results_are_the_same_bits_again_and_without_gradient():
+    dnc = twins(dtype=torch.float32)[0]
+    inputs = torch.randn(4, 9, 2, generator=generator(1))
+    outputs, state = dnc(inputs)
+    with torch.no_grad():
+        for again in (dnc(inputs), dnc(inputs, trace=True)[:2]):
+            assert torch.equal(again[0], outputs)
+            assert all(torch.equal(a, b) for a, b in zip(again[1], state, strict=True))
+
+
+def test_a_weight_changed_before_the_way_back_is_noticed():
+    dnc = twins()[0]
+    loss = dnc(torch.zeros(1, 3, 2, dtype=torch.float64))[0].sum()
+    with torch.no_grad():
+        dnc.interface.weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_second_derivatives_are_refused_and_had_without_it():
+    quick, plain = twins()
+    inputs = torch.randn(1, 3, 2, generator=generator(1), dtype=torch.float64, requires_grad=True)
+    (grad,) = torch.autograd.grad(plain(inputs)[0].sum(), inputs, create_graph=True)
+    grad.sum().backward()
+    assert inputs.grad.abs().max() > 0
+    (grad,) = torch.autograd.grad(quick(inputs)[0].sum(), inputs, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_two_sequences_may_be_under_way_at_once():
+    """Nothing is shared between two calls: the first one's gradient does not feel the second call."""
+    dnc, inputs = twins()[0], torch.randn(1, 5, 2, generator=generator(1), dtype=torch.float64)
+    alone = torch.autograd.grad(dnc(inputs)[0].sum(), dnc.interface.weight)[0]
+    loss = dnc(inputs)[0].sum()
+    dnc(-inputs)[0].sum().backward()
+    assert torch.equal(torch.autograd.grad(loss, dnc.interface.weight)[0], alone)
