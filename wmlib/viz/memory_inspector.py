@@ -120,14 +120,14 @@ def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tupl
         heat(ax, r["write"].T, INK["orange"], start).set_alpha(0.35)
         heat(ax, r["read"][:, i].T, GLASS, start)
         noted = parts.note_writes(ax, r, r["read"][:, i])
-        words = "pale: where it wrote" + f"; {'label' if r['labels'] else 'number'}: of the step that wrote it" * noted
+        words = f"pale: writes; {'label' if r['labels'] else 'number'}: the step that wrote it" if noted else "pale: writes"
         ax.set_title(f"read weighting{number[i]}: where it reads ({words})")
     ax = next(rows)
     heat(ax, r["usage"].T, INK["grey"], start)
     ax.set_title("usage: which slots are taken")
     several = -(-slots // parts.MOST_ROWS)
     for ax in axes[2 : 4 + heads, 0]:
-        ax.set_ylabel("slot" if several == 1 else f"slot\n(strongest of {several})")
+        ax.set_ylabel("slot" if several == 1 else f"slot\n(strongest of {several})", fontsize=10 if several == 1 else 7)
     names = ["write", "allocate", *(f"free{n}" for n in number)]
     parts.named(next(rows), gates, names, start, "gates: does it write? to a free slot (allocate)? does it free what it read?")
     if modes.size:
@@ -217,7 +217,8 @@ def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
     strong = np.where(r["write"] >= 0.5, np.arange(len(r["write"]))[:, None], -1)
     writer = np.maximum.accumulate(strong, 0)  # (T, N): which step wrote this slot last, -1 for none
     names = labels or [str(r["start"] + i) for i in range(len(strong))]
-    scale = float(np.quantile(np.abs(r["memory"][-1]), 0.98)) or 1.0  # the few largest numbers do not set the colours
+    size = np.abs(r["memory"][-1])
+    scale = float(max(np.quantile(size, 0.98), size.max() / 4)) or 1.0  # a few large numbers do not set the colours alone
     return r | {"labels": list(labels or []), "names": names, "writer": writer, "scale": scale}
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from wmlib.viz.figures import COLORS
-from wmlib.viz.memory_parts import GATES, GLASS, INK, MARK, MODES, SIGNED, heat, note_writes, strongest, time_axis
+from wmlib.viz.memory_parts import GATES, GLASS, INK, MARK, MODES, MOST_ROWS, SIGNED, heat, note_writes, strongest, time_axis
 
 
 class StepView:
@@ -70,7 +70,8 @@ class StepView:
                 ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
                 ax.tick_params(labelleft=i == 0)
                 self.bars.append(bar)
-        axes[0].set_ylabel("slot")
+        several = -(-slots // MOST_ROWS)
+        axes[0].set_ylabel("slot" if several == 1 else f"slot (in heat maps: strongest of {several})")
         self.memory = heat(axes[2], r["memory"][0], SIGNED, 0, -r["scale"], r["scale"])
         axes[2].set(title="memory after this step", xlabel="number in the slot")
         axes[2].tick_params(labelleft=False)
