@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from wmlib.viz.figures import to_png
 
 
-def explore(draw: Callable[..., Figure], alt: str, **sliders: Any) -> Any:
+def explore(draw: Callable[..., Figure | bytes], alt: str, **sliders: Any) -> Any:
     """Return a widget: sliders above a picture that is drawn anew whenever one of them is let go.
 
     Args:
-        draw: keyword values to a figure; reads cached results only, so that a redraw takes under half a second.
+        draw: keyword values to a figure, or to a PNG of its own; reads cached results only, so that a redraw takes under
+            half a second.
         alt: what the picture shows, for readers who cannot see it.
         sliders: for each argument of `draw` a tuple (label, values, start) with the list of values it can take.
 
@@ -41,7 +42,8 @@ def explore(draw: Callable[..., Figure], alt: str, **sliders: Any) -> Any:
     status = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
 
     def redraw(change: Any = None) -> None:
-        picture.value = to_png(draw(**{n: c.value for n, c in controls.items()}), dpi=96)  # screen size: quick
+        drawn = draw(**{n: c.value for n, c in controls.items()})
+        picture.value = drawn if isinstance(drawn, bytes) else to_png(drawn, dpi=96)  # screen size: quick
 
     for control in controls.values():
         control.observe(redraw, names="value")
