@@ -78,7 +78,7 @@ class _Sequence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, *gradients):
         _ = ctx.saved_tensors  # raises if a weight was changed in place since the way forward
-        return None, None, *ctx.passing.backward(ctx.detached, *gradients)
+        return None, None, *ctx.passing.backward(ctx.detached, ctx.needs_input_grad[2], *gradients)
 
 
 def _cleared(part: Tensor, fresh: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ class _Pass:
         parts = seen[:, self.wide :], cells, memory, rows[:, kernels.USAGE], precedence, link, rows[:, kernels.WRITE], read
         return DNCState(*(part.clone() for part in parts), seen[:, : self.wide].reshape_as(self.state.reads).clone())
 
-    def backward(self, detached, d_out, *d_last) -> tuple[Tensor | None, ...]:
+    def backward(self, detached, inputs_too, d_out, *d_last) -> tuple[Tensor | None, ...]:
         """Return the gradients of inputs, weights and state, from those of what `forward` returned (None is zero)."""
         state, heads, wide = self.state, self.heads, self.wide
         d_state = DNCState(*(torch.zeros_like(part) if d is None else d.clone() for d, part in zip(d_last, state, strict=True)))
@@ -226,7 +226,7 @@ class _Pass:
             d_before[:, wide:], d_cells, d_memory, carried[:, 0], carried[:, 2, : d_link.shape[1]], d_link,
             carried[:, 1], carried[:, kernels.CARRIED :], d_before[:, :wide].view_as(state.reads),
         )  # fmt: skip
-        return *self._weight_gradients(d_gates, d_raw), *d_start
+        return *self._weight_gradients(d_gates, d_raw, inputs_too), *d_start
 
     def _remember(self, last: int, memories, links) -> tuple[list, list]:
         """Make memory and link before each step again, from the last kept ones up to step `last`; the rest is scratch."""
@@ -254,7 +254,7 @@ class _Pass:
             parts["write_gate"].squeeze(-1), parts["read_modes"].unflatten(-1, (heads, -1)), link, memory,
         )  # fmt: skip
 
-    def _weight_gradients(self, d_gates: Tensor, d_raw: Tensor) -> tuple[Tensor, ...]:
+    def _weight_gradients(self, d_gates: Tensor, d_raw: Tensor, inputs_too: bool) -> tuple[Tensor, ...]:
         """Return the gradients of inputs, controller weight and bias, interface weight and bias."""
         seen = self.seen[:-1]
         if self.starts:
@@ -263,6 +263,6 @@ class _Pass:
                 seen[t] = start
         hidden = self.seen[1:, :, self.wide :].flatten(0, 1)
         d_gates, d_raw = d_gates.flatten(0, 1), d_raw.flatten(0, 1)
-        d_inputs = (d_gates @ self.w_input).view(self.steps, -1, self.inputs.shape[-1])
+        d_inputs = (d_gates @ self.w_input).view(self.steps, -1, self.inputs.shape[-1]) if inputs_too else None
         d_controller = torch.cat([d_gates.t() @ self.inputs, d_gates.t() @ seen.flatten(0, 1)], 1)
         return d_inputs, d_controller, d_gates.sum(0), d_raw.t() @ hidden, d_raw.sum(0)

@@ -311,10 +311,12 @@ def _next_link(link, write, precedence, start, result):
 
 
 @compiled
-def _link_and_follow(before, after, write, precedence, read, back, forth):
-    """Fill after (N, N), which may be before (N, N) itself, and back and forth (R, N): afterᵀ and after times `read` (R, N)."""
+def _link_and_follow(before, after, write, precedence, read, back, forth, place):
+    """Fill after (N, N), which may be before (N, N) itself, and back and forth (R, N): afterᵀ and after times `read` (R, N).
+
+    place (ROWS, N) is scratch.
+    """
     size = before.shape[0]
-    place = np.empty((ROWS, size), before.dtype)
     back[:] = before.dtype.type(0)
     for start in range(0, size, ROWS):
         end = min(start + ROWS, size)
@@ -327,15 +329,15 @@ def _link_and_follow(before, after, write, precedence, read, back, forth):
 
 
 @compiled
-def _link_backward(before, d_link, write, precedence, read, d_back, d_forth, d_write, d_precedence, d_read):
+def _link_backward(before, d_link, write, precedence, read, d_back, d_forth, d_write, d_precedence, d_read, place, shares):
     """Do the gradient of `_link_and_follow`.
 
     d_link (N, N) goes from after to before; d_write, d_precedence (N,) and d_read (R, N) are added to.
+    place (ROWS + 2R, N) and shares (N, 2R) are scratch.
     """
     one, zero = before.dtype.type(1), before.dtype.type(0)
     size, heads = before.shape[0], read.shape[0]
-    after, dots = np.empty((ROWS, size), before.dtype), np.empty(ROWS, before.dtype)
-    sides, shares = np.empty((2 * heads, size), before.dtype), np.empty((size, 2 * heads), before.dtype)
+    after, sides, dots = place[:ROWS], place[ROWS:], np.empty(ROWS, before.dtype)
     sides[:heads], sides[heads:] = read, d_back
     for i in range(size):
         for r in range(heads):
@@ -368,10 +370,9 @@ def _link_backward(before, d_link, write, precedence, read, d_back, d_forth, d_w
 
 
 @compiled
-def _write_to(memory, write, erase, vector, result):
-    """Fill result (N, W), which may be memory (N, W) itself: what is kept, and what is added."""
+def _write_to(memory, write, erase, vector, result, place):
+    """Fill result (N, W), which may be memory (N, W) itself: what is kept, and what is added; place (W,) is scratch."""
     one = memory.dtype.type(1)
-    place = np.empty_like(erase)
     for n in range(memory.shape[0]):
         old, weight = memory[n], write[n]
         for i in range(erase.shape[0]):
@@ -395,7 +396,7 @@ def write_and_read(raw, orders, before, after, order_before, order_after, memory
     size, width, linked = memory.shape[1], memory.shape[2], link.shape[1] > 0
     one, zero = memory.dtype.type(1), memory.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    scales = np.empty(size, memory.dtype)
+    scales, slot, place = np.empty(size, memory.dtype), np.empty(width, memory.dtype), np.empty((ROWS, size), memory.dtype)
     for b in range(raw.shape[0]):
         order, last, now, old, slots = orders[b], before[b], after[b], memory[b], new_memory[b]
         _parse(raw[b], order, heads, width, linked)
@@ -416,11 +417,11 @@ def write_and_read(raw, orders, before, after, order_before, order_after, memory
             now[WRITE, n] = order[gate] * mixed
             total += now[WRITE, n]
 
-        _write_to(old, now[WRITE], order[erase:vector], order[vector:free], slots)
+        _write_to(old, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
         back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
         if linked:
             reads = last[READ : READ + heads]
-            _link_and_follow(link[b], new_link[b], now[WRITE], last[PRECEDENCE], reads, back, forth)
+            _link_and_follow(link[b], new_link[b], now[WRITE], last[PRECEDENCE], reads, back, forth, place)
             for n in range(size):
                 now[PRECEDENCE, n] = (one - total) * last[PRECEDENCE, n] + now[WRITE, n]
 
@@ -445,10 +446,11 @@ def write_and_read(raw, orders, before, after, order_before, order_after, memory
 def replay(orders, before, after, memory, new_memory, link, new_link, heads):
     """Fill new_memory and new_link again, from what a step left in orders and slots."""
     width = memory.shape[2]
+    slot = np.empty(width, memory.dtype)
     _, _, _, erase, vector, free, _, _, _ = _parts(heads, width)
     for b in range(memory.shape[0]):
         write, order = after[b, WRITE], orders[b]
-        _write_to(memory[b], write, order[erase:vector], order[vector:free], new_memory[b])
+        _write_to(memory[b], write, order[erase:vector], order[vector:free], new_memory[b], slot)
         if link.shape[1] > 0:
             _next_link(link[b], write, before[b, PRECEDENCE], 0, new_link[b])
 
@@ -476,6 +478,7 @@ def write_and_read_backward(
     slots, scales, scratch = np.empty((size, width), dtype), np.empty(size, dtype), np.empty(size, dtype)
     d_last, d_read, d_found = np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype), np.empty(size, dtype)
     d_back, d_forth = np.empty((heads, size), dtype), np.empty((heads, size), dtype)
+    slot, place, shares = np.empty(width, dtype), np.empty((ROWS + 2 * heads, size), dtype), np.empty((size, 2 * heads), dtype)
     for b in range(memory.shape[0]):
         order, last, now, d_order, d_now, d_slots = orders[b], before[b], after[b], d_raw[b], carried[b], d_memory[b]
         write, d_write = now[WRITE], d_now[WRITE]
@@ -484,7 +487,7 @@ def write_and_read_backward(
         d_last[:] = zero
 
         # the vectors read, and how they were found
-        _write_to(memory[b], write, erased, written, slots)
+        _write_to(memory[b], write, erased, written, slots, slot)
         for n in range(size):
             scales[n] = _scale(slots[n])
         for r in range(heads):
@@ -526,7 +529,20 @@ def write_and_read_backward(
             d_last_read = d_last[CARRIED:]
             reads = last[READ : READ + heads]
             d_before = d_last[PRECEDENCE]
-            _link_backward(link[b], d_link[b], write, last[PRECEDENCE], reads, d_back, d_forth, d_write, d_before, d_last_read)
+            _link_backward(
+                link[b],
+                d_link[b],
+                write,
+                last[PRECEDENCE],
+                reads,
+                d_back,
+                d_forth,
+                d_write,
+                d_before,
+                d_last_read,
+                place,
+                shares,
+            )
 
         # the write
         d_erase, d_written = d_order[erase:vector], d_order[vector:free]
