@@ -90,7 +90,7 @@ def test_float32_is_as_exact_as_the_modules():
 @pytest.mark.parametrize("x", [0.0, -0.0, 1e-30, -1e-3, 0.5, -87.5, 88.5, 1e4, -1e4, float("inf"), float("-inf")])
 def test_the_compiled_sigmoid_over_the_whole_range(x):
     """Through the erase gate, which is a sigmoid of one number of the interface vector."""
-    raw = torch.full((1, 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 3), x).numpy()
+    raw = torch.full((1, 12), x).numpy()
     orders = torch.empty(raw.shape).numpy()
     kernels._parse(raw[0], orders[0], 1, 1, False)
     expected = torch.sigmoid(torch.tensor(x, dtype=torch.float64)).item()

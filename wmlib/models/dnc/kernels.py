@@ -63,48 +63,43 @@ def _compiled_exp(x):
 
 
 @compiled
-def cells(gates, before, after, seen, wide):
-    """Finish an LSTM step: gates (B, 4H) come in as sums and go out as gates (in, keep, candidate, out).
+def _cells(gates, old, new, hidden):
+    """Finish an LSTM step: gates (4H,) come in as sums and go out as gates (in, keep, candidate, out).
 
-    Args:
-        before, after: (B, H), the cells of the last step, and those to fill.
-        seen: (B, R·W + H), filled with the hidden vector from column `wide` = R·W on.
+    old (H,) are the cells of the last step, new (H,) and hidden (H,) are filled.
     """
     one, two = gates.dtype.type(1), gates.dtype.type(2)
-    size = before.shape[1]
-    for b in range(gates.shape[0]):
-        sums, old, new, hidden = gates[b], before[b], after[b], seen[b, wide:]
-        for j in range(2 * size, 3 * size):
-            sums[j] *= two
-        for j in range(4 * size):
-            sums[j] = one / (one + _exp(-sums[j]))
-        for j in range(2 * size, 3 * size):
-            sums[j] = two * sums[j] - one  # tanh
-        gate_in, keep, candidate, out = sums[:size], sums[size : 2 * size], sums[2 * size : 3 * size], sums[3 * size :]
-        for j in range(size):
-            new[j] = keep[j] * old[j] + gate_in[j] * candidate[j]
-        for j in range(size):
-            hidden[j] = out[j] * (two / (one + _exp(-two * new[j])) - one)
+    size = old.shape[0]
+    for j in range(2 * size, 3 * size):
+        gates[j] *= two
+    for j in range(4 * size):
+        gates[j] = one / (one + _exp(-gates[j]))
+    for j in range(2 * size, 3 * size):
+        gates[j] = two * gates[j] - one  # tanh
+    for j in range(size):
+        new[j] = gates[size + j] * old[j] + gates[j] * gates[2 * size + j]
+    for j in range(size):
+        hidden[j] = gates[3 * size + j] * (two / (one + _exp(-two * new[j])) - one)
 
 
 @compiled
-def cells_backward(gates, before, after, d_hidden, d_cells, d_gates):
-    """Do the gradient of `cells`: from d_hidden (B, H) to d_gates (B, 4H); d_cells (B, H) goes from after to before."""
+def _cells_backward(gates, old, new, d_hidden, d_cells, d_gates, squashed):
+    """Do the gradient of `_cells`: from d_hidden (H,) to d_gates (4H,); d_cells (H,) goes from new to old.
+
+    squashed (H,) is scratch.
+    """
     one, two = gates.dtype.type(1), gates.dtype.type(2)
-    size = before.shape[1]
-    squashed = np.empty(size, gates.dtype)
-    for b in range(gates.shape[0]):
-        new = after[b]
-        for j in range(size):
-            squashed[j] = two / (one + _exp(-two * new[j])) - one
-        for j in range(size):
-            gate_in, keep, candidate, out = gates[b, j], gates[b, size + j], gates[b, 2 * size + j], gates[b, 3 * size + j]
-            d_cell = d_cells[b, j] + d_hidden[b, j] * out * (one - squashed[j] * squashed[j])
-            d_gates[b, j] = d_cell * candidate * gate_in * (one - gate_in)
-            d_gates[b, size + j] = d_cell * before[b, j] * keep * (one - keep)
-            d_gates[b, 2 * size + j] = d_cell * gate_in * (one - candidate * candidate)
-            d_gates[b, 3 * size + j] = d_hidden[b, j] * squashed[j] * out * (one - out)
-            d_cells[b, j] = d_cell * keep
+    size = old.shape[0]
+    for j in range(size):
+        squashed[j] = two / (one + _exp(-two * new[j])) - one
+    for j in range(size):
+        gate_in, keep, candidate, out = gates[j], gates[size + j], gates[2 * size + j], gates[3 * size + j]
+        d_cell = d_cells[j] + d_hidden[j] * out * (one - squashed[j] * squashed[j])
+        d_gates[j] = d_cell * candidate * gate_in * (one - gate_in)
+        d_gates[size + j] = d_cell * old[j] * keep * (one - keep)
+        d_gates[2 * size + j] = d_cell * gate_in * (one - candidate * candidate)
+        d_gates[3 * size + j] = d_hidden[j] * squashed[j] * out * (one - out)
+        d_cells[j] = d_cell * keep
 
 
 # The interface vector
@@ -191,6 +186,27 @@ def _add_rows(weights, rows, total):
         row, weight = rows[k], weights[k]
         for j in range(total.shape[0]):
             total[j] += weight * row[j]
+
+
+@compiled
+def _multiply_add(vectors, fresh, rows, totals):
+    """Add to totals (B, J) the product of vectors (B, K) and rows (K, J), but where fresh (B,) is True.
+
+    Four rows stay in the fastest cache while all of the batch passes.
+    """
+    whole = rows.shape[0] // 4 * 4
+    for k in range(0, whole, 4):
+        row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for b in range(vectors.shape[0]):
+            if fresh[b]:
+                continue
+            total = totals[b]
+            weight_0, weight_1, weight_2, weight_3 = vectors[b, k], vectors[b, k + 1], vectors[b, k + 2], vectors[b, k + 3]
+            for j in range(total.shape[0]):
+                total[j] += weight_0 * row_0[j] + weight_1 * row_1[j] + weight_2 * row_2[j] + weight_3 * row_3[j]
+    for b in range(vectors.shape[0]):
+        if not fresh[b]:
+            _add_rows(vectors[b, whole:], rows[whole:], totals[b])
 
 
 # Content addressing
@@ -381,223 +397,331 @@ def _write_to(memory, write, erase, vector, result, place):
 
 
 @compiled
-def write_and_read(raw, orders, before, after, order_before, order_after, memory, new_memory, link, new_link, seen, heads):
-    """Do one step of the memory for a batch.
+def _write_and_read(raw, order, last, now, sorted_before, sorted_after, old, slots, old_link, link, reads_now, heads, scratch):
+    """Do one step of one memory.
 
     Args:
-        raw: (B, S), the interface vector as it leaves the controller; orders (B, S) is filled with its parts in their ranges.
-        before, after: (B, 6 + 5R, N), the slots' rows of the last step, and those to fill.
-        order_before, order_after: int (B, N), the slots sorted by usage.
-        memory, new_memory: (B, N, W), those of the last step, and those to fill; they may be the same.
-        link, new_link: (B, N, N), likewise; (B, 0, 0) for a DNC without.
-        seen: (B, >= R·W), the first columns filled with the vectors read.
-        heads: R.
+        raw: (S,), the interface vector as it leaves the controller; order (S,) is filled with its parts in their ranges.
+        last, now: (6 + 5R, N), the slots' rows of the last step, and those to fill.
+        sorted_before, sorted_after: int (N,), the slots by usage.
+        old, slots: (N, W), the memory of the last step, and the one to fill, which may be the same.
+        old_link, link: (N, N), likewise; (0, 0) for a DNC without.
+        reads_now: (R·W,), filled with the vectors read.
+        scratch: from `_step_scratch`.
     """
-    size, width, linked = memory.shape[1], memory.shape[2], link.shape[1] > 0
-    one, zero = memory.dtype.type(1), memory.dtype.type(0)
+    size, width, linked = old.shape[0], old.shape[1], link.shape[0] > 0
+    one, zero = old.dtype.type(1), old.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    scales, slot, place = np.empty(size, memory.dtype), np.empty(width, memory.dtype), np.empty((ROWS, size), memory.dtype)
-    for b in range(raw.shape[0]):
-        order, last, now, old, slots = orders[b], before[b], after[b], memory[b], new_memory[b]
-        _parse(raw[b], order, heads, width, linked)
+    scales, slot, place = scratch
+    _parse(raw, order, heads, width, linked)
 
-        for n in range(size):
-            kept = one
-            for r in range(heads):
-                kept *= one - order[free + r] * last[READ + r, n]
-            now[USAGE, n] = (last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]) * kept
-        _sort(now[USAGE], order_before[b], order_after[b])
-        _allocate(now[USAGE], order_after[b], now[ALLOCATION])
-        for n in range(size):
-            scales[n] = _scale(old[n])
-        _content(old, scales, order[key:strength], order[strength], now[COSINE], now[FOUND])
-        total = zero
-        for n in range(size):
-            mixed = order[allocate] * now[ALLOCATION, n] + (one - order[allocate]) * now[FOUND, n]
-            now[WRITE, n] = order[gate] * mixed
-            total += now[WRITE, n]
-
-        _write_to(old, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
-        back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
-        if linked:
-            reads = last[READ : READ + heads]
-            _link_and_follow(link[b], new_link[b], now[WRITE], last[PRECEDENCE], reads, back, forth, place)
-            for n in range(size):
-                now[PRECEDENCE, n] = (one - total) * last[PRECEDENCE, n] + now[WRITE, n]
-
-        for n in range(size):
-            scales[n] = _scale(slots[n])
+    for n in range(size):
+        kept = one
         for r in range(heads):
-            found, read = now[READ + 2 * heads + r], now[READ + r]
-            wanted = order[r * width : (r + 1) * width]
-            _content(slots, scales, wanted, order[strengths + r], now[READ + heads + r], found)
-            if linked:
-                m = modes + 3 * r
-                for n in range(size):
-                    read[n] = order[m] * back[r, n] + order[m + 1] * found[n] + order[m + 2] * forth[r, n]
-            else:
-                read[:] = found
-            vector_read = seen[b, r * width : (r + 1) * width]
-            vector_read[:] = zero
-            _add_rows(read, slots, vector_read)
+            kept *= one - order[free + r] * last[READ + r, n]
+        now[USAGE, n] = (last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]) * kept
+    _sort(now[USAGE], sorted_before, sorted_after)
+    _allocate(now[USAGE], sorted_after, now[ALLOCATION])
+    for n in range(size):
+        scales[n] = _scale(old[n])
+    _content(old, scales, order[key:strength], order[strength], now[COSINE], now[FOUND])
+    total = zero
+    for n in range(size):
+        mixed = order[allocate] * now[ALLOCATION, n] + (one - order[allocate]) * now[FOUND, n]
+        now[WRITE, n] = order[gate] * mixed
+        total += now[WRITE, n]
+
+    _write_to(old, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
+    back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
+    if linked:
+        reads = last[READ : READ + heads]
+        _link_and_follow(old_link, link, now[WRITE], last[PRECEDENCE], reads, back, forth, place)
+        for n in range(size):
+            now[PRECEDENCE, n] = (one - total) * last[PRECEDENCE, n] + now[WRITE, n]
+
+    for n in range(size):
+        scales[n] = _scale(slots[n])
+    for r in range(heads):
+        found, read = now[READ + 2 * heads + r], now[READ + r]
+        wanted = order[r * width : (r + 1) * width]
+        _content(slots, scales, wanted, order[strengths + r], now[READ + heads + r], found)
+        if linked:
+            m = modes + 3 * r
+            for n in range(size):
+                read[n] = order[m] * back[r, n] + order[m + 1] * found[n] + order[m + 2] * forth[r, n]
+        else:
+            read[:] = found
+        vector_read = reads_now[r * width : (r + 1) * width]
+        vector_read[:] = zero
+        _add_rows(read, slots, vector_read)
 
 
 @compiled
-def replay(orders, before, after, memory, new_memory, link, new_link, heads):
-    """Fill new_memory and new_link again, from what a step left in orders and slots."""
-    width = memory.shape[2]
-    slot = np.empty(width, memory.dtype)
-    _, _, _, erase, vector, free, _, _, _ = _parts(heads, width)
-    for b in range(memory.shape[0]):
-        write, order = after[b, WRITE], orders[b]
-        _write_to(memory[b], write, order[erase:vector], order[vector:free], new_memory[b], slot)
-        if link.shape[1] > 0:
-            _next_link(link[b], write, before[b, PRECEDENCE], 0, new_link[b])
-
-
-@compiled
-def write_and_read_backward(
-    orders, before, after, order_after, memory, link, d_seen, carried, d_memory, d_link, d_raw, heads, detached
+def _write_and_read_backward(
+    order, last, now, sorted_after, memory, link, d_reads, d_now, d_slots, d_link, d_order, heads, detached, scratch
 ):
-    """Do the gradient of `write_and_read`.
+    """Do the gradient of `_write_and_read`.
 
     Args:
-        orders, before, after, order_after: as `write_and_read` left them.
+        order, last, now, sorted_after: as `_write_and_read` left them.
         memory, link: those before the step.
-        d_seen: (B, >= R·W), gradient of the vectors read.
-        carried: (B, 3 + R, N); d_memory: (B, N, W); d_link: (B, N, N). They come in as the gradients of usage, write
-            weighting, precedence, read weightings, memory and link after the step, and go out as those before it.
-        d_raw: (B, S), filled with the gradient of the interface vector.
+        d_reads: (R·W,), gradient of the vectors read.
+        d_now: (3 + R, N); d_slots: (N, W); d_link: (N, N). They come in as the gradients of usage, write weighting,
+            precedence, read weightings, memory and link after the step, and go out as those before it.
+        d_order: (S,), filled with the gradient of the interface vector.
         heads: R.
         detached: no gradient passes through content and allocation weightings.
+        scratch: arrays of the sizes that `backward` gives them.
     """
-    size, width, linked = memory.shape[1], memory.shape[2], link.shape[1] > 0
-    dtype = memory.dtype
-    one, zero = dtype.type(1), dtype.type(0)
+    size, width, linked = memory.shape[0], memory.shape[1], link.shape[0] > 0
+    one, zero = memory.dtype.type(1), memory.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    slots, scales, scratch = np.empty((size, width), dtype), np.empty(size, dtype), np.empty(size, dtype)
-    d_last, d_read, d_found = np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype), np.empty(size, dtype)
-    d_back, d_forth = np.empty((heads, size), dtype), np.empty((heads, size), dtype)
-    slot, place, shares = np.empty(width, dtype), np.empty((ROWS + 2 * heads, size), dtype), np.empty((size, 2 * heads), dtype)
-    for b in range(memory.shape[0]):
-        order, last, now, d_order, d_now, d_slots = orders[b], before[b], after[b], d_raw[b], carried[b], d_memory[b]
-        write, d_write = now[WRITE], d_now[WRITE]
-        erased, written = order[erase:vector], order[vector:free]
-        d_order[:] = zero
-        d_last[:] = zero
+    slots, d_last, d_read, d_back, d_forth, place, shares, scales, products, d_found, slot = scratch
+    write, d_write = now[WRITE], d_now[WRITE]
+    erased, written = order[erase:vector], order[vector:free]
+    d_order[:] = zero
+    d_last[:] = zero
 
-        # the vectors read, and how they were found
-        _write_to(memory[b], write, erased, written, slots, slot)
+    # the vectors read, and how they were found
+    _write_to(memory, write, erased, written, slots, slot)
+    for n in range(size):
+        scales[n] = _scale(slots[n])
+    for r in range(heads):
+        d_vector, read, d_read_r = d_reads[r * width : (r + 1) * width], now[READ + r], d_read[r]
+        _dots(slots, d_vector, d_read_r)
         for n in range(size):
-            scales[n] = _scale(slots[n])
-        for r in range(heads):
-            d_vector, read, d_read_r = d_seen[b, r * width : (r + 1) * width], now[READ + r], d_read[r]
-            _dots(slots, d_vector, d_read_r)
-            for n in range(size):
-                d_read_r[n] += d_now[CARRIED + r, n]
-                share, d_slot = read[n], d_slots[n]
-                for i in range(width):
-                    d_slot[i] += share * d_vector[i]
-            if linked:
-                found, back, forth = now[READ + 2 * heads + r], now[READ + 3 * heads + r], now[READ + 4 * heads + r]
-                m = modes + 3 * r
-                to_back, to_found, to_forth = _dot(d_read_r, back), _dot(d_read_r, found), _dot(d_read_r, forth)
-                mean = order[m] * to_back + order[m + 1] * to_found + order[m + 2] * to_forth
-                d_order[m] = order[m] * (to_back - mean)
-                d_order[m + 1] = order[m + 1] * (to_found - mean)
-                d_order[m + 2] = order[m + 2] * (to_forth - mean)
-                for n in range(size):
-                    d_back[r, n] = order[m] * d_read_r[n]
-                    d_forth[r, n] = order[m + 2] * d_read_r[n]
-                    d_read_r[n] *= order[m + 1]
-            if not detached:
-                wanted, d_wanted = order[r * width : (r + 1) * width], d_order[r * width : (r + 1) * width]
-                cosine, found, sharp = now[READ + heads + r], now[READ + 2 * heads + r], order[strengths + r]
-                d_sharp = _content_backward(slots, scales, wanted, sharp, cosine, found, d_read_r, d_slots, d_wanted)
-                d_order[strengths + r] = -d_sharp * math.expm1(one - sharp)  # the derivative of oneplus
-
-        # link and precedence
+            d_read_r[n] += d_now[CARRIED + r, n]
+            share, d_slot = read[n], d_slots[n]
+            for i in range(width):
+                d_slot[i] += share * d_vector[i]
         if linked:
-            d_precedence = d_now[PRECEDENCE]
-            total = along = zero
+            found, back, forth = now[READ + 2 * heads + r], now[READ + 3 * heads + r], now[READ + 4 * heads + r]
+            m = modes + 3 * r
+            to_back, to_found, to_forth = _dot(d_read_r, back), _dot(d_read_r, found), _dot(d_read_r, forth)
+            mean = order[m] * to_back + order[m + 1] * to_found + order[m + 2] * to_forth
+            d_order[m] = order[m] * (to_back - mean)
+            d_order[m + 1] = order[m + 1] * (to_found - mean)
+            d_order[m + 2] = order[m + 2] * (to_forth - mean)
             for n in range(size):
-                total += write[n]
-                along += d_precedence[n] * last[PRECEDENCE, n]
-            for n in range(size):
-                d_write[n] += d_precedence[n] - along
-                d_last[PRECEDENCE, n] = (one - total) * d_precedence[n]
-            d_last_read = d_last[CARRIED:]
-            reads = last[READ : READ + heads]
-            d_before = d_last[PRECEDENCE]
-            _link_backward(
-                link[b],
-                d_link[b],
-                write,
-                last[PRECEDENCE],
-                reads,
-                d_back,
-                d_forth,
-                d_write,
-                d_before,
-                d_last_read,
-                place,
-                shares,
-            )
-
-        # the write
-        d_erase, d_written = d_order[erase:vector], d_order[vector:free]
-        for n in range(size):
-            old, d_slot, weight = memory[b, n], d_slots[n], write[n]
-            along = zero
-            for i in range(width):
-                along += d_slot[i] * (written[i] - old[i] * erased[i])
-            d_write[n] += along
-            for i in range(width):
-                d_erase[i] -= d_slot[i] * old[i] * weight
-            for i in range(width):
-                d_written[i] += d_slot[i] * weight
-            for i in range(width):
-                d_slot[i] *= one - weight * erased[i]
-        for i in range(width):
-            d_erase[i] *= erased[i] * (one - erased[i])
-
-        # where to write
-        d_gate = d_allocate = zero
-        share = order[allocate]
-        for n in range(size):
-            d_gate += d_write[n] * (share * now[ALLOCATION, n] + (one - share) * now[FOUND, n])
-            mixed = order[gate] * d_write[n]
-            d_allocate += mixed * (now[ALLOCATION, n] - now[FOUND, n])
-            d_found[n] = (one - share) * mixed
-            d_write[n] = share * mixed  # now of the allocation
-        d_order[gate] = d_gate * order[gate] * (one - order[gate])
-        d_order[allocate] = d_allocate * share * (one - share)
+                d_back[r, n] = order[m] * d_read_r[n]
+                d_forth[r, n] = order[m + 2] * d_read_r[n]
+                d_read_r[n] *= order[m + 1]
         if not detached:
-            for n in range(size):
-                scales[n] = _scale(memory[b, n])
-            wanted, d_wanted, sharp = order[key:strength], d_order[key:strength], order[strength]
-            d_sharp = _content_backward(memory[b], scales, wanted, sharp, now[COSINE], now[FOUND], d_found, d_slots, d_wanted)
-            d_order[strength] = -d_sharp * math.expm1(one - sharp)
+            wanted, d_wanted = order[r * width : (r + 1) * width], d_order[r * width : (r + 1) * width]
+            cosine, found, sharp = now[READ + heads + r], now[READ + 2 * heads + r], order[strengths + r]
+            d_sharp = _content_backward(slots, scales, wanted, sharp, cosine, found, d_read_r, d_slots, d_wanted)
+            d_order[strengths + r] = -d_sharp * math.expm1(one - sharp)  # the derivative of oneplus
 
-            _allocate_backward(now[USAGE], order_after[b], scratch, d_write, d_now[USAGE])
-
-        # usage
-        d_usage = d_now[USAGE]
+    # link and precedence
+    if linked:
+        d_precedence = d_now[PRECEDENCE]
+        total = along = zero
         for n in range(size):
-            busy = last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]
-            kept = one
-            for r in range(heads):
-                kept *= one - order[free + r] * last[READ + r, n]
-            d_last[USAGE, n] = d_usage[n] * kept * (one - last[WRITE, n])
-            d_last[WRITE, n] = d_usage[n] * kept * (one - last[USAGE, n])
-            for r in range(heads):
-                others = one
-                for q in range(heads):
-                    if q != r:
-                        others *= one - order[free + q] * last[READ + q, n]
-                d_freed = -d_usage[n] * busy * others
-                d_order[free + r] += d_freed * last[READ + r, n]
-                d_last[CARRIED + r, n] += d_freed * order[free + r]
+            total += write[n]
+            along += d_precedence[n] * last[PRECEDENCE, n]
+        for n in range(size):
+            d_write[n] += d_precedence[n] - along
+            d_last[PRECEDENCE, n] = (one - total) * d_precedence[n]
+        d_last_read = d_last[CARRIED:]
+        reads = last[READ : READ + heads]
+        d_before = d_last[PRECEDENCE]
+        _link_backward(
+            link,
+            d_link,
+            write,
+            last[PRECEDENCE],
+            reads,
+            d_back,
+            d_forth,
+            d_write,
+            d_before,
+            d_last_read,
+            place,
+            shares,
+        )
+
+    # the write
+    d_erase, d_written = d_order[erase:vector], d_order[vector:free]
+    for n in range(size):
+        old, d_slot, weight = memory[n], d_slots[n], write[n]
+        along = zero
+        for i in range(width):
+            along += d_slot[i] * (written[i] - old[i] * erased[i])
+        d_write[n] += along
+        for i in range(width):
+            d_erase[i] -= d_slot[i] * old[i] * weight
+        for i in range(width):
+            d_written[i] += d_slot[i] * weight
+        for i in range(width):
+            d_slot[i] *= one - weight * erased[i]
+    for i in range(width):
+        d_erase[i] *= erased[i] * (one - erased[i])
+
+    # where to write
+    d_gate = d_allocate = zero
+    share = order[allocate]
+    for n in range(size):
+        d_gate += d_write[n] * (share * now[ALLOCATION, n] + (one - share) * now[FOUND, n])
+        mixed = order[gate] * d_write[n]
+        d_allocate += mixed * (now[ALLOCATION, n] - now[FOUND, n])
+        d_found[n] = (one - share) * mixed
+        d_write[n] = share * mixed  # now of the allocation
+    d_order[gate] = d_gate * order[gate] * (one - order[gate])
+    d_order[allocate] = d_allocate * share * (one - share)
+    if not detached:
+        for n in range(size):
+            scales[n] = _scale(memory[n])
+        wanted, d_wanted, sharp = order[key:strength], d_order[key:strength], order[strength]
+        d_sharp = _content_backward(memory, scales, wanted, sharp, now[COSINE], now[FOUND], d_found, d_slots, d_wanted)
+        d_order[strength] = -d_sharp * math.expm1(one - sharp)
+
+        _allocate_backward(now[USAGE], sorted_after, products, d_write, d_now[USAGE])
+
+    # usage
+    d_usage = d_now[USAGE]
+    for n in range(size):
+        busy = last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]
+        kept = one
         for r in range(heads):
-            d_order[free + r] *= order[free + r] * (one - order[free + r])
-        d_now[:] = d_last
+            kept *= one - order[free + r] * last[READ + r, n]
+        d_last[USAGE, n] = d_usage[n] * kept * (one - last[WRITE, n])
+        d_last[WRITE, n] = d_usage[n] * kept * (one - last[USAGE, n])
+        for r in range(heads):
+            others = one
+            for q in range(heads):
+                if q != r:
+                    others *= one - order[free + q] * last[READ + q, n]
+            d_freed = -d_usage[n] * busy * others
+            d_order[free + r] += d_freed * last[READ + r, n]
+            d_last[CARRIED + r, n] += d_freed * order[free + r]
+    for r in range(heads):
+        d_order[free + r] *= order[free + r] * (one - order[free + r])
+    d_now[:] = d_last
+
+
+# All steps
+
+
+@compiled
+def _place(kept, moving, t, every, b):
+    """Return where a memory or link stands before step t: in its kept place, or in the one that moves on."""
+    if kept.shape[0] > 0 and t % every == 0 and t // every < kept.shape[0]:
+        return kept[t // every, b]
+    return moving[b]
+
+
+@compiled
+def forward(
+    gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
+    memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
+):  # fmt: skip
+    """Go through a sequence.
+
+    Args:
+        gates: (T, B, 4H), the inputs' part of the sums; become the gates.
+        seen: (T + 1, B, R·W + H), [reads; hidden] before each step and after the last; the first is given, as below.
+        cells: (T + 1, B, H); slots: (T + 1, B, 6 + 5R, N); order: int32 (T + 1, B, N), the slots by usage.
+        orders: (T, B, S), filled with the interface vector's parts. For a way without return, T is 1 in these four.
+        fresh: bool (T, B): what was before this step is forgotten.
+        w_seen, w_interface, b_interface: (R·W + H, 4H), (H, S), (S,).
+        every: steps from one kept memory to the next.
+        memory, link: (B, N, W), (B, N, N), before the first step; after the last in the end.
+        kept_memory, kept_link: (T / every, B, ...), filled with those before steps 0, every, 2 · every, ...; or of length 0.
+        traced_memory, traced_link: (T, B, ...), filled with those after each step; or of length 0.
+        heads: R.
+    """
+    steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
+    size, width, dtype = memory.shape[1], memory.shape[2], memory.dtype
+    wide, zero, returns = heads * width, dtype.type(0), orders.shape[0] == steps and cells.shape[0] == steps + 1
+    none_fresh, no_cells, no_slots = np.zeros(batch, np.bool_), np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
+    scratch = np.empty(size, dtype), np.empty(width, dtype), np.empty((ROWS, size), dtype)
+    raw = np.empty((batch, b_interface.shape[0]), dtype)
+    for b in range(batch if kept_memory.shape[0] > 0 else 0):
+        kept_memory[0, b] = memory[b]
+        kept_link[0, b] = link[b]
+    for t in range(steps):
+        at, before, after = (t, t, t + 1) if returns else (0, t % 2, (t + 1) % 2)
+        _multiply_add(seen[t], fresh[t], w_seen, gates[t])
+        for b in range(batch):
+            old = no_cells if fresh[t, b] else cells[before, b]
+            _cells(gates[t, b], old, cells[after, b], seen[t + 1, b, wide:])
+            raw[b] = b_interface
+        _multiply_add(seen[t + 1, :, wide:], none_fresh, w_interface, raw)
+        for b in range(batch):
+            last = no_slots if fresh[t, b] else slots[before, b]
+            old, old_link = _place(kept_memory, memory, t, every, b), _place(kept_link, link, t, every, b)
+            new, new_link = _place(kept_memory, memory, t + 1, every, b), _place(kept_link, link, t + 1, every, b)
+            if fresh[t, b]:
+                old[:] = zero
+                old_link[:] = zero
+            _write_and_read(
+                raw[b], orders[at, b], last, slots[after, b], order[before, b], order[after, b], old, new, old_link, new_link,
+                seen[t + 1, b, :wide], heads, scratch,
+            )  # fmt: skip
+            if traced_memory.shape[0] > 0:
+                traced_memory[t, b] = new
+                traced_link[t, b] = new_link
+
+
+@compiled
+def backward(
+    gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, kept_memory, kept_link,
+    d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
+):  # fmt: skip
+    """Go back through a sequence.
+
+    Args:
+        gates ... fresh, every, kept_memory, kept_link, heads: as `forward` left them.
+        w_seen, w_interface: (4H, R·W + H), (S, H): not those of `forward`, but turned.
+        d_seen: (T + 1, B, R·W + H), gradient of `seen`; in the end with all that flows back to it.
+        d_cells: (B, H); carried: (B, 3 + R, N), usage, write weighting, precedence, read weightings; d_memory, d_link. They
+            come in as the gradients after the last step, and go out as those before the first.
+        d_gates, d_raw: (T, B, 4H), (T, B, S), filled with the gradients of sums and interface vectors.
+        detached: no gradient passes through content and allocation weightings.
+    """
+    steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
+    size, width, dtype = d_memory.shape[1], d_memory.shape[2], d_memory.dtype
+    wide, zero = heads * width, dtype.type(0)
+    none_fresh, no_cells, no_slots = np.zeros(batch, np.bool_), np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
+    squashed = np.empty(hidden, dtype)
+    memories, links = np.empty((every, *d_memory.shape), dtype), np.empty((every, *d_link.shape), dtype)
+    scratch = (
+        np.empty((size, width), dtype), np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype),
+        np.empty((heads, size), dtype), np.empty((heads, size), dtype), np.empty((ROWS + 2 * heads, size), dtype),
+        np.empty((size, 2 * heads), dtype), np.empty(size, dtype), np.empty(size, dtype), np.empty(size, dtype),
+        np.empty(width, dtype),
+    )  # fmt: skip
+    _, _, _, erase, vector, free, _, _, _ = _parts(heads, width)
+    for t in range(steps - 1, -1, -1):
+        start = t - t % every
+        if t == steps - 1 or t % every == every - 1:  # make memories and links again, from the last kept ones up to here
+            for b in range(batch):
+                memories[0, b] = kept_memory[start // every, b]
+                links[0, b] = kept_link[start // every, b]
+                for s in range(start, t):
+                    i, write, written = s - start, slots[s + 1, b, WRITE], orders[s, b, vector:free]
+                    if fresh[s + 1, b]:
+                        memories[i + 1, b] = zero
+                        links[i + 1, b] = zero
+                        continue
+                    _write_to(memories[i, b], write, orders[s, b, erase:vector], written, memories[i + 1, b], scratch[10])
+                    if d_link.shape[1] > 0:
+                        precedence = no_slots[0] if fresh[s, b] else slots[s, b, PRECEDENCE]
+                        _next_link(links[i, b], write, precedence, 0, links[i + 1, b])
+        for b in range(batch):
+            last = no_slots if fresh[t, b] else slots[t, b]
+            _write_and_read_backward(
+                orders[t, b], last, slots[t + 1, b], order[t + 1, b], memories[t - start, b], links[t - start, b],
+                d_seen[t + 1, b, :wide], carried[b], d_memory[b], d_link[b], d_raw[t, b], heads, detached, scratch,
+            )  # fmt: skip
+        _multiply_add(d_raw[t], none_fresh, w_interface, d_seen[t + 1, :, wide:])
+        for b in range(batch):
+            old = no_cells if fresh[t, b] else cells[t, b]
+            d_hidden = d_seen[t + 1, b, wide:]
+            _cells_backward(gates[t, b], old, cells[t + 1, b], d_hidden, d_cells[b], d_gates[t, b], squashed)
+            if fresh[t, b]:  # what was before has no part in what came after
+                d_cells[b] = zero
+                carried[b] = zero
+                d_memory[b] = zero
+                d_link[b] = zero
+        _multiply_add(d_gates[t], fresh[t], w_seen, d_seen[t])
