@@ -6,7 +6,8 @@ second engine that follows the first are all the same loop. `_LAUNCHER` is the s
 
 The launcher does two things that the vizdoom package does not. The engine runs in a folder of its own, so nothing is written
 into the caller's. And it never outlives us: if our process is killed, the end of a pipe tells the launcher, which ends the
-engine and removes its folder and its shared memory.
+engine and removes its folder and its shared memory. One thing is out of reach: vizdoom 1.3.2 takes the whole process down by
+a segmentation fault if the engine dies while it is starting.
 """
 
 import os
@@ -21,17 +22,16 @@ import numpy as np
 
 ATTEMPTS = 3
 
-# read fails at the end of the pipe (we are gone) and succeeds on a line from us (we are done with the engine)
+# read succeeds on a line from us (we are done with the engine) and fails at the end of the pipe (we are gone). The watcher is
+# nobody's child, so that whoever ends us with all our children, as joblib does after a fault, leaves it to its work
 _LAUNCHER = """#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 previous=
 for word; do [ "$previous" = +viz_instance_id ] && instance=$word; previous=$word; done
-(
-  if ! read -r line </dev/fd/{pipe}; then
-    kill -9 $$
-    rm -rf "$PWD" /dev/shm/ViZDoom*"$instance"
-  fi
-) </dev/null >/dev/null 2>&1 &
+watch() {{
+  read -r line </dev/fd/{pipe} || {{ kill -9 $$; rm -rf "$PWD" /dev/shm/ViZDoom*"$instance"; }}
+}}
+(watch </dev/null >/dev/null 2>&1 &)
 exec "{engine}" "$@"
 """
 
@@ -154,5 +154,8 @@ def _import_vizdoom():
     try:
         import vizdoom
     except ImportError as error:
-        raise ImportError("Doom needs the package vizdoom, which the extra `doom` brings: pip install 'wmlib[doom]'") from error
+        raise ImportError(
+            "Doom needs the package vizdoom, which the extra `doom` brings: in the project's folder, "
+            "pip install -c constraints.txt -e '.[doom]'"
+        ) from error
     return vizdoom

@@ -156,11 +156,9 @@ class TakeCover(gymnasium.Env):
         self._camera.close()
 
     def _direction(self, action: int | np.ndarray) -> int:
-        if self.continuous:
-            value = np.asarray(action, np.float32)
-            if value.shape == (1,) and -1 <= value[0] <= 1:
-                return 1 - int(value[0] < -1 / 3) + int(value[0] > 1 / 3)
-        elif isinstance(action, int | np.integer | np.ndarray) and action in (0, 1, 2):
+        if self.continuous and np.shape(action) == (1,) and -1 <= action[0] <= 1:
+            return 1 - int(action[0] < -1 / 3) + int(action[0] > 1 / 3)
+        if not self.continuous and np.shape(action) == () and action in (0, 1, 2):
             return int(action)
         raise ValueError(f"action: got {action!r}; allowed is what {self.action_space} contains, see action_space.sample()")
 

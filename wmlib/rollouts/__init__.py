@@ -1,6 +1,6 @@
 """Experience on disk: collecting it in parallel, storing it, reading it back."""
 
-from wmlib.rollouts.collect import RolloutWarning, Scores, collect, score
+from wmlib.rollouts.collection import RolloutWarning, Scores, collect, score
 from wmlib.rollouts.read import Rollouts, Steps
 from wmlib.rollouts.store import RolloutError
 
