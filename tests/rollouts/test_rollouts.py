@@ -17,6 +17,7 @@ import psutil
 import pytest
 from gymnasium import spaces
 
+from wmlib.envs.take_cover import shrink
 from wmlib.envs.take_cover_baselines import sticky
 from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, score
 from wmlib.rollouts.collection import play
@@ -206,6 +207,7 @@ def test_what_is_missing_is_made_without_a_word(counted, tmp_path, recwarn):
 def test_a_killed_collection_goes_on_with_nothing_lost_or_doubled(tmp_path):
     source = """
 import sys
+from wmlib.envs.take_cover import shrink
 from wmlib.envs.take_cover_baselines import sticky
 from wmlib.rollouts import collect
 collect(sys.argv[1], "wmlib/TakeCover-v0", sticky, 24, 3, env_kwargs={"max_tics": 100}, shard_episodes=3, workers=2)
@@ -286,6 +288,18 @@ def _suicidal(rng):
 def test_episodes_do_not_depend_on_the_size_of_the_collection(doom, tmp_path):
     long, short = doom("long", 1, 5), doom("short", 1, 3)
     assert np.array_equal(long.frames(np.arange(len(short))), short.frames(np.arange(len(short))))
+
+
+@pytest.mark.parametrize("variant", ["mufti", "world_models"])
+def test_frames_prepared_in_blocks_are_the_same_to_the_bit(tmp_path, variant):
+    call = partial(collect, env_id="wmlib/TakeCover-v0", policy=sticky, episodes=3, seed=2, workers=1)
+    short = {"variant": variant, "max_tics": 50}
+    one = call(tmp_path / "one", env_kwargs=short)
+    blocks = call(tmp_path / "blocks", env_kwargs={**short, "shrunk": False}, prepare=shrink)
+    assert one.lengths.tolist() == [50] * 3  # 153 rows: two blocks and a rest
+    for name in ("00000.frames.npy", "00000.steps.npz"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "blocks" / name).read_bytes()
+    assert blocks.manifest["prepare"]["function"] == "wmlib.envs.take_cover.shrink"
 
 
 def test_policies_do_not_share_the_environments_randomness():

@@ -70,13 +70,15 @@ class TakeCover(gymnasium.Env):
     | skill | 4 | difficulty 1 … 5 of the engine |
     | continuous | False | actions as a number in [-1, 1] |
     | max_tics | 2100 | the cap |
+    | shrunk | True | False: observations are the screen as it is, (H, 160, 3) with H = 120 or 100, to be given to \
+`shrink` in batches |
     | render_mode | None | "rgb_array": `render()` returns the whole screen, 640 x 480 |
 
     | variant | screen | kept | drawn | first tic | wrapper |
     |---|---|---|---|---|---|
     | "mufti" | 160 x 120 | all | the scenario's defaults: no status bar | 1 | Mufti's WorldModels repository, 2018 |
-    | "world_models" | 160 x 120 | the upper 5/6 | status bar (cut off); no weapon, crosshair, decals, particles | 14 |
-    Ha & Schmidhuber's doomrnn, 2018, over gym-doom |
+    | "world_models" | 160 x 120 | the upper 5/6 | status bar (cut off); no weapon, crosshair, decals, particles | 14 | \
+Ha & Schmidhuber's doomrnn, 2018, over gym-doom |
 
     Source: the scenario is ViZDoom's `take_cover`; cap and thirds are gym-doom's and doomrnn's.
     Differs: doomrnn drew 640 x 480, stretched each frame to its own brightest and darkest pixel and shifted its values by
@@ -101,6 +103,7 @@ class TakeCover(gymnasium.Env):
         skill: int = 4,
         continuous: bool = False,
         max_tics: int = MAX_TICS,
+        shrunk: bool = True,
         render_mode: str | None = None,
     ) -> None:
         if variant not in VARIANTS:
@@ -112,10 +115,10 @@ class TakeCover(gymnasium.Env):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode: got {render_mode!r}; allowed are None and 'rgb_array'")
         self.continuous, self.max_tics, self.render_mode = continuous, max_tics, render_mode
-        self.observation_space = spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
+        self._kept, self._shrunk = round(120 * VARIANTS[variant].kept), shrunk
+        self.observation_space = spaces.Box(0, 255, (SIZE, SIZE, 3) if shrunk else (self._kept, 160, 3), np.uint8)
         self.action_space = spaces.Box(-1, 1, (1,), np.float32) if continuous else spaces.Discrete(3)
         settings = {**VARIANTS[variant].settings, "doom_skill": skill}
-        self._kept = round(120 * VARIANTS[variant].kept)
         self._engine = DoomEngine("take_cover", (160, 120), settings)
         # Pictures for people come from a second engine, started when asked for: frames do not depend on who watches
         self._camera = DoomEngine("take_cover", (640, 480), settings)
@@ -124,7 +127,7 @@ class TakeCover(gymnasium.Env):
         """Start an episode; without a seed the next one of the environment's own generator."""
         super().reset(seed=seed)
         self._engine.begin(int(self.np_random.integers(2**32)))
-        self._frame = shrink(self._engine.frame[: self._kept])
+        self._see()
         return self._frame, {}
 
     def step(self, action: int | np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
@@ -139,7 +142,7 @@ class TakeCover(gymnasium.Env):
         self._engine.advance(BUTTONS[self._direction(action)])
         terminated = self._engine.over
         if not terminated:
-            self._frame = shrink(self._engine.frame[: self._kept])
+            self._see()
         truncated = not terminated and len(self._engine.actions) >= self.max_tics
         return self._frame, 1.0, terminated, truncated, {}
 
@@ -155,6 +158,10 @@ class TakeCover(gymnasium.Env):
         self._engine.close()
         self._camera.close()
 
+    def _see(self) -> None:
+        screen = self._engine.frame[: self._kept]
+        self._frame = shrink(screen) if self._shrunk else screen
+
     def _direction(self, action: int | np.ndarray) -> int:
         if self.continuous and np.shape(action) == (1,) and -1 <= action[0] <= 1:
             return 1 - int(action[0] < -1 / 3) + int(action[0] > 1 / 3)
@@ -163,19 +170,21 @@ class TakeCover(gymnasium.Env):
         raise ValueError(f"action: got {action!r}; allowed is what {self.action_space} contains, see action_space.sample()")
 
 
-def shrink(screen: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """Shrink a picture to a square.
+def shrink(screens: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """Shrink pictures to a square; many at once take a third of the time a picture.
 
     Args:
-        screen: uint8 (H, W, 3), C-contiguous.
+        screens: uint8 (H, W, 3) or (B, H, W, 3), C-contiguous.
         size: S, pixels.
 
     Returns:
-        uint8 (S, S, 3): each pixel a triangle-weighted mean of those it covers ("bilinear" with antialiasing).
+        uint8 (S, S, 3) or (B, S, S, 3), C-contiguous: each pixel a triangle-weighted mean of those it covers ("bilinear"
+        with antialiasing).
 
     Source: Pillow's BILINEAR, which Mufti's wrapper used through scipy.misc.imresize.
     Differs: computed by PyTorch, which is several times faster; a value may differ from Pillow's by 1 of 255.
     """
-    picture = torch.from_numpy(screen).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W), channels last in memory
-    small = torch.nn.functional.interpolate(picture, size=(size, size), mode="bilinear", antialias=True)
-    return small[0].permute(1, 2, 0).numpy()
+    # (B, 3, H, W), channels last in memory; by reshape, whose strides let PyTorch see that and return the same
+    pictures = torch.from_numpy(screens.reshape(-1, *screens.shape[-3:])).permute(0, 3, 1, 2)
+    small = torch.nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+    return small.permute(0, 2, 3, 1).reshape(*screens.shape[:-3], size, size, 3).numpy()

@@ -71,7 +71,8 @@ def collect(
     seed: int,
     *,
     env_kwargs: Mapping[str, Any] | None = None,
-    shard_episodes: int = 50,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    shard_episodes: int = 100,
     workers: int | None = None,
     backend: str = "loky",
 ) -> Rollouts:
@@ -87,6 +88,8 @@ def collect(
         episodes: how many, 1 and above.
         seed: of the whole collection, 0 and above.
         env_kwargs: the environment's arguments, JSON values.
+        prepare: what to store of a block of frames, (B, …) -> (B, …), both uint8; a function that the workers can import.
+            For players that need not see the result, which is cheaper in blocks than frame by frame.
         shard_episodes: episodes in a shard; one shard is what a kill costs each worker.
         workers: processes; None: one for each core. Changes no byte.
         backend: joblib's; "dask" runs on the `dask.distributed` client of this process, if all see the same folder.
@@ -97,6 +100,10 @@ def collect(
         OSError: the rest would not fit on the disk. What is there stays.
 
     Source: ours.
+
+    Example:
+        collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1)
+        collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1, env_kwargs={"shrunk": False}, prepare=shrink)  # faster
     """
     if episodes < 1 or shard_episodes < 1:
         raise ValueError(f"episodes, shard_episodes: got {episodes}, {shard_episodes}; both must be at least 1")
@@ -105,7 +112,8 @@ def collect(
     manifest = {
         "environment": env_id,
         "environment_arguments": dict(env_kwargs or {}),
-        "policy": _describe(policy),
+        "policy": _describe("policy", policy),
+        "prepare": _describe("prepare", prepare) if prepare else None,
         "seed": seed,
         "episodes": episodes,
         "shard_episodes": shard_episodes,
@@ -115,7 +123,7 @@ def collect(
         _claim(folder, manifest)
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
-        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed))
+        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare))
         counts = [min(shard_episodes, episodes - i * shard_episodes) for i in range(shards)]
         tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
@@ -155,7 +163,7 @@ def score(
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-def _shard(folder: Path, env_id: str, env_kwargs: dict, policy: Policy, seed: int, shard: int, episodes: range):
+def _shard(folder, env_id, env_kwargs, policy, seed, prepare, shard: int, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
     fault = store.fault(folder, shard)
     if fault is not None:
@@ -164,7 +172,7 @@ def _shard(folder: Path, env_id: str, env_kwargs: dict, policy: Policy, seed: in
             space = env.action_space
             blank = np.zeros(space.shape, space.dtype)
             plays = (functools.partial(play, env, policy, seed, i) for i in episodes)
-            store.write_shard(folder, shard, env.observation_space.shape, blank, plays)
+            store.write_shard(folder, shard, env.observation_space.shape, blank, plays, prepare)
         finally:
             env.close()
     return shard, fault
@@ -192,14 +200,14 @@ def _workers(workers: int | None) -> int:
     return -1 if workers is None else workers
 
 
-def _describe(policy: Policy) -> dict:
-    """Return the policy's name and arguments."""
+def _describe(name: str, function: Callable) -> dict:
+    """Return the name and the arguments of a function or of a partial of one."""
     arguments = {}
-    if isinstance(policy, functools.partial):
-        if policy.args:
-            raise ValueError(f"policy: got a partial with unnamed arguments {policy.args}; give them by name")
-        policy, arguments = policy.func, policy.keywords
-    return {"function": f"{policy.__module__}.{policy.__qualname__}", "arguments": dict(arguments)}
+    if isinstance(function, functools.partial):
+        if function.args:
+            raise ValueError(f"{name}: got a partial with unnamed arguments {function.args}; give them by name")
+        function, arguments = function.func, function.keywords
+    return {"function": f"{function.__module__}.{function.__qualname__}", "arguments": dict(arguments)}
 
 
 def _claim(folder: Path, manifest: dict) -> None:
@@ -207,7 +215,7 @@ def _claim(folder: Path, manifest: dict) -> None:
     try:
         text = json.dumps(manifest, indent=1, sort_keys=True)
     except TypeError as error:
-        raise ValueError(f"env_kwargs, policy: their arguments must be JSON values ({error})") from error
+        raise ValueError(f"env_kwargs, policy, prepare: their arguments must be JSON values ({error})") from error
     path = folder / "manifest.json"
     if not path.exists():
         write_atomically(path, lambda temporary: temporary.write_text(text))

@@ -26,6 +26,7 @@ from wmlib.experiment.artifacts import file_sha256
 from wmlib.experiment.atomic import write_atomically
 
 FRAMES, STEPS = "frames.npy", "steps.npz"
+BLOCK = 64  # frames on their way to the disk
 
 
 class RolloutError(RuntimeError):
@@ -50,32 +51,25 @@ def write_shard(
     frame_shape: tuple[int, ...],
     blank: np.ndarray,
     episodes: Iterable[Callable[[Callable[[np.ndarray], None]], Episode]],
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> None:
     """Write a shard; its files appear one by one and count when all are there.
 
     Args:
         folder, shard: where, and its number.
-        frame_shape: of one frame.
+        frame_shape: of one frame as it is seen.
         blank: an action of zeros; its shape and type are those of all.
         episodes: each is called with `see`, calls it with every frame in turn, and returns the rest of the episode.
+        prepare: makes of a block of frames, uint8 (B, *frame_shape), what is stored, uint8 (B, …).
     """
     done: list[Episode] = []
 
     def write_frames(path: Path) -> None:
-        # frames go straight to the disk, the number of rows into the header at the end: an array header leaves room for it
-        rows = 0
         with open(path, "wb") as file:
-            _write_header(file, rows, frame_shape)
-
-            def see(frame: np.ndarray) -> None:
-                nonlocal rows
-                file.write(np.ascontiguousarray(frame).data)
-                rows += 1
-
+            frames = _Frames(file, frame_shape, prepare)
             for play in episodes:
-                done.append(play(see))
-            file.seek(0)
-            _write_header(file, rows, frame_shape)
+                done.append(play(frames.see))
+            frames.finish()
 
     def write_steps(path: Path) -> None:
         with open(path, "wb") as file:
@@ -132,6 +126,31 @@ def _fatal(episode: Episode) -> np.ndarray:
     return flags
 
 
-def _write_header(file, rows: int, frame_shape: tuple[int, ...]) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *frame_shape)}
-    np.lib.format.write_array_header_1_0(file, header)
+class _Frames:
+    """An array on its way into a file: block by block, its length into the header at the end, which leaves room for it."""
+
+    def __init__(self, file, frame_shape: tuple[int, ...], prepare: Callable[[np.ndarray], np.ndarray] | None) -> None:
+        self._file, self._prepare = file, prepare or (lambda frames: frames)
+        self._block, self._filled, self._rows = np.zeros((BLOCK, *frame_shape), np.uint8), 0, 0
+        self._shape = self._prepare(self._block[:1]).shape[1:]
+        self._write_header()
+
+    def see(self, frame: np.ndarray) -> None:
+        self._block[self._filled] = frame
+        self._filled += 1
+        if self._filled == BLOCK:
+            self._write_block()
+
+    def finish(self) -> None:
+        self._write_block()
+        self._file.seek(0)
+        self._write_header()
+
+    def _write_block(self) -> None:
+        if self._filled:
+            self._file.write(np.ascontiguousarray(self._prepare(self._block[: self._filled])).data)
+        self._rows, self._filled = self._rows + self._filled, 0
+
+    def _write_header(self) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self._rows, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
