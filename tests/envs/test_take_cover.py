@@ -110,6 +110,16 @@ def test_many_at_once_do_not_disturb_each_other(make):
         assert all(np.array_equal(alone.step(action)[0], frame) for action, frame in zip(actions(20), seen[1:], strict=True))
 
 
+@pytest.mark.parametrize("shrunk", [True, False])
+def test_an_observation_stays_as_it_was(make, shrunk):
+    env = make(shrunk=shrunk)
+    frames = [env.reset(seed=1)[0], *(env.step(0)[0] for _ in range(20))]
+    copies = [frame.copy() for frame in frames]
+    for _ in range(20):
+        env.step(0)
+    assert all(map(np.array_equal, frames, copies)) and not np.array_equal(frames[0], frames[-1])
+
+
 def test_thirds_of_the_interval_are_the_three_actions(make):
     discrete, continuous = make(), make(continuous=True)
     discrete.reset(seed=6)

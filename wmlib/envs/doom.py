@@ -51,7 +51,13 @@ class DoomEngine:
     """
 
     def __init__(self, scenario: str, size: tuple[int, int], settings: dict[str, object]) -> None:
-        self._vizdoom = _import_vizdoom()
+        self._vizdoom = vizdoom = _import_vizdoom()
+        self._died = (
+            vizdoom.ViZDoomErrorException,
+            vizdoom.ViZDoomUnexpectedExitException,
+            vizdoom.ViZDoomIsNotRunningException,
+            vizdoom.MessageQueueException,
+        )
         self._scenario, self._size, self._settings = scenario, size, settings
         self._game = None
         self._stop = lambda: None
@@ -84,8 +90,6 @@ class DoomEngine:
 
     def _catch_up(self) -> None:
         """Play what has not been played yet; -1 means from the seed."""
-        died = self._vizdoom.ViZDoomErrorException, self._vizdoom.ViZDoomUnexpectedExitException
-        died += self._vizdoom.ViZDoomIsNotRunningException, self._vizdoom.MessageQueueException
         for _ in range(ATTEMPTS):
             try:
                 if self._game is None:
@@ -101,7 +105,7 @@ class DoomEngine:
                 if not self.over:
                     self.frame = self._game.get_state().screen_buffer
                 return
-            except died as error:
+            except self._died as error:
                 last = error
                 self.close()
             except KeyboardInterrupt:  # the tic may have been played or not: the next call starts from the seed
