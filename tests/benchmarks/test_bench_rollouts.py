@@ -12,12 +12,12 @@ import time
 import numpy as np
 import pytest
 
-from tests.benchmarks.test_bench_take_cover import bare, cpu_seconds
-from wmlib.envs.take_cover import TakeCover, shrink
+from wmlib.envs.take_cover import BUTTONS, TakeCover, shrink
 from wmlib.envs.take_cover_baselines import sticky
+from wmlib.experiment import seeding
 from wmlib.rollouts import collect
 
-EPISODES = 100  # a shard
+EPISODES, SEED = 100, 1  # a shard
 
 
 @pytest.fixture(scope="module")
@@ -27,37 +27,50 @@ def folder(tmp_path_factory):
 
 def collected(folder, blocks):
     arguments = {"env_kwargs": {"shrunk": False}, "prepare": shrink} if blocks else {}
-    return collect(folder / "c", "wmlib/TakeCover-v0", sticky, EPISODES, 1, workers=1, **arguments)
+    return collect(folder / "c", "wmlib/TakeCover-v0", sticky, EPISODES, SEED, workers=1, **arguments)
+
+
+def bare_engine() -> int:
+    """Play the same episodes with nothing but the engine's own calls; return the tics."""
+    env, tics = TakeCover(), 0
+    for episode in range(EPISODES):
+        env.reset(seed=seeding.entropy(SEED, "environment", episode) % 2**31)
+        game, act = env._engine._game, sticky(seeding.generator(SEED, "policy", episode))
+        while not game.is_episode_finished():
+            _ = game.get_state().screen_buffer
+            game.make_action(BUTTONS[act(None)])
+            tics += 1
+    env.close()
+    return tics
+
+
+def cpu_seconds() -> float:
+    """Return CPU seconds of this process and of the engines that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def test_collecting(benchmark, folder):
-    env = TakeCover()
-    env.reset(seed=0)
-    rates = {"bare engine": [], "frame by frame": [], "in blocks": []}
+    cases = {
+        "bare engine": bare_engine,
+        "frame by frame": lambda: collected(folder, False).lengths.sum(),
+        "in blocks": lambda: collected(folder, True).lengths.sum(),
+    }
+    rates = {name: [] for name in cases}
 
     def turn():
-        start = cpu_seconds()
-        tics = sum(bare(env) for _ in range(4))
-        rates["bare engine"].append(tics / (cpu_seconds() - start))
-        for name in ("frame by frame", "in blocks"):
+        for name, play in cases.items():
             shutil.rmtree(folder / "c", ignore_errors=True)
-            start = ended()
-            rollouts = collected(folder, name == "in blocks")
-            rates[name].append(rollouts.lengths.sum() / (ended() - start))
+            start = cpu_seconds()
+            tics = play()
+            rates[name].append(tics / (cpu_seconds() - start))
 
     benchmark.pedantic(turn, rounds=3)
-    env.close()
     medians = {name: statistics.median(values) for name, values in rates.items()}
     benchmark.extra_info |= medians
     print()
     for name, rate in medians.items():
         print(f"{name:15s}{rate:6.0f} tics a CPU second   {rate / medians['bare engine']:.2f}x")
-
-
-def ended() -> float:
-    """CPU seconds of this process and of the engines that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def test_reading(benchmark, folder):
