@@ -44,7 +44,7 @@ def test_constraints_pin_every_dependency_inside_its_range():
 
 def test_constraints_pin_whatever_pip_may_install_here():
     pinned = {r.name.lower().replace("_", "-") for r in constraints()}
-    asked, seen = [("wmlib", ("notebooks", "dev"))], set()
+    asked, seen = [("wmlib", ("notebooks", "doom", "dev"))], set()
     while asked:
         name, extras = asked.pop()
         name = name.lower().replace("_", "-").replace(".", "-")
@@ -64,7 +64,10 @@ def test_environment_yml_has_the_agreed_shape():
     assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
     *conda, pip = ENVIRONMENT["dependencies"]
     assert "pip" in conda and list(pip) == ["pip"]
-    assert pip["pip"] == ["--constraint constraints.txt", "--editable .[notebooks,dev]"]  # pyproject.toml stays the only list
+    assert pip["pip"] == [
+        "--constraint constraints.txt",
+        "--editable .[notebooks,doom,dev]",
+    ]  # pyproject.toml stays the only list
 
 
 def test_conda_specs_parse_and_the_python_pin_fits():
@@ -139,7 +142,7 @@ def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
     done, calls = call(clone, "01", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
     assert calls[0] == "venv" and calls[2:] == ["-m wmlib 01 --profile smoke"]
-    assert calls[1].startswith("-m pip install") and "-c constraints.txt -e .[notebooks,dev]" in calls[1]
+    assert calls[1].startswith("-m pip install") and "-c constraints.txt -e .[notebooks,doom,dev]" in calls[1]
     assert call(clone)[1] == ["-m wmlib"]
     (clone / "project/constraints.txt").write_text("numpy==2.1.0\n")
     assert any("pip install" in c for c in call(clone)[1])  # the lists have changed

@@ -1,0 +1,122 @@
+"""Read a collection: single frames, windows of consecutive rows, whole episodes.
+
+Reading guide. All episodes of all shards are one long table of rows (see `wmlib.rollouts.store` for what a row is), and
+every way of reading is a choice of row numbers: draw them with `random_rows` or `windows`, then take what belongs to
+them with `frames` or `steps`. Anything else with one entry a row, such as a frame's latent, is read by the same numbers.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wmlib.rollouts import store
+from wmlib.rollouts.store import RolloutError
+
+
+class Steps(NamedTuple):
+    """What rows hold; every array has the shape of the row numbers first."""
+
+    frames: np.ndarray  # uint8 (…, frame)
+    actions: np.ndarray  # (…, action), taken on seeing the frame; zeros where none was
+    rewards: np.ndarray  # float32, of that action
+    terminated: np.ndarray  # bool, that action was fatal
+    acted: np.ndarray  # bool, False in the last row of an episode: there was no action, the next row is another episode
+    resets: np.ndarray  # bool, first row of an episode: nothing is to be remembered from the row before
+
+
+class Rollouts:
+    """A whole collection in a folder; frames stay on disk and are memory-mapped.
+
+    Attributes:
+        actions, rewards, terminated, acted, resets: over all rows, as in `Steps`.
+        starts: int64 (episodes,), first row of each episode.
+        lengths: int64 (episodes,), its actions; it has one row more.
+        manifest: what the collection was made with.
+
+    Args:
+        folder: as given to `collect`.
+
+    Raises:
+        RolloutError: it is not whole. Sizes are compared here; checksums by `collect`, which also mends.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        try:
+            self.manifest = json.loads((folder / "manifest.json").read_text())
+        except FileNotFoundError as error:
+            raise RolloutError(f"{folder} holds no collection: there is no manifest.json. Make one by collect()") from error
+        shards = range(-(-self.manifest["episodes"] // self.manifest["shard_episodes"]))
+        for shard in shards:
+            fault = store.fault(folder, shard, checksums=False)
+            if fault is not None:
+                what = fault or "it has not been collected"
+                raise RolloutError(f"{folder}: shard {shard}: {what}. Call collect() again: it makes what is missing")
+        steps = []
+        for shard in shards:
+            with np.load(store.shard_path(folder, shard, store.STEPS)) as arrays:
+                steps.append(dict(arrays))
+        self.actions, self.rewards, self.terminated, self.lengths = (
+            np.concatenate([s[name] for s in steps]) for name in ("actions", "rewards", "terminated", "lengths")
+        )
+        ends = np.cumsum(self.lengths + 1)
+        self.starts = ends - self.lengths - 1
+        self.resets, self.acted = np.zeros(len(self), bool), np.ones(len(self), bool)
+        self.resets[self.starts], self.acted[ends - 1] = True, False
+        # a plain view of each map: indexing a memmap object itself is slower
+        maps = (np.load(store.shard_path(folder, shard, store.FRAMES), mmap_mode="r") for shard in shards)
+        self._frames = [m.view(np.ndarray) for m in maps]
+        self._first = np.cumsum([0, *map(len, self._frames)])  # first row of each shard, and the number of rows
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """Read frames: rows int64, any shape, from 0 … len - 1 -> uint8 (*rows.shape, *frame)."""
+        rows = np.asarray(rows)
+        flat = rows.ravel()
+        shards = np.searchsorted(self._first, flat, "right") - 1
+        out = np.empty((len(flat), *self._frames[0].shape[1:]), np.uint8)
+        maps = self._frames
+        for i, (shard, row) in enumerate(zip(shards.tolist(), (flat - self._first[shards]).tolist(), strict=True)):
+            out[i] = maps[shard][row]
+        return out.reshape(*rows.shape, *out.shape[1:])
+
+    def steps(self, rows: np.ndarray) -> Steps:
+        """Read all that the rows hold."""
+        others = (self.actions, self.rewards, self.terminated, self.acted, self.resets)
+        return Steps(self.frames(rows), *(array[rows] for array in others))
+
+    def episode(self, number: int) -> np.ndarray:
+        """Return the rows of an episode, int64 (length + 1,), for `frames` and `steps`."""
+        return np.arange(self.starts[number], self.starts[number] + self.lengths[number] + 1)
+
+    def random_rows(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows, each as likely as any other: int64 (count,)."""
+        return rng.integers(len(self), size=count)
+
+    def windows(self, batch: int, length: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw stretches of consecutive rows, each start as likely as any other.
+
+        A window may run over the end of an episode into the next; `resets` and `acted` say where.
+
+        Args:
+            batch: B, 1 and above.
+            length: T, rows, 1 … len.
+
+        Returns:
+            int64 (B, T), row numbers.
+
+        Raises:
+            ValueError: there are fewer rows than `length`.
+
+        Example:
+            steps = rollouts.steps(rollouts.windows(32, 97, rng))
+            seen, action, seen_next = steps.frames[:, :-1], steps.actions[:, :-1], steps.frames[:, 1:]
+            real = steps.acted[:, :-1]  # transitions inside an episode
+        """
+        if not 1 <= length <= len(self):
+            raise ValueError(f"length: got {length}; allowed is 1 to {len(self)}, the rows of this collection")
+        return rng.integers(len(self) - length + 1, size=(batch, 1)) + np.arange(length)
