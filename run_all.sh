@@ -29,8 +29,7 @@ if ! cat "$PWD/pyproject.toml" constraints.txt <(pwd) | cmp -s - "$stamp"; then
   echo "run_all.sh: installing into $(dirname "$stamp") (a few minutes, once)"
   "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
   "$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,doom,dev]"
-  "$python" -c "import torch; from wmlib.models.dnc import DNC
-DNC(1, 1, 1, 1, generator=torch.Generator())(torch.zeros(1, 1, 1))[0].sum().backward()"  # compiles its steps, once
+  "$python" -m wmlib.models.dnc
   cat "$PWD/pyproject.toml" constraints.txt <(pwd) > "$stamp"
 fi
 

@@ -141,7 +141,7 @@ def call(clone, *arguments, old=0, **environment):
 def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
     done, calls = call(clone, "01", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
-    assert calls[0] == "venv" and calls[2:] == ["-m wmlib 01 --profile smoke"]
+    assert calls[0] == "venv" and calls[2:] == ["-m wmlib.models.dnc", "-m wmlib 01 --profile smoke"]
     assert calls[1].startswith("-m pip install") and "-c constraints.txt -e .[notebooks,doom,dev]" in calls[1]
     assert call(clone)[1] == ["-m wmlib"]
     (clone / "project/constraints.txt").write_text("numpy==2.1.0\n")
