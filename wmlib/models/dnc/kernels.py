@@ -683,7 +683,7 @@ def backward(
     size, width, dtype = d_memory.shape[1], d_memory.shape[2], d_memory.dtype
     wide, zero = heads * width, dtype.type(0)
     none_fresh, no_cells, no_slots = np.zeros(batch, np.bool_), np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
-    squashed = np.empty(hidden, dtype)
+    squashed, d_hidden = np.empty(hidden, dtype), np.empty((batch, hidden), dtype)
     memories, links = np.empty((every, *d_memory.shape), dtype), np.empty((every, *d_link.shape), dtype)
     scratch = (
         np.empty((size, width), dtype), np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype),
@@ -714,11 +714,12 @@ def backward(
                 orders[t, b], last, slots[t + 1, b], order[t + 1, b], memories[t - start, b], links[t - start, b],
                 d_seen[t + 1, b, :wide], carried[b], d_memory[b], d_link[b], d_raw[t, b], heads, detached, scratch,
             )  # fmt: skip
-        _multiply_add(d_raw[t], none_fresh, w_interface, d_seen[t + 1, :, wide:])
+        for b in range(batch):
+            d_hidden[b] = d_seen[t + 1, b, wide:]  # a copy: rows of a part of an array are slow, their distance is unknown
+        _multiply_add(d_raw[t], none_fresh, w_interface, d_hidden)
         for b in range(batch):
             old = no_cells if fresh[t, b] else cells[t, b]
-            d_hidden = d_seen[t + 1, b, wide:]
-            _cells_backward(gates[t, b], old, cells[t + 1, b], d_hidden, d_cells[b], d_gates[t, b], squashed)
+            _cells_backward(gates[t, b], old, cells[t + 1, b], d_hidden[b], d_cells[b], d_gates[t, b], squashed)
             if fresh[t, b]:  # what was before has no part in what came after
                 d_cells[b] = zero
                 carried[b] = zero
