@@ -111,3 +111,13 @@ def test_extremes_stay_finite_and_bad_input_is_refused():
         make(hidden=0)
     with pytest.raises(ValueError, match="outputs is 0"):
         make(outputs=0)
+
+
+def test_the_forget_bias_sets_the_forget_gates_alone():
+    plain, biased = LSTM(D, H, Y, generator=generator()), LSTM(D, H, Y, generator=generator(), forget_bias=1.0)
+    both = lambda core: core.lstm.bias_ih_l0 + core.lstm.bias_hh_l0  # noqa: E731
+    torch.testing.assert_close(both(biased)[H : 2 * H], torch.ones(H))
+    others = [*range(H), *range(2 * H, 4 * H)]
+    assert torch.equal(both(biased)[others], both(plain)[others])
+    for name, weight in plain.state_dict().items():
+        assert "bias" in name or torch.equal(biased.state_dict()[name], weight)

@@ -29,6 +29,8 @@ class LSTM(RecurrentCore):
         hidden: H, number of cells.
         outputs: Y, length of an output vector; None returns the hidden vector itself (Y = H), for a head of your own.
         generator: CPU generator for the initial weights, U(-1/√H, 1/√H) as in PyTorch.
+        forget_bias: the constant at which the forget gates' bias starts, e.g. 1.0: cells keep what they hold, until the
+            network learns to forget. None leaves it as drawn.
 
     Raises:
         ValueError: a size below 1; in the call, see `RecurrentCore.forward`.
@@ -40,19 +42,32 @@ class LSTM(RecurrentCore):
         (torch.Size([7, 13, 1]), 18497)
     """
 
-    def __init__(self, inputs: int, hidden: int, outputs: int | None = None, *, generator: torch.Generator):
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        outputs: int | None = None,
+        *,
+        generator: torch.Generator,
+        forget_bias: float | None = None,
+    ):
         super().__init__()
         check_sizes(inputs=inputs, hidden=hidden, **({} if outputs is None else {"outputs": outputs}))
         self.input_size, self.hidden_size, self.output_size = inputs, hidden, outputs or hidden
+        self.forget_bias = forget_bias
         # made without storage first, because the layer's own constructor would draw from the global generator
         self.lstm = nn.LSTM(inputs, hidden, batch_first=True, device="meta").to_empty(device="cpu")
         self.output = nn.Identity() if outputs is None else empty_linear(hidden, outputs)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw all weights anew."""
+        """Draw all weights anew, and set the forget gates' bias if asked for."""
         draw_uniform(self.lstm, self.hidden_size, generator)
         draw_uniform(self.output, self.hidden_size, generator)
+        if self.forget_bias is not None:
+            forget = slice(self.hidden_size, 2 * self.hidden_size)  # torch's order: input, forget, cell, output
+            self.lstm.bias_ih_l0.detach()[forget] = self.forget_bias
+            self.lstm.bias_hh_l0.detach()[forget] = 0.0  # the two are added
 
     def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> LSTMState:
         """Return zeros, `h` and `c` (..., H)."""
