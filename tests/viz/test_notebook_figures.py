@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, mdn_figures
+from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures
 from wmlib.viz.figures import to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -25,6 +25,10 @@ DRAWN = {
         "density": lambda d: mdn_figures.draw_density(d["density"]),
         "excess": lambda d: mdn_figures.draw_excess(d["excess"]),
         "public": lambda d: mdn_figures.draw_public(d["public"]),
+    },
+    "03_dnc_addition_curriculum": {
+        name: lambda d, name=name: getattr(dnc_figures, f"draw_{name}")(d[name])
+        for name in ("curves", "search", "lengths", "retention", "seeds", "memory", "recall")
     },
 }
 
