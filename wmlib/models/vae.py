@@ -139,7 +139,9 @@ class VAE(nn.Module):
         if not frames.is_floating_point():
             raise ValueError(f"frames are {frames.dtype}; allowed are uint8 in 0 … 255, and floats in [0, 1]")
         if not ((frames >= 0) & (frames <= 1)).all():
-            raise ValueError(f"frames lie in [{frames.min():.3g}, {frames.max():.3g}]; floats must lie in [0, 1], bytes be uint8")
+            raise ValueError(
+                f"frames lie in [{frames.min():.3g}, {frames.max():.3g}]; floats must lie in [0, 1], bytes be uint8"
+            )
         return frames.to(weight)
 
 
