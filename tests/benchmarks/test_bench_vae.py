@@ -77,7 +77,8 @@ def jobs(width: int) -> dict:
 def test_vae_speed(width):
     """Print the table; only that it could be made is tested."""
     torch.set_num_threads(1)
-    rates = {name: [] for name in (cases := jobs(width))}
+    cases = jobs(width)
+    rates = {name: [] for name in cases}
     for turn in range(TURNS + 1):
         for name, job in cases.items():
             start = time.process_time()
