@@ -104,7 +104,7 @@ class VAE(nn.Module):
         """Return the posterior of each frame's latent vector.
 
         Args:
-            frames: uint8 (..., 64, 64, 3), or float in [0, 1]; a tensor or an array, on any device.
+            frames: uint8 (..., 64, 64, 3), or float in [0, 1]; a tensor on any device, or an array.
 
         Returns:
             mean and log variance, each (..., Z).
@@ -131,7 +131,9 @@ class VAE(nn.Module):
 
     def scaled(self, frames: Tensor | np.ndarray) -> Tensor:
         """Return frames as the network sees them: its device and dtype, in [0, 1]; arguments as for `encode`."""
-        frames, weight = torch.as_tensor(frames), self.features.weight
+        if isinstance(frames, np.ndarray):
+            frames = torch.from_numpy(np.array(frames, order="C"))  # a copy: torch takes no read-only or reversed array
+        weight = self.features.weight
         if frames.shape[-3:] != FRAME:
             raise ValueError(f"frames has shape {tuple(frames.shape)}; the last axes must be {FRAME} (height, width, colour)")
         if frames.dtype == torch.uint8:
