@@ -9,10 +9,20 @@ import torch
 from wmlib.models import memory_study as memory
 from wmlib.models import sequence_study as study
 from wmlib.models.sequence_study import Recipe
+from wmlib.tasks import sequences as tasks
 from wmlib.tasks.sequences import Sequences, curriculum
 
 SMALL = Recipe(hidden=7, slots=5, width=3)
 SHORT = {"task": "addition", "levels": [(1, 2), (3, 4)], "count": 96}
+
+
+TASKS_LENGTH = {  # how many items a sequence shows, from the rows inside it
+    "addition": lambda b: b.rows.sum(1) - 1,
+    "repeat": lambda b: (b.rows.sum(1) - 1) // 2,
+    "copy": lambda b: (b.rows.sum(1) - 1) // 2,
+    "priority_sort": lambda b: (b.rows.sum(1) - 2) // 2,
+    "associative_recall": lambda b: b.inputs[..., 6].sum(1).long(),
+}
 
 
 class Adder(torch.nn.Module):
@@ -135,8 +145,8 @@ def test_what_is_switched_off_carries_nothing_and_comes_back(off):
     after = study.train(replace(SMALL, off=off), (1, 2), watch=watch, **SHORT)
     assert (weights(after) - weights(drawn)).abs().max() < 1
     study_core = cores["off"]
-    for weight, value, _ in study._held(study_core, off):
-        weight.fill_(value)  # the update itself moves them a little
+    for part in study._held(study_core, off):
+        part.hold()  # the update itself moves them a little
     one, other = (torch.zeros(1, 4, 6) for _ in range(2))
     one[0, 0, 1], other[0, 0, 4] = 1, 1
     if off == "lstm":  # without memory, the last answer then knows nothing of the first digit
@@ -145,6 +155,51 @@ def test_what_is_switched_off_carries_nothing_and_comes_back(off):
         study_core.controller.weight.detach()[:, -7:], study_core.controller.weight.detach()[7:14] = 0, 0
         study_core.controller.bias.detach()[7:14] = -30
     torch.testing.assert_close(study_core(one)[0][:, -1], study_core(other)[0][:, -1], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("off", ["lstm", "memory"])
+def test_what_is_held_has_no_part_in_the_clipping(off, monkeypatch):
+    norms = []
+    original = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, clip: norms.append(list(p)) or original(norms[-1], clip))
+    core = {}
+
+    def watch(now, seen):
+        if seen == 16:
+            core.update({name: (p.detach().clone(), p.grad.clone()) for name, p in now.named_parameters()})
+
+    study.train(replace(SMALL, off=off), (1, 2), watch=watch, **SHORT)
+    gradient = core["controller.weight"][1]
+    held = gradient[:, 6:-7] if off == "memory" else gradient[:, -7:]
+    assert (held == 0).all() and (gradient != 0).any()
+    assert torch.sqrt(sum(g.square().sum() for _, g in core.values())) <= SMALL.clip + 1e-5
+
+
+def test_the_sham_holds_nothing_and_gives_the_same_weights_back():
+    seen = {}
+
+    def watch(core, count):
+        seen[count] = core.controller.weight.detach().clone()
+
+    study.train(replace(SMALL, off="redraw"), (1, 2), watch=watch, **SHORT)  # the second level begins after 48 sequences
+    plain = {}
+    study.train(SMALL, (1, 2), watch=lambda core, n: plain.update({n: core.controller.weight.detach().clone()}), **SHORT)
+    assert torch.equal(seen[48], plain[48]) and not torch.equal(seen[64], plain[64])
+    drawn, after = seen[0][:, -7:], seen[64][:, -7:]
+    moved = (after - drawn).abs()
+    assert 0 < moved.max() <= SMALL.rate * 1.01  # one step of Adam from where they were drawn
+    assert (seen[64][:7, :-7] - seen[48][:7, :-7]).abs().max() <= SMALL.rate * 1.01  # the others go on
+
+
+@pytest.mark.parametrize("task", study.TASKS)
+def test_batches_are_whole_and_no_longer_than_they_need_be(task, monkeypatch):
+    monkeypatch.setattr(study, "BLOCK", 2)
+    found = list(study._batches(task, [(2, 2), (2, 5)], 130, torch.Generator().manual_seed(1)))
+    assert [level for level, _ in found] == [tasks.level_at(16 * u, 65, 2) for u in range(8)]
+    for level, batch in found:
+        assert len(batch.inputs) == 16 and batch.rows.any(0).all()  # some sequence needs the last row
+        shown = TASKS_LENGTH[task](batch)
+        assert shown.min() >= 2 and shown.max() <= (2, 5)[level]
 
 
 def test_stored_weights_come_back():
@@ -202,6 +257,30 @@ def test_the_total_is_found_in_a_memory_that_has_it_and_an_edit_moves_the_answer
     slope = memory.edit(core, seed=1, alphas=[-2, -1, 1, 2], length=7, at=3)["slope"]
     assert slope["memory"] == pytest.approx(slope["both"], abs=0.02) and abs(slope["LSTM"]) < 0.02
     assert 0.9 < slope["memory"] < 1.05
+    shares = memory.carriers(core, seed=1, times=(2, 7), length=7)
+    np.testing.assert_allclose(shares["memory"], 1, atol=0.1)
+    np.testing.assert_allclose(shares["LSTM"], 0, atol=0.02)
+
+
+def test_a_random_edit_moves_an_adder_as_its_share_along_the_write_vector_says():
+    core = accumulator()  # only the first of the three numbers in a slot counts: of a random change, a third of the square
+    found = memory.edit(core, seed=1, alphas=[-1, 1], length=7, at=3, draws=400)
+    assert found["slope"]["random"] == pytest.approx(found["slope"]["memory"] / 3**0.5, rel=0.1)
+    assert "random" not in memory.edit(core, seed=1, alphas=[1], length=7, at=3, draws=0)["slope"]
+
+
+def test_several_changes_at_once_are_each_of_them_alone():
+    core = study.build(SMALL, "addition", torch.Generator().manual_seed(5))
+    batch = study.test_set("addition", 4, 1, 7)
+    more = torch.randn(2, 3, 5, 3, generator=torch.Generator().manual_seed(0))
+    together = memory.answers(core, batch, 2, {"memory": more})
+    assert together.shape == (2, 3, 7)
+    torch.testing.assert_close(together[1, 2], memory.answers(core, batch, 2, {"memory": more[1, 2]}))
+    torch.testing.assert_close(memory.answers(core, batch, 2), core(batch.inputs)[0][:, -1, 0].detach())
+
+
+def test_habits_of_an_adder_that_spreads():
+    core = accumulator()
     habits = memory.habits(core, seed=1, length=7)
     assert habits["effective_slots"] == pytest.approx(5, abs=0.01) and habits["largest_slot"] == pytest.approx(0.2, abs=0.01)
     assert habits["write_gate"] > 0.99 and habits["allocation_gate"] < 0.01

@@ -1,7 +1,8 @@
 """Look into a trained DNC that adds: how it uses its slots, where the running total is, and what a change of it does.
 
 Reading guide. `habits` says how a network writes; `read_out` looks for the total in memory and in the LSTM; `direction` is
-how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and watches the answer.
+how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and watches the answer;
+`carriers` does it early and late.
 All work on the addition task, on sequences of one length.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmlib.models.dnc import DNC
+from wmlib.models.dnc import DNC, DNCState
 from wmlib.models.sequence_study import test_set
 from wmlib.tasks.sequences import Sequences
 
@@ -132,17 +133,32 @@ def direction(core: DNC, seed: int, at: int, slots: int | None = None) -> dict[s
 
 
 @torch.no_grad()
-def answers(
-    core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] | None = None, slots: int | None = None
-) -> Tensor:
-    """Return a network's sums (B,) when `change` is added to its state after `at` digits; sequences of one length."""
-    _, state = core(batch.inputs[:, :at], core.initial_state(len(batch.inputs), slots=slots))
-    state = state._replace(**{part: getattr(state, part) + more for part, more in (change or {}).items()})
-    outputs, _ = core(batch.inputs[:, at:], state)
-    return outputs[:, -1, 0]
+def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] | None = None) -> Tensor:
+    """Return a network's sums when its state is changed after `at` digits.
+
+    Args:
+        core: a trained DNC.
+        batch: B sequences of one length.
+        at: digits seen before the change, at least 1.
+        change: by part of the state, what is added: (..., *shape of the part), with the same leading axes for every part;
+            several changes are tried at once. None changes nothing.
+
+    Returns:
+        (..., B).
+    """
+    _, state = core(batch.inputs[:, :at])
+    rest, parts = batch.inputs[:, at:], state._asdict()
+    for name, more in (change or {}).items():
+        leading = more.shape[: more.ndim - parts[name].ndim + 1]
+        parts[name] = parts[name] + more.unsqueeze(len(leading))
+    if change:
+        parts = {name: part.expand(*leading, *getattr(state, name).shape) for name, part in parts.items()}
+        rest = rest.expand(*leading, *rest.shape)
+    outputs, _ = core(rest, DNCState(**parts))
+    return outputs[..., -1, 0]
 
 
-def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6) -> dict:
+def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6, draws: int = 16) -> dict:
     """Add alpha units of the total to what a network remembers, in mid-sequence, and measure how far the answer moves.
 
     Args:
@@ -150,27 +166,41 @@ def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: in
         seed: of the sequences; those behind the direction and those tested differ.
         alphas: how many units; the change of the answer that is predicted.
         length, at: digits, and after how many of them the edit is made.
+        draws: random changes of the memory to compare with, each as large as the real one, and like it the same in every
+            slot; 0 leaves them out.
 
     Returns:
-        For "memory", "LSTM" (h and c), "both" (these and the vector just read), each along `direction`, and for "random", a
-        change of the memory of the same norm: the mean change of the answer for each alpha (A,), and its slope against alpha.
+        For "memory", "LSTM" (h and c), "both" (these and the vector just read), each along `direction`, and for "random":
+        the mean change of the answer for each alpha (A,), and its slope against alpha. Random changes push this way or that;
+        theirs is the root mean square over the draws, with alpha's sign.
     """
     unit = direction(core, seed, at)
-    noise = torch.randn(unit["memory"].shape, generator=torch.Generator().manual_seed(seed))
-    changes = {
-        "memory": {"memory": unit["memory"]},
-        "LSTM": {"h": unit["h"], "c": unit["c"]},
-        "both": unit,
-        "random": {"memory": noise * unit["memory"].norm() / noise.norm()},
-    }
+    changes = {"memory": {"memory": unit["memory"]}, "LSTM": {"h": unit["h"], "c": unit["c"]}, "both": unit}
+    if draws:
+        slots, width = unit["memory"].shape
+        noise = torch.randn(draws, 1, width, generator=torch.Generator().manual_seed(seed)).expand(draws, slots, width)
+        size = unit["memory"].norm() / noise.norm(dim=(-2, -1), keepdim=True)
+        changes["random"] = {"memory": noise * size}
     batch = test_set("addition", length, seed + 1, 128)
-    before, size = answers(core, batch, at), np.asarray(alphas, float)
+    before, alpha = answers(core, batch, at), torch.tensor(list(alphas), dtype=torch.float32)
     moved, slope = {}, {}
     for name, change in changes.items():
-        after = [answers(core, batch, at, {part: a * more for part, more in change.items()}) for a in size.tolist()]
-        moved[name] = np.array([(a - before).mean().item() for a in after])
-        slope[name] = float(moved[name] @ size / (size @ size))
+        all_sizes = {part: alpha.view(-1, *[1] * more.ndim) * more for part, more in change.items()}
+        mean = (answers(core, batch, at, all_sizes) - before).mean(-1).double()  # (A,), random: (A, draws)
+        mean = mean.square().mean(1).sqrt() * alpha.sign() if name == "random" else mean
+        moved[name] = mean.numpy()
+        slope[name] = float(mean @ alpha.double() / alpha.double().square().sum())
     return {"moved": moved, "slope": slope}
+
+
+def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12) -> dict[str, np.ndarray]:
+    """Say how much of the total each part of the state carries after so many digits: the slope of a small `edit` there.
+
+    Returns:
+        For "memory", "LSTM", "both": (times,), 1 if a change of this part alone moves the answer as predicted.
+    """
+    slopes = [edit(core, seed, (-2, 2), length, at, draws=0)["slope"] for at in times]
+    return {name: np.array([slope[name] for slope in slopes]) for name in slopes[0]}
 
 
 @torch.no_grad()
@@ -183,7 +213,7 @@ def replay(
         core: a trained DNC.
         digits: (T,) from 0 … D - 2.
         at, change: as for `answers`; 0 changes nothing.
-        slots: as for `answers`.
+        slots: memory slots, if other than in training.
     """
     symbols = torch.tensor([*digits, core.input_size - 1])
     inputs = torch.nn.functional.one_hot(symbols, core.input_size).float().unsqueeze(0)

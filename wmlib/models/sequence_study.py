@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from wmlib.tasks.sequences import Sequences
 RATES = (5e-3, 1e-2, 2e-2, 4e-2, 8e-2, 1.6e-1)
 CLIPS = (1.0, 10.0)
 BATCH = 16  # sequences an update
+BLOCK = 64  # batches drawn at once: to make many small tensors takes longer than to fill a large one
 PER_LENGTH = 64  # test sequences of each length
 LAST_RATE = 0.02  # the learning rate falls linearly to this share of itself
 DIVERGED = 1e6  # the error that stands for "not a number"
@@ -47,7 +48,7 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "addition": Task(tasks.addition, 6, 1, 6, (16, 20, 30, 60, 100)),
+    "addition": Task(tasks.addition, 6, 1, 6, (16, 20, 25, 30, 60, 100)),
     "repeat": Task(tasks.repeat, 6, 6, 3, (8, 10, 12, 16, 20)),
     "priority_sort": Task(tasks.priority_sort, 6, 4, 3, (8, 10, 12, 16, 20)),
     "copy": Task(tasks.copy, 6, 5, 3, (7, 8, 10, 12, 16)),
@@ -67,7 +68,9 @@ class Recipe:
         bias: start with the bias that helps this family: a DNC's allocation gate at -3, an LSTM's forget gate at +1.
         slots, width: N and W of a DNC.
         detach: no gradient through the DNC's addressing.
-        off: "lstm" or "memory": this one of the DNC's two ways to remember is switched off during the first level.
+        off: "lstm" or "memory": this one of the DNC's two ways to remember is switched off during the first level; its
+            weights then start as drawn, and so does Adam. "redraw" is the sham: nothing is switched off, but after the
+            first level the weights that "lstm" would have held start as drawn, and so does Adam.
     """
 
     core: str = "dnc"
@@ -87,11 +90,11 @@ def build(recipe: Recipe, task: str, generator: torch.Generator) -> RecurrentCor
     Raises:
         ValueError: an unknown core or task, or a way to remember that this core does not have.
     """
-    known = {"dnc": ("", "lstm", "memory"), "lstm": ("",)}
+    known = {"dnc": ("", "lstm", "memory", "redraw"), "lstm": ("",)}
     if recipe.core not in known or recipe.off not in known[recipe.core] or task not in TASKS:
         raise ValueError(
-            f"core, off, task are {recipe.core!r}, {recipe.off!r}, {task!r}; choose dnc (off: lstm, memory or nothing) or "
-            f"lstm (off: nothing), and a task of {', '.join(TASKS)}"
+            f"core, off, task are {recipe.core!r}, {recipe.off!r}, {task!r}; choose dnc (off: lstm, memory, redraw or nothing) "
+            f"or lstm (off: nothing), and a task of {', '.join(TASKS)}"
         )
     inputs, outputs = TASKS[task].inputs, TASKS[task].outputs
     if recipe.core == "lstm":
@@ -157,27 +160,25 @@ def train(
     if count < BATCH * len(levels):
         raise ValueError(f"count is {count}; it must be at least {BATCH * len(levels)}, one batch a level")
     torch.set_num_threads(1)
-    data = torch.Generator().manual_seed(seeds[0])
     core = build(recipe, task, torch.Generator().manual_seed(seeds[1]))
     updates = count // BATCH
     held = _held(core, recipe.off)
     optimiser = torch.optim.Adam(core.parameters(), recipe.rate, fused=True)
     watch(core, 0)
-    for update in range(updates):
-        level = tasks.level_at(update * BATCH, count // len(levels), len(levels))
+    for update, (level, batch) in enumerate(_batches(task, levels, count, torch.Generator().manual_seed(seeds[0]))):
         if held and level > 0:
-            for weight, _, drawn in held:
-                weight.copy_(drawn)
+            for part in held:
+                part.weight.detach()[part.place] = part.drawn
             held = []
-            optimiser = torch.optim.Adam(core.parameters(), recipe.rate, fused=True)  # its averages knew a network without them
-        for weight, value, _ in held:
-            weight.fill_(value)
-        low, high = levels[level]
-        batch = TASKS[task].make(tasks.lengths(BATCH, low, high, generator=data), generator=data)
+            optimiser = torch.optim.Adam(core.parameters(), recipe.rate, fused=True)  # its averages knew another network
+        for part in held:
+            part.hold()
         optimiser.param_groups[0]["lr"] = recipe.rate * (1 - (1 - LAST_RATE) * update / updates)
         optimiser.zero_grad()
         now = loss(core(batch.inputs)[0], batch)
         now.backward()
+        for part in held:
+            part.hold_gradient()
         norm = torch.nn.utils.clip_grad_norm_(core.parameters(), recipe.clip)
         if not norm.isfinite():
             for parameter in core.parameters():
@@ -188,17 +189,51 @@ def train(
     return core
 
 
-def _held(core: RecurrentCore, off: str) -> list[tuple[Tensor, float, Tensor]]:
+def _batches(
+    task: str, levels: Sequence[tuple[int, int]], count: int, generator: torch.Generator
+) -> Iterator[tuple[int, Sequences]]:
+    """Yield the level and the sequences of each update, no longer than the longest of its batch."""
+    of_update = [tasks.level_at(u * BATCH, count // len(levels), len(levels)) for u in range(count // BATCH)]
+    for level, same in itertools.groupby(of_update):
+        left = len(list(same))
+        while left:
+            size = min(left, BLOCK)
+            left -= size
+            block = TASKS[task].make(tasks.lengths(size * BATCH, *levels[level], generator=generator), generator=generator)
+            longest = block.rows.sum(1).view(size, BATCH).amax(1).tolist()
+            for i, rows in enumerate(longest):
+                yield level, Sequences(*(part[i * BATCH : (i + 1) * BATCH, :rows] for part in block))
+
+
+class _Held(NamedTuple):
+    """A part of a weight that is held at a value (None: only watched) during the first level."""
+
+    weight: Tensor
+    place: tuple
+    value: float | None
+    drawn: Tensor
+
+    def hold(self) -> None:
+        if self.value is not None:
+            self.weight.detach()[self.place] = self.value
+
+    def hold_gradient(self) -> None:
+        """Keep it out of the gradient's norm, and so out of what clipping does to all others."""
+        if self.value is not None:
+            self.weight.grad[self.place] = 0.0
+
+
+def _held(core: RecurrentCore, off: str) -> list[_Held]:
     """Return the weights that switch off a way to remember: where they are, the value that does it, and what was drawn."""
     if not off:
         return []
-    controller, output, h = core.controller, core.output, core.hidden_size
-    weight, forget = controller.weight.detach(), slice(h, 2 * h)
-    if off == "lstm":  # nothing of the last h is seen, nothing of the last c is kept: only the memory crosses a step
-        held = [(weight[:, -h:], 0.0), (weight[forget], 0.0), (controller.bias.detach()[forget], -20.0)]
-    else:  # what is read reaches neither the controller nor the answer
-        held = [(weight[:, core.input_size : -h], 0.0), (output.weight.detach()[:, h:], 0.0)]
-    return [(part, value, part.clone()) for part, value in held]
+    weight, bias, output, h = core.controller.weight, core.controller.bias, core.output.weight, core.hidden_size
+    every, forget = slice(None), slice(h, 2 * h)
+    if off == "memory":  # what is read reaches neither the controller nor the answer
+        parts = [(weight, (every, slice(core.input_size, -h)), 0.0), (output, (every, slice(h, None)), 0.0)]
+    else:  # nothing of the last h is seen, nothing of the last c is kept: only the memory crosses a step
+        parts = [(weight, (every, slice(-h, None)), 0.0), (weight, (forget,), 0.0), (bias, (forget,), -20.0)]
+    return [_Held(w, at, None if off == "redraw" else value, w.detach()[at].clone()) for w, at, value in parts]
 
 
 class Score(NamedTuple):
@@ -316,9 +351,9 @@ def run_many(jobs: Sequence[Job], **numbers) -> list[dict]:
         return Parallel(n_jobs=processes)(delayed(run)(recipe, seeds, **numbers) for recipe, seeds in jobs)
 
 
-def grid(base: Recipe, rates: Sequence[float] = RATES) -> list[Recipe]:
+def grid(base: Recipe, rates: Sequence[float] = RATES, biases: Sequence[bool] = (False, True)) -> list[Recipe]:
     """Return every combination of learning rate, clip and initial bias for a network: the same search for all."""
-    return [replace(base, rate=r, clip=c, bias=b) for r, c, b in itertools.product(rates, CLIPS, (False, True))]
+    return [replace(base, rate=r, clip=c, bias=b) for r, c, b in itertools.product(rates, CLIPS, biases)]
 
 
 def survivors(errors: dict[Recipe, list[float]], keep: int) -> list[Recipe]:
