@@ -1,5 +1,7 @@
 """The pictures of notebook 03, each a function of stored numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +12,7 @@ from wmlib.viz.figures import COLORS, MARKERS, new_figure
 
 FLOOR = 1e-5  # errors below it are drawn at it: a logarithmic axis has no zero
 _PALETTE = list(COLORS.values())
+_SHADES = ("#E69F00", "#8C5A00", "#3D2700", "#B8A47E")  # of our default's colour, for its variants
 
 
 def middle(values: np.ndarray, rng: np.random.Generator, resamples: int = 1000) -> dict[str, np.ndarray]:
@@ -72,8 +75,8 @@ def shares(results: dict[str, list[dict]], trained: int) -> dict:
     }
 
 
-def _line(ax: Axes, x: list, part: dict, k: int, label: str) -> None:
-    color = _PALETTE[k % len(_PALETTE)]
+def _line(ax: Axes, x: list, part: dict, k: int, label: str, colors: Sequence[str] = _PALETTE) -> None:
+    color = colors[k % len(colors)]
     median, low, high = (np.maximum(part[name], FLOOR) for name in ("median", "low", "high"))
     ax.plot(x, median, color=color, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.4, label=label)
     ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
@@ -126,13 +129,14 @@ def draw_lengths(panels: list[dict]) -> Figure:
     """Draw the error by length, trained lengths shaded.
 
     Args:
-        panels: title, trained [low, high], lengths (C,), lines: label -> median, low, high (C,).
+        panels: two, models and variants of our default: title, trained [low, high], lengths (C,), lines: label -> median,
+            low, high (C,).
     """
     figure, axes = new_figure(9.2, 4.4, columns=len(panels), sharey=True)
-    for ax, panel, first in zip(axes[0], panels, (0, 4), strict=True):
+    for ax, panel, colors in zip(axes[0], panels, (_PALETTE, _SHADES), strict=True):
         ax.axvspan(*panel["trained"], color=COLORS["grey"], alpha=0.15, linewidth=0)
         for k, (label, part) in enumerate(panel["lines"].items()):
-            _line(ax, panel["lengths"], part, first + k, label)
+            _line(ax, panel["lengths"], part, k, label, colors)
         ax.set(xscale="log", yscale="log", xlabel="length (trained lengths shaded)", title=panel["title"])
         ticks = [n for n in (2, 4, 6, 12, 20, 30, 60, 100) if n <= panel["lengths"][-1]]
         ax.set_xticks(ticks, [str(n) for n in ticks])
@@ -188,23 +192,26 @@ def draw_seeds(data: dict) -> Figure:
 
 
 def draw_memory(data: dict) -> Figure:
-    """Draw the read-out of the running total, and what an edit of the state does to the answer.
+    """Draw the read-out of the running total, what an edit of the state does to the answer, and who carries the total when.
 
     Args:
-        data: total, predicted (P,): true totals and the memory's read-out; alphas (A,); moved: label -> median, low, high (A,).
+        data: total, predicted (P,): true totals and the memory's read-out; alphas (A,); moved: label -> median, low, high (A,);
+            times (C,): digits seen before an edit; carriers: label -> median, low, high (C,), shares of the predicted change.
     """
-    figure, axes = new_figure(9.2, 4.0, columns=2)
-    left, right = axes[0]
+    figure, axes = new_figure(11.0, 3.9, columns=3)
+    left, middle, right = axes[0]
     left.plot(data["total"], data["total"], color=COLORS["grey"], linestyle=":")
     left.plot(data["total"], data["predicted"], "o", color=COLORS["blue"], markersize=3, alpha=0.7)
     left.set(xlabel="true running total", ylabel="linear read-out of the memory", title="what the memory says")
-    right.plot(data["alphas"], data["alphas"], color=COLORS["grey"], linestyle=":", label="predicted")
-    for k, (label, part) in enumerate(data["moved"].items()):
-        color = _PALETTE[k]
-        right.plot(data["alphas"], part["median"], color=color, marker=MARKERS[k], markersize=4, label=label)
-        right.fill_between(data["alphas"], part["low"], part["high"], color=color, alpha=0.2, linewidth=0)
-    right.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
-    right.legend(fontsize=8)
+    middle.plot(data["alphas"], data["alphas"], color=COLORS["grey"], linestyle=":", label="predicted")
+    right.axhline(1, color=COLORS["grey"], linestyle=":")
+    for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["carriers"])):
+        for k, (label, part) in enumerate(lines.items()):
+            ax.plot(x, part["median"], color=_PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
+            ax.fill_between(x, part["low"], part["high"], color=_PALETTE[k], alpha=0.2, linewidth=0)
+    middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
+    middle.legend(fontsize=8)
+    right.set(xlabel="digits seen before the edit", ylabel="change of the answer / predicted", title="who carries it when")
     return figure
 
 

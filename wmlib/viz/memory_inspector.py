@@ -112,13 +112,13 @@ def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tupl
     parts.series(next(rows), "input", r["inputs"], start)
     parts.series(next(rows), "output", r["outputs"], start)
     ax = next(rows)
-    heat(ax, r["write"].T, INK["orange"], start)
+    heat(ax, r["write"].T, INK["orange"], start, high=r["top"])
     parts.note_writes(ax, r, r["write"])
     ax.set_title("write weighting: where it writes")
     for i in range(heads):
         ax = next(rows)
-        heat(ax, r["write"].T, INK["orange"], start).set_alpha(0.35)
-        heat(ax, r["read"][:, i].T, GLASS, start)
+        heat(ax, r["write"].T, INK["orange"], start, high=r["top"]).set_alpha(0.35)
+        heat(ax, r["read"][:, i].T, GLASS, start, high=r["top"])
         noted = parts.note_writes(ax, r, r["read"][:, i])
         words = f"pale: writes; {'label' if r['labels'] else 'number'}: the step that wrote it" if noted else "pale: writes"
         ax.set_title(f"read weighting{number[i]}: where it reads ({words})")
@@ -145,7 +145,7 @@ def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tupl
         ax.set_axis_on()
         heat(ax, r["memory"][which], SIGNED, 0, -r["scale"], r["scale"])
         ax.set(title=title, xticks=[], yticks=[])
-    parts.key(axes[3 + heads, 1], r["scale"])
+    parts.key(axes[3 + heads, 1], r["scale"], r["top"])
     return figure
 
 
@@ -219,7 +219,9 @@ def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
     names = labels or [str(r["start"] + i) for i in range(len(strong))]
     size = np.abs(r["memory"][-1])
     scale = float(max(np.quantile(size, 0.98), size.max() / 4)) or 1.0  # a few large numbers do not set the colours alone
-    return r | {"labels": list(labels or []), "names": names, "writer": writer, "scale": scale}
+    most = float(max(r["write"].max(initial=0), r["read"].max(initial=0)))
+    top = 1.0 if most > 0.3 else max(np.ceil(20 * most) / 20, 0.05)  # where all slots share, full colour is a small share
+    return r | {"labels": list(labels or []), "names": names, "writer": writer, "scale": scale, "top": top}
 
 
 def _window(r: dict, steps: tuple[int, int] | None) -> dict:

@@ -126,14 +126,14 @@ def time_axis(axes: Sequence[Axes], r: dict) -> None:
         axes[0].set_title(axes[0].get_title(loc="left"), pad=18)
 
 
-def key(ax: Axes, scale: float) -> None:
-    """Show which colours mean what."""
+def key(ax: Axes, scale: float, top: float) -> None:
+    """Show which colours mean what: memory goes from -scale to scale, weights from 0 to top."""
     ax.set_axis_on()
     ramp = np.linspace(0, 1, 101)[None]
     rows = [("writing", INK["orange"]), ("reading", INK["blue"]), ("others", INK["grey"]), ("memory", SIGNED)]
     for y, (name, cmap) in enumerate(rows):
         ax.imshow(ramp, cmap=cmap, extent=(0, 1, y + 0.42, y - 0.42), aspect="auto")
-        low, high = ("0", "1") if name != "memory" else (f"−{scale:.2g}", f"{scale:.2g}")
+        low, high = (f"−{scale:.2g}", f"{scale:.2g}") if name == "memory" else ("0", "1" if name == "others" else f"{top:g}")
         ax.text(0.03, y, low, color="#202124" if low == "0" else "white", va="center_baseline", fontsize=8)
         ax.text(0.97, y, high, color="white", ha="right", va="center_baseline", fontsize=8)
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xticks=[])

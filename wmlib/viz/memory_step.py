@@ -45,8 +45,8 @@ class StepView:
     def _draw_time(self) -> None:
         """All writes and the strongest head's reads over time: where in the sequence are we?"""
         r, ax = self.r, self.time
-        heat(ax, r["write"].T, INK["orange"], r["start"])
-        heat(ax, r["read"].max(1).T, GLASS, r["start"])
+        heat(ax, r["write"].T, INK["orange"], r["start"], high=r["top"])
+        heat(ax, r["read"].max(1).T, GLASS, r["start"], high=r["top"])
         for weights in (r["write"], *r["read"].swapaxes(0, 1)):
             note_writes(ax, r, weights)
         ax.set_ylabel("slot")
