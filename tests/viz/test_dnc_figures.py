@@ -52,7 +52,8 @@ def test_every_picture_is_drawn():
     errors = [[0.1 * (i + 1)] for i in range(7)] + [[DIVERGED]]
     searched = draw.searched({name: (recipes[0], errors, recipes) for name in "abcd"})
     arms = {name: draw.arm([1.0, 2.0, 3.0], found, 20, 1.0) for name, found in RESULTS.items()}
-    retention = {"levels": ["1", "2", "3"], "models": draw.matrices(RESULTS)}
+    retention = draw.retention([(1, 1), (2, 2), (2, 3)], RESULTS)
+    assert retention["levels"] == ["1", "2", "2–3"] and retention["models"]["DNC"].shape == (3, 3)
     moved = {"memory": draw.middle(rng().normal(size=(3, 2)), rng())}
     figures = [
         draw.draw_curves(draw.curves(RESULTS, 48, 3, rng())),
@@ -60,8 +61,9 @@ def test_every_picture_is_drawn():
         draw.draw_lengths([panel, panel]),
         draw.draw_retention({"cumulative": retention, "disjoint": retention}),
         draw.draw_seeds({"limit": 1.0, "slots": 5, "arms": arms}),
-        draw.draw_memory({"total": [1, 2], "predicted": [1.1, 1.9], "alphas": [-1, 1], "moved": moved,
-                          "times": [2, 4], "carriers": moved}),
+        draw.draw_memory(
+            {"total": [1, 2], "predicted": [1.1, 1.9], "alphas": [-1, 1], "moved": moved, "times": [2, 4], "carriers": moved}
+        ),
         draw.draw_recall({"copy": draw.shares(RESULTS, 4), "recall": draw.shares(RESULTS, 3)}),
         draw.draw_sum([1, 2, 0], np.zeros((5, 3)), np.array([1.0, 3, 3]), 3.0, "title"),
         draw.draw_sum([1, 2, 0], np.ones((5, 3)), np.array([]), 3.0, "title"),

@@ -53,9 +53,10 @@ def by_length(title: str, results: dict[str, list[dict]], longest: int, rng: np.
     return {"title": title, "trained": [lengths[0], longest], "lengths": lengths, "lines": lines}
 
 
-def matrices(results: dict[str, list[dict]]) -> dict:
-    """Return the median retention matrix by model."""
-    return {name: np.median([one["retention"] for one in found], axis=0) for name, found in results.items()}
+def retention(levels: Sequence[tuple[int, int]], results: dict[str, list[dict]]) -> dict:
+    """Return one curriculum of `draw_retention`: its levels by name, and the median matrix by model."""
+    models = {name: np.median([one["retention"] for one in found], axis=0) for name, found in results.items()}
+    return {"levels": [f"{a}" if a == b else f"{a}–{b}" for a, b in levels], "models": models}
 
 
 def arm(effective: list[float], results: list[dict], length: int, limit: float) -> dict:
