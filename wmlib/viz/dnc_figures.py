@@ -182,6 +182,7 @@ def draw_seeds(data: dict) -> Figure:
     scatter.axhline(data["limit"], color=COLORS["grey"], linestyle=":")
     for k, arm in enumerate(data["arms"].values()):
         look = {"color": _PALETTE[k % len(_PALETTE)], "marker": MARKERS[k % len(MARKERS)], "linestyle": "none"}
+        look["markerfacecolor"] = look["color"] if k < len(_PALETTE) else "white"  # more recipes than colours: hollow
         scatter.plot(arm["effective"], np.maximum(arm["error"], FLOOR), markersize=5, alpha=0.8, **look)
         bars.errorbar(arm["value"], k, xerr=[[arm["value"] - arm["low"]], [arm["high"] - arm["value"]]], capsize=3, **look)
     scatter.set(yscale="log", xlim=(0, data["slots"] + 1), ylabel="squared error beyond the trained lengths")
