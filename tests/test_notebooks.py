@@ -79,12 +79,22 @@ def test_links_lead_somewhere(path):
                     assert (path.parent / target).exists(), f"{target} in {path.name}"
 
 
+def run_under_smoke(name, folder, *more):
+    """Run a notebook as a user would, and return its results."""
+    command = [sys.executable, "-m", "wmlib", name, "--profile", "smoke", "--out", str(folder), "--cell-timeout", "200", *more]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results.read(folder / "figures" / name / "results.json")
+
+
+@pytest.mark.parametrize("task", ["repeat", "priority_sort"])
+def test_the_author_s_other_tasks_run_too(task, tmp_path):
+    assert run_under_smoke("03_dnc_addition_curriculum", tmp_path, "-p", f"task={task}")["settings"]["task"] == task
+
+
 @every_notebook
 def test_runs_under_smoke(path, tmp_path):
-    command = [sys.executable, "-m", "wmlib", path.stem, "--profile", "smoke", "--out", str(tmp_path), "--cell-timeout", "200"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = results.read(tmp_path / "figures" / path.stem / "results.json")
+    found = run_under_smoke(path.stem, tmp_path)
     assert found["profile"] == "smoke" and found["claims"] and found["figures"]
     for figure in found["figures"]:
         assert (tmp_path / "figures" / path.stem / figure["file"]).stat().st_size > 1000

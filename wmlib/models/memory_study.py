@@ -158,7 +158,7 @@ def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] |
     return outputs[..., -1, 0]
 
 
-def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6, draws: int = 16) -> dict:
+def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6, draws: int = 8) -> dict:
     """Add alpha units of the total to what a network remembers, in mid-sequence, and measure how far the answer moves.
 
     Args:

@@ -40,7 +40,8 @@ def searched(results: dict[str, tuple]) -> dict:
         table = np.zeros((len(kinds), len(rates)))
         for recipe, found in zip(recipes, errors, strict=True):
             table[kinds.index((recipe.clip, recipe.bias)), rates.index(recipe.rate)] = np.median(found)
-        rows = [f"clip {clip:g}{' *' if bias else ''}" for clip, bias in kinds]
+        both = len({bias for _, bias in kinds}) > 1
+        rows = [f"clip {clip:g}{' *' if bias and both else ''}" for clip, bias in kinds]
         place = [kinds.index((won.clip, won.bias)), rates.index(won.rate)]
         tables[model] = {"rates": rates, "rows": rows, "errors": table, "winner": place}
     return tables
