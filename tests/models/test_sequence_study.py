@@ -228,6 +228,8 @@ def test_ridge_is_least_squares():
     weights, constant = memory.ridge(x, y, penalty=1e-12)
     expected = np.linalg.lstsq(np.c_[x.double(), np.ones(101)], y.double().numpy(), rcond=None)[0]
     np.testing.assert_allclose([*weights, constant], expected, rtol=1e-6)
+    steps = torch.tensor([[0.0, 10.0], [2.0, 12.0]])  # who knows the step only explains nothing
+    assert memory.explained(steps.mean(0).expand(2, 2), steps) == 0 and memory.explained(steps, steps) == 1
     assert memory.explained(y, y) == 1 and memory.explained(y.mean().expand(101), y) == pytest.approx(0, abs=1e-6)
 
 
@@ -260,6 +262,7 @@ def test_the_total_is_found_in_a_memory_that_has_it_and_an_edit_moves_the_answer
     shares = memory.carriers(core, seed=1, times=(2, 7), length=7)
     np.testing.assert_allclose(shares["memory"], 1, atol=0.1)
     np.testing.assert_allclose(shares["LSTM"], 0, atol=0.02)
+    assert memory.handed_over(core, seed=1, at=2, length=7) == pytest.approx(0, abs=0.02)  # its LSTM never holds a total
 
 
 def test_a_random_edit_moves_an_adder_as_its_share_along_the_write_vector_says():

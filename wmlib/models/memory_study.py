@@ -90,16 +90,21 @@ def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tens
 
 
 def explained(prediction: Tensor, target: Tensor) -> float:
-    """Return R², the explained share of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that."""
+    """Return R², the explained share of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that.
+
+    Both are (B,) or (B, T). With steps, the mean is that of each step: a total grows with the number of digits, and to know
+    the time is not to know the total.
+    """
     residual = (prediction - target).square().sum()
-    return 1 - (residual / (target - target.mean()).square().sum()).item()
+    return 1 - (residual / (target - target.mean(0)).square().sum()).item()
 
 
 def read_out(core: DNC, seed: int, length: int = 12) -> dict:
     """Fit linear read-outs of the running total, one for all steps, and test them on other sequences.
 
     Returns:
-        memory, lstm: R² on held-out sequences, from the whole memory alone and from the LSTM's h and c alone;
+        memory, lstm: R² within a step (`explained`) on held-out sequences, from the whole memory alone and from the LSTM's
+            h and c alone;
         total, predicted (96,): totals and what the memory's read-out says, on held-out sequences; weights (N·W,), constant.
     """
     known, fresh = watch(core, seed, length), watch(core, seed + 1, length)
@@ -201,6 +206,25 @@ def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12) -> di
     """
     slopes = [edit(core, seed, (-2, 2), length, at, draws=0)["slope"] for at in times]
     return {name: np.array([slope[name] for slope in slopes]) for name in slopes[0]}
+
+
+@torch.no_grad()
+def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12) -> float:
+    """Say how much of an edit of the LSTM early on is found in the memory after the last digit.
+
+    Returns:
+        The change of what the memory's read-out says, as a share of the change of the total that the LSTM's h and c were
+        given after `at` digits (two units, along `direction`): 1 if all of it has come over, 0 if none.
+    """
+    weights = read_out(core, seed, length)["weights"]
+    unit = direction(core, seed, at)
+    inputs = test_set("addition", length, seed + 1, 128).inputs
+    _, state = core(inputs[:, :at])
+    memories = [
+        core(inputs[:, at:length], state._replace(h=state.h + a * unit["h"], c=state.c + a * unit["c"]))[1].memory.flatten(1)
+        for a in (-2.0, 2.0)
+    ]
+    return ((memories[1] - memories[0]).double() @ weights).mean().item() / 4
 
 
 @torch.no_grad()
