@@ -98,9 +98,10 @@ class _Pass:
         self.inputs = inputs.reshape(-1, depth)
         slots, width = self.state.memory.shape[1:]
         self.steps, self.depth, self.wide = steps, depth, heads * width
-        self.every = math.isqrt(steps)  # steps from one kept memory to the next
+        self.every = max(math.isqrt(steps), 6)  # steps from one kept memory to the next
+        self.resets = reset is not None
         self.reset = torch.zeros(steps, batch, dtype=torch.bool) if reset is None else reset.contiguous()
-        kept, count = (steps, -(-steps // self.every)) if keep else (1, 0)
+        kept, count = (steps, (steps - 1) // self.every) if keep else (1, 0)
         new = inputs.new_empty
         self.gates = torch.addmm(b_controller, self.inputs, w_controller[:, :depth].t()).view(steps, batch, -1)
         self.seen = new(steps + 1, batch, w_controller.shape[1] - depth)
@@ -156,14 +157,16 @@ class _Pass:
         buffers = (self.gates, self.cells, self.slots, self.order, self.orders, self.reset)
         weights = w_controller[:, self.depth :].contiguous(), w_interface.contiguous()
         gradients = d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw
-        memories = _arrays(self.memories, self.links)
-        kernels.backward(*_arrays(*buffers, *weights), self.every, *memories, *_arrays(*gradients), heads, detached)
+        memories = state.memory.contiguous(), self.memories, state.link.contiguous(), self.links
+        kernels.backward(*_arrays(*buffers, *weights), self.every, *_arrays(*memories, *gradients), heads, detached)
 
         d_start = DNCState(
             d_seen[0, :, wide:], d_cells, d_memory, carried[:, 0], carried[:, 2, : d_link.shape[1]], d_link,
             carried[:, 1], carried[:, kernels.CARRIED :], d_seen[0, :, :wide].reshape_as(state.reads),
         )  # fmt: skip
-        seen = self.seen[:-1].masked_fill(self.reset.unsqueeze(-1), 0).flatten(0, 1)
+        seen = self.seen[:-1].flatten(0, 1)
+        if self.resets:
+            seen = seen.masked_fill(self.reset.view(-1, 1), 0)
         hidden = self.seen[1:, :, wide:].flatten(0, 1)
         d_gates, d_raw = d_gates.flatten(0, 1), d_raw.flatten(0, 1)
         d_inputs = (d_gates @ w_controller[:, : self.depth]).view(self.steps, -1, self.depth) if inputs_too else None
