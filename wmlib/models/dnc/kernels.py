@@ -1,9 +1,9 @@
 """One step of the DNC and its gradient as compiled loops for the CPU: the equations of `memory.access`, by hand.
 
-Reading guide. `write_and_read` is one step of the memory for a batch, `write_and_read_backward` its gradient: read them
-beside `memory.access`, line by line. They take one element of the batch after the other, so that its memory and link stay in
-the processor's cache. `cells` and `cells_backward` are the element-wise part of the LSTM; `replay` makes memory and link of a
-later step out of an earlier one. `fast` calls them for every step, with the matrix products in between.
+Reading guide. `_write_and_read` is one step of the memory for one element of the batch, `_write_and_read_backward` its
+gradient: read them beside `memory.access`, line by line. `_cells` and `_cells_backward` are the element-wise part of the LSTM.
+`forward` and `backward` do all steps, one element after the other in each, so that its memory stays in the processor's cache.
+The small functions exist because the compiler can be told of an argument, and only of that, that it overlaps no other.
 
 Numba compiles a function when it is first called with a dtype, and keeps the result on disk. Arrays are C-contiguous. Axes:
 B batch, N slots, W numbers in a slot, R heads, H hidden units, S length of the interface vector. What a step did to the slots
@@ -447,6 +447,7 @@ def _allocate_backward(usage, order, products, d_allocation, d_usage):
 
 @inner
 def _rows_at_once(size):
+    """Return K, the rows of a link (N, N) that are about 8 KB."""
     return min(size, max(4, 2048 // size))
 
 
