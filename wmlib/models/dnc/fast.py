@@ -2,8 +2,8 @@
 
 Reading guide. `run` is what `DNC.forward` calls. `_Pass` holds the buffers of one sequence and calls the two loops over time,
 `kernels.forward` and `kernels.backward`; what is one matrix product for all steps, the inputs' part of the gates and the
-weight gradients, is done here. Memory and link are kept before every √T-th step only and made again from there on the way
-back, so that long sequences fit.
+weight gradients, is done here. Memory and link are kept before every √T-th step only (sixth, in short
+sequences) and made again from there on the way back, so that long sequences fit and short ones move less memory.
 
 Buffers have time in front: (T, B, ...). `seen` is what the controller sees beside the input, [reads; h].
 """
@@ -98,9 +98,10 @@ class _Pass:
         self.inputs = inputs.reshape(-1, depth)
         slots, width = self.state.memory.shape[1:]
         self.steps, self.depth, self.wide = steps, depth, heads * width
-        self.every = math.isqrt(steps)  # steps from one kept memory to the next
+        self.every = max(math.isqrt(steps), 6)  # steps from one kept memory to the next
+        self.resets = reset is not None
         self.reset = torch.zeros(steps, batch, dtype=torch.bool) if reset is None else reset.contiguous()
-        kept, count = (steps, -(-steps // self.every)) if keep else (1, 0)
+        kept, count = (steps, (steps - 1) // self.every) if keep else (1, 0)
         new = inputs.new_empty
         self.gates = torch.addmm(b_controller, self.inputs, w_controller[:, :depth].t()).view(steps, batch, -1)
         self.seen = new(steps + 1, batch, w_controller.shape[1] - depth)
@@ -108,9 +109,8 @@ class _Pass:
         self.slots = new(kept + 1, batch, kernels.READ + kernels.PER_HEAD * heads, slots)
         self.order = torch.empty(kept + 1, batch, slots, dtype=torch.int32)
         self.orders = new(kept, batch, len(b_interface))
-        self.memory, self.link = (part.clone(memory_format=torch.contiguous_format) for part in self.state[2:6:3])
-        self.memories, self.links = (new(count, *part.shape) for part in (self.memory, self.link))
-        self.traced = [new(steps if trace else 0, *part.shape) for part in (self.memory, self.link)]
+        self.memories, self.links = (new(count, *part.shape) for part in self.state[2:6:3])
+        self.traced = [new(steps if trace else 0, *part.shape) for part in self.state[2:6:3]]
 
     def forward(self) -> tuple[Tensor, ...]:
         """Return seen after each step (T, B, R·W + H), then the parts of the last state."""
@@ -122,21 +122,20 @@ class _Pass:
         rows[:, kernels.READ : kernels.READ + heads] = state.read
         self.order[0] = torch.arange(rows.shape[-1])
 
+        memory, link = (part.clone(memory_format=torch.contiguous_format) for part in (state.memory, state.link))
         w_controller, w_interface, b_interface = self.weights
         w_seen, w_interface = (weight.t().contiguous() for weight in (w_controller[:, self.depth :], w_interface))
         buffers = (self.gates, self.seen, self.cells, self.slots, self.order, self.orders, self.reset)
-        memories = (self.memory, self.memories, self.traced[0], self.link, self.links, self.traced[1])
+        memories = (memory, self.memories, self.traced[0], link, self.links, self.traced[1])
         kernels.forward(*_arrays(*buffers, w_seen, w_interface, b_interface), self.every, *_arrays(*memories), heads)
 
         after = self.steps if self.keep else self.steps % 2
         rows = self.slots[after]
-        precedence, read = rows[:, kernels.PRECEDENCE, : self.link.shape[1]], rows[:, kernels.READ : kernels.READ + heads]
+        precedence, read = rows[:, kernels.PRECEDENCE, : link.shape[1]], rows[:, kernels.READ : kernels.READ + heads]
         seen, reads = self.seen[-1], self.seen[-1, :, :wide].reshape_as(state.reads)
-        last = (
-            seen[:, wide:], self.cells[after], self.memory, rows[:, kernels.USAGE], precedence, self.link,
-            rows[:, kernels.WRITE], read, reads,
-        )  # fmt: skip
-        return self.seen[1:], *(part.clone() for part in last)
+        h, c, usage = seen[:, wide:].clone(), self.cells[after].clone(), rows[:, kernels.USAGE].clone()
+        write = rows[:, kernels.WRITE].clone()
+        return self.seen[1:], h, c, memory, usage, precedence.clone(), link, write, read.clone(), reads.clone()
 
     def backward(self, detached, inputs_too, d_out, *d_last) -> tuple[Tensor | None, ...]:
         """Return the gradients of inputs, weights and state, from those of what `forward` returned (None is zero)."""
@@ -156,14 +155,16 @@ class _Pass:
         buffers = (self.gates, self.cells, self.slots, self.order, self.orders, self.reset)
         weights = w_controller[:, self.depth :].contiguous(), w_interface.contiguous()
         gradients = d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw
-        memories = _arrays(self.memories, self.links)
-        kernels.backward(*_arrays(*buffers, *weights), self.every, *memories, *_arrays(*gradients), heads, detached)
+        memories = state.memory.contiguous(), self.memories, state.link.contiguous(), self.links
+        kernels.backward(*_arrays(*buffers, *weights), self.every, *_arrays(*memories, *gradients), heads, detached)
 
         d_start = DNCState(
             d_seen[0, :, wide:], d_cells, d_memory, carried[:, 0], carried[:, 2, : d_link.shape[1]], d_link,
             carried[:, 1], carried[:, kernels.CARRIED :], d_seen[0, :, :wide].reshape_as(state.reads),
         )  # fmt: skip
-        seen = self.seen[:-1].masked_fill(self.reset.unsqueeze(-1), 0).flatten(0, 1)
+        seen = self.seen[:-1].flatten(0, 1)
+        if self.resets:
+            seen = seen.masked_fill(self.reset.view(-1, 1), 0)
         hidden = self.seen[1:, :, wide:].flatten(0, 1)
         d_gates, d_raw = d_gates.flatten(0, 1), d_raw.flatten(0, 1)
         d_inputs = (d_gates @ w_controller[:, : self.depth]).view(self.steps, -1, self.depth) if inputs_too else None

@@ -1,13 +1,13 @@
 """One step of the DNC and its gradient as compiled loops for the CPU: the equations of `memory.access`, by hand.
 
-Reading guide. `write_and_read` is one step of the memory for a batch, `write_and_read_backward` its gradient: read them
-beside `memory.access`, line by line. They take one element of the batch after the other, so that its memory and link stay in
-the processor's cache. `cells` and `cells_backward` are the element-wise part of the LSTM; `replay` makes memory and link of a
-later step out of an earlier one. `fast` calls them for every step, with the matrix products in between.
+Reading guide. `_write_and_read` is one step of the memory for one element of the batch, `_write_and_read_backward` its
+gradient: read them beside `memory.access`, line by line. `_cells` and `_cells_backward` are the element-wise part of the LSTM.
+`forward` and `backward` do all steps, one element after the other in each, so that its memory stays in the processor's cache.
+The small functions exist because the compiler can be told of an argument, and only of that, that it overlaps no other.
 
 Numba compiles a function when it is first called with a dtype, and keeps the result on disk. Arrays are C-contiguous. Axes:
 B batch, N slots, W numbers in a slot, R heads, H hidden units, S length of the interface vector. What a step did to the slots
-is one array (B, 6 + 5R, N); its rows are named below.
+is one array (B, 7 + 5R, N); its rows are named below.
 """
 
 import math
@@ -15,14 +15,36 @@ import math
 import numpy as np
 from numba import njit
 from numba.core import types
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic, overload
 
-USAGE, WRITE, PRECEDENCE, ALLOCATION, COSINE, FOUND, READ = range(7)  # rows of a step's slots; from READ on for each head:
+USAGE, WRITE, PRECEDENCE, ALLOCATION, COSINE, FOUND, SCALE, READ = range(8)  # rows of a step's slots; from READ on by head:
 PER_HEAD = 5  # R read weightings, R cosines, R weightings found by content, R backward and R forward weightings
 CARRIED = 3  # rows of the gradient that flows to the step before: usage, write, precedence; then R read weightings
 
+
+class _Inner(Compiler):
+    """Numba's compiler for functions that make no arrays: they need not count who uses which, slow work beside small loops."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.state.flags.nrt = False
+
+
+class _Apart(_Inner):
+    """And for functions whose arrays do not overlap where they write.
+
+    Untold, the compiler compares their places before every loop; with more than a few it does one number at a time.
+    """
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.state.flags.noalias = True
+
+
 # Sums may be taken in any order and products fused with them; NaN and infinity keep their meaning.
-compiled = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+options = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+outer, inner, apart = njit(**options), njit(**options, pipeline_class=_Inner), njit(**options, pipeline_class=_Apart)
 
 
 @intrinsic
@@ -62,7 +84,7 @@ def _compiled_exp(x):
 # The controller's cells
 
 
-@compiled
+@apart
 def _cells(gates, old, new, hidden):
     """Finish an LSTM step: gates (4H,) come in as sums and go out as gates (in, keep, candidate, out).
 
@@ -82,7 +104,7 @@ def _cells(gates, old, new, hidden):
         hidden[j] = gates[3 * size + j] * (two / (one + _exp(-two * new[j])) - one)
 
 
-@compiled
+@apart
 def _cells_backward(gates, old, new, d_hidden, d_cells, d_gates, squashed):
     """Do the gradient of `_cells`: from d_hidden (H,) to d_gates (4H,); d_cells (H,) goes from new to old.
 
@@ -105,7 +127,7 @@ def _cells_backward(gates, old, new, d_hidden, d_cells, d_gates, squashed):
 # The interface vector
 
 
-@compiled
+@inner
 def _parts(heads, width):
     """Return where the parts of an interface vector start, in the order of `memory.interface_sizes`, after the read keys."""
     strengths = heads * width
@@ -117,7 +139,7 @@ def _parts(heads, width):
     return strengths, key, strength, erase, vector, free, free + heads, free + heads + 1, free + heads + 2
 
 
-@compiled
+@apart
 def _parse(raw, orders, heads, width, linked):
     """Bring each part of an interface vector (S,) into its range, as `Interface.parse` does."""
     one = raw.dtype.type(1)
@@ -144,28 +166,29 @@ def _parse(raw, orders, heads, width, linked):
             orders[i], orders[i + 1], orders[i + 2] = back * scale, content * scale, forth * scale
 
 
-# Sums of products. Four rows at a time, because reading and writing memory takes longer than the arithmetic.
+# Sums of products: four rows and two vectors at a time, because reading memory takes longer than the arithmetic
 
 
-@compiled
-def _dots(rows, vector, result):
-    """Fill result (K,) with the dot products of rows (K, J) and vector (J,)."""
-    zero = vector.dtype.type(0)
-    whole = rows.shape[0] // 4 * 4
-    for k in range(0, whole, 4):
-        row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        sum_0 = sum_1 = sum_2 = sum_3 = zero
-        for j in range(vector.shape[0]):
-            sum_0 += row_0[j] * vector[j]
-            sum_1 += row_1[j] * vector[j]
-            sum_2 += row_2[j] * vector[j]
-            sum_3 += row_3[j] * vector[j]
-        result[k], result[k + 1], result[k + 2], result[k + 3] = sum_0, sum_1, sum_2, sum_3
-    for k in range(whole, rows.shape[0]):
-        result[k] = _dot(rows[k], vector)
+@apart
+def _copy(a, b):
+    for i in range(a.shape[0]):
+        b[i] = a[i]
 
 
-@compiled
+@inner
+def _copy_rows(a, b):
+    for k in range(a.shape[0]):
+        _copy(a[k], b[k])
+
+
+@inner
+def _fill(rows, value):
+    for k in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            rows[k, j] = value
+
+
+@apart
 def _dot(a, b):
     total = a.dtype.type(0)
     for i in range(a.shape[0]):
@@ -173,96 +196,210 @@ def _dot(a, b):
     return total
 
 
-@compiled
-def _add_rows(weights, rows, total):
-    """Add to total (J,) the rows (K, J), each times its weight (K,)."""
-    whole = rows.shape[0] // 4 * 4
+@apart
+def _dot_four(vector, rows, k, total, start):
+    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    sum_0 = sum_1 = sum_2 = sum_3 = vector.dtype.type(0)
+    for j in range(vector.shape[0]):
+        sum_0 += row_0[j] * vector[j]
+        sum_1 += row_1[j] * vector[j]
+        sum_2 += row_2[j] * vector[j]
+        sum_3 += row_3[j] * vector[j]
+    total[start + k] += sum_0
+    total[start + k + 1] += sum_1
+    total[start + k + 2] += sum_2
+    total[start + k + 3] += sum_3
+
+
+@apart
+def _dot_four_by_two(x, y, rows, k, x_total, y_total, start):
+    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    x_0 = x_1 = x_2 = x_3 = y_0 = y_1 = y_2 = y_3 = x.dtype.type(0)
+    for j in range(x.shape[0]):
+        x_0 += row_0[j] * x[j]
+        x_1 += row_1[j] * x[j]
+        x_2 += row_2[j] * x[j]
+        x_3 += row_3[j] * x[j]
+        y_0 += row_0[j] * y[j]
+        y_1 += row_1[j] * y[j]
+        y_2 += row_2[j] * y[j]
+        y_3 += row_3[j] * y[j]
+    x_total[start + k] += x_0
+    x_total[start + k + 1] += x_1
+    x_total[start + k + 2] += x_2
+    x_total[start + k + 3] += x_3
+    y_total[start + k] += y_0
+    y_total[start + k + 1] += y_1
+    y_total[start + k + 2] += y_2
+    y_total[start + k + 3] += y_3
+
+
+@inner
+def _add_dots(vectors, rows, totals, start):
+    """Add to totals (M, ...), from column `start` on, the dot products of vectors (M, J) and rows (K, J)."""
+    count, whole, even = vectors.shape[0], rows.shape[0] // 4 * 4, vectors.shape[0] // 2 * 2
     for k in range(0, whole, 4):
-        row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        weight_0, weight_1, weight_2, weight_3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
-        for j in range(total.shape[0]):
-            total[j] += weight_0 * row_0[j] + weight_1 * row_1[j] + weight_2 * row_2[j] + weight_3 * row_3[j]
+        for m in range(0, even, 2):
+            _dot_four_by_two(vectors[m], vectors[m + 1], rows, k, totals[m], totals[m + 1], start)
+        if even < count:
+            _dot_four(vectors[even], rows, k, totals[even], start)
     for k in range(whole, rows.shape[0]):
-        row, weight = rows[k], weights[k]
-        for j in range(total.shape[0]):
-            total[j] += weight * row[j]
+        for m in range(count):
+            totals[m, start + k] += _dot(vectors[m], rows[k])
 
 
-@compiled
-def _multiply_add(vectors, fresh, rows, totals):
-    """Add to totals (B, J) the product of vectors (B, K) and rows (K, J), but where fresh (B,) is True.
+@apart
+def _add_row(weight, row, total):
+    for j in range(total.shape[0]):
+        total[j] += weight * row[j]
 
-    Four rows stay in the fastest cache while all of the batch passes.
-    """
-    whole = rows.shape[0] // 4 * 4
+
+@apart
+def _add_four(weights, rows, k, total, start):
+    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    at = start + k
+    weight_0, weight_1, weight_2, weight_3 = weights[at], weights[at + 1], weights[at + 2], weights[at + 3]
+    for j in range(total.shape[0]):
+        total[j] += weight_0 * row_0[j] + weight_1 * row_1[j] + weight_2 * row_2[j] + weight_3 * row_3[j]
+
+
+@apart
+def _add_four_by_two(x, y, rows, k, x_total, y_total, start):
+    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    at = start + k
+    x_0, x_1, x_2, x_3 = x[at], x[at + 1], x[at + 2], x[at + 3]
+    y_0, y_1, y_2, y_3 = y[at], y[at + 1], y[at + 2], y[at + 3]
+    for j in range(x_total.shape[0]):
+        x_total[j] += x_0 * row_0[j] + x_1 * row_1[j] + x_2 * row_2[j] + x_3 * row_3[j]
+        y_total[j] += y_0 * row_0[j] + y_1 * row_1[j] + y_2 * row_2[j] + y_3 * row_3[j]
+
+
+@inner
+def _add_rows(vectors, rows, totals, start):
+    """Add to totals (M, J) the product of vectors (M, ...), from column `start` on, and rows (K, J)."""
+    count, whole, even = vectors.shape[0], rows.shape[0] // 4 * 4, vectors.shape[0] // 2 * 2
     for k in range(0, whole, 4):
-        row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        for b in range(vectors.shape[0]):
-            if fresh[b]:
-                continue
-            total = totals[b]
-            weight_0, weight_1, weight_2, weight_3 = vectors[b, k], vectors[b, k + 1], vectors[b, k + 2], vectors[b, k + 3]
-            for j in range(total.shape[0]):
-                total[j] += weight_0 * row_0[j] + weight_1 * row_1[j] + weight_2 * row_2[j] + weight_3 * row_3[j]
-    for b in range(vectors.shape[0]):
-        if not fresh[b]:
-            _add_rows(vectors[b, whole:], rows[whole:], totals[b])
+        for m in range(0, even, 2):
+            _add_four_by_two(vectors[m], vectors[m + 1], rows, k, totals[m], totals[m + 1], start)
+        if even < count:
+            _add_four(vectors[even], rows, k, totals[even], start)
+    for k in range(whole, rows.shape[0]):
+        for m in range(count):
+            _add_row(vectors[m, start + k], rows[k], totals[m])
 
 
-# Content addressing
+# Content addressing, for M keys at once
 
 
-@compiled
+@apart
 def _scale(vector):
     """Return 1 / length, as `addressing.content_weighting` defines it."""
     return vector.dtype.type(1) / np.sqrt(_dot(vector, vector) + vector.dtype.type(1e-6))
 
 
-@compiled
-def _content(memory, scales, key, strength, cosine, weighting):
-    """Fill cosine (N,) and softmax (N,) of strength times cosine; scales (N,) are the slots' 1 / length."""
-    key_scale = _scale(key)
-    top = -memory.dtype.type(np.inf)
-    _dots(memory, key, cosine)
-    for n in range(memory.shape[0]):
-        cosine[n] *= key_scale * scales[n]
+@apart
+def _softmax(cosine, strength, weighting):
+    top, total = cosine[0], cosine.dtype.type(0)
+    for n in range(cosine.shape[0]):
         top = max(top, cosine[n])
-    total = memory.dtype.type(0)
-    for n in range(memory.shape[0]):
+    for n in range(cosine.shape[0]):
         weighting[n] = _exp(strength * (cosine[n] - top))
         total += weighting[n]
-    total = memory.dtype.type(1) / total
-    for n in range(memory.shape[0]):
+    total = cosine.dtype.type(1) / total
+    for n in range(cosine.shape[0]):
         weighting[n] *= total
 
 
-@compiled
-def _content_backward(memory, scales, key, strength, cosine, weighting, d_weighting, d_memory, d_key):
-    """Add to d_memory (N, W) and d_key (W,); return the gradient of the strength. d_weighting (N,) is used up."""
+@apart
+def _times(vector, factor, factors):
+    for n in range(vector.shape[0]):
+        vector[n] *= factor * factors[n]
+
+
+@inner
+def _content(memory, scales, keys, strengths, cosines, weightings):
+    """Fill cosines (M, N) and softmax (M, N) of strength times cosine; scales (N,) are the slots' 1 / length."""
+    _fill(cosines, memory.dtype.type(0))
+    _add_dots(keys, memory, cosines, 0)
+    for m in range(keys.shape[0]):
+        _times(cosines[m], _scale(keys[m]), scales)
+        _softmax(cosines[m], strengths[m], weightings[m])
+
+
+@apart
+def _softmax_backward(scales, key_scale, strength, cosine, weighting, d_weighting, to_self):
+    """Turn d_weighting (N,) into the gradient of the dot products of key and slots; add to to_self (N,), the share of a slot
+
+    in its own gradient, negative. Return the gradient of the strength, and the negative share of the key in its own.
+    """
     mean = _dot(weighting, d_weighting)
-    d_strength, along = memory.dtype.type(0), memory.dtype.type(0)
-    key_scale = _scale(key)
-    for n in range(memory.shape[0]):
-        d_logit = weighting[n] * (d_weighting[n] - mean)
-        d_strength += d_logit * cosine[n]
-        d_cosine = d_logit * strength
-        along += d_cosine * cosine[n]
-        d_weighting[n] = d_cosine * key_scale * scales[n]  # now of the dot product
-        to_self = d_cosine * cosine[n] * scales[n] * scales[n]
-        to_key, slot, d_slot = d_weighting[n], memory[n], d_memory[n]
-        for i in range(key.shape[0]):
-            d_slot[i] += to_key * key[i] - to_self * slot[i]
-    _add_rows(d_weighting, memory, d_key)
-    along *= key_scale * key_scale
-    for i in range(key.shape[0]):
-        d_key[i] -= along * key[i]
-    return d_strength
+    d_strength = scales.dtype.type(0)
+    for n in range(scales.shape[0]):
+        part = weighting[n] * (d_weighting[n] - mean) * cosine[n]
+        d_strength += part
+        to_self[n] -= part * strength * scales[n] * scales[n]
+        d_weighting[n] = weighting[n] * (d_weighting[n] - mean) * strength * key_scale * scales[n]
+    return d_strength, -d_strength * strength * key_scale * key_scale
 
 
-# Allocation
+@inner
+def _content_backward(memory, scales, keys, strengths, cosines, weightings, d_weightings, to_self, d_keys, d_strengths):
+    """Do the gradient of `_content`; that of the memory is to_self (N,) times memory and d_weightings (M, N) times keys.
+
+    d_weightings becomes that factor, to_self is added to; d_keys (M, W) and d_strengths (M,), of raw strengths, are filled.
+    """
+    one = memory.dtype.type(1)
+    _fill(d_keys, memory.dtype.type(0))
+    for m in range(keys.shape[0]):
+        key_scale, sharp = _scale(keys[m]), strengths[m]
+        d_sharp, along = _softmax_backward(scales, key_scale, sharp, cosines[m], weightings[m], d_weightings[m], to_self)
+        d_strengths[m] = -d_sharp * math.expm1(one - sharp)  # the derivative of oneplus
+        _add_row(along, keys[m], d_keys[m])
+    _add_rows(d_weightings, memory, d_keys, 0)
 
 
-@compiled
+# Usage and allocation
+
+
+@apart
+def _use(usage_before, write, reads, free, usage):
+    """Fill usage (N,), from that of the step before, and the write and read weightings (R, N) of then."""
+    for n in range(usage.shape[0]):
+        usage[n] = usage_before[n] + write[n] - usage_before[n] * write[n]
+    for r in range(free.shape[0]):
+        gate, read = free[r], reads[r]
+        for n in range(usage.shape[0]):
+            usage[n] *= usage.dtype.type(1) - gate * read[n]
+
+
+@apart
+def _use_backward(usage_before, write, reads, free, d_usage, kept, d_usage_before, d_write, d_reads, d_free):
+    """Fill d_usage_before, d_write (N,) and d_free (R,), add to d_reads (R, N); kept (N,) is scratch."""
+    one = write.dtype.type(1)
+    for r in range(free.shape[0]):  # kept: what the other heads keep, times the gradient and the usage before
+        for n in range(write.shape[0]):
+            kept[n] = -d_usage[n] * (usage_before[n] + write[n] - usage_before[n] * write[n])
+        for q in range(free.shape[0]):
+            if q != r:
+                for n in range(write.shape[0]):
+                    kept[n] *= one - free[q] * reads[q, n]
+        d_gate, gate, read, d_read = write.dtype.type(0), free[r], reads[r], d_reads[r]
+        for n in range(write.shape[0]):
+            d_gate += kept[n] * read[n]
+            d_read[n] += kept[n] * gate
+        d_free[r] = d_gate * gate * (one - gate)
+    for n in range(write.shape[0]):
+        kept[n] = d_usage[n]
+    for r in range(free.shape[0]):
+        gate, read = free[r], reads[r]
+        for n in range(write.shape[0]):
+            kept[n] *= one - gate * read[n]
+    for n in range(write.shape[0]):
+        d_usage_before[n] = kept[n] * (one - write[n])
+        d_write[n] = kept[n] * (one - usage_before[n])
+
+
+@apart
 def _sort(usage, order_before, order):
     """Fill order (N,) with the slots by usage, the lower index first among equals, from an order that is nearly right."""
     for i in range(usage.shape[0]):
@@ -275,7 +412,7 @@ def _sort(usage, order_before, order):
         order[j] = slot
 
 
-@compiled
+@apart
 def _allocate(usage, order, allocation):
     """Fill allocation (N,): the paper's product over the slots that are less used."""
     one, epsilon = usage.dtype.type(1), usage.dtype.type(1e-6)
@@ -286,7 +423,7 @@ def _allocate(usage, order, allocation):
         product *= used
 
 
-@compiled
+@apart
 def _allocate_backward(usage, order, products, d_allocation, d_usage):
     """Add to d_usage (N,), without a division: with P_j = Π_{i<j} u_i and V_j = g_j (1 - u_j) + u_j V_{j+1}, it is
 
@@ -307,164 +444,231 @@ def _allocate_backward(usage, order, products, d_allocation, d_usage):
 
 # The link, a few rows at a time, which stay in the fastest cache
 
-ROWS = 8
+
+@inner
+def _rows_at_once(size):
+    """Return K, the rows of a link (N, N) that are about 8 KB."""
+    return min(size, max(4, 2048 // size))
 
 
-@compiled
-def _next_link(link, write, precedence, start, result):
-    """Fill result (K, N) with rows start ... start + K of the link (N, N) one step further.
+@apart
+def _advance(rows, start, write, precedence):
+    """Bring rows (K, N) of the link, from row `start` on, one step further.
 
-    write (N,) is that of the step, precedence (N,) that of the step before. The result must not be a part of the link: the
-    compiler would fear for the order of reading and writing, and do one number at a time.
+    write (N,) is that of the step, precedence (N,) that of the step before.
     """
-    one, zero = link.dtype.type(1), link.dtype.type(0)
-    for k in range(result.shape[0]):
-        old, new, weight = link[start + k], result[k], write[start + k]
+    one, zero = rows.dtype.type(1), rows.dtype.type(0)
+    for k in range(rows.shape[0]):
+        row, weight = rows[k], write[start + k]
         rest = one - weight
-        for j in range(link.shape[0]):
-            new[j] = (rest - write[j]) * old[j] + weight * precedence[j]
-        new[start + k] = zero
+        for j in range(row.shape[0]):
+            row[j] = (rest - write[j]) * row[j] + weight * precedence[j]
+        row[start + k] = zero
 
 
-@compiled
-def _link_and_follow(before, after, write, precedence, read, back, forth, place):
-    """Fill after (N, N), which may be before (N, N) itself, and back and forth (R, N): afterᵀ and after times `read` (R, N).
-
-    place (ROWS, N) is scratch.
-    """
-    size = before.shape[0]
-    back[:] = before.dtype.type(0)
-    for start in range(0, size, ROWS):
-        end = min(start + ROWS, size)
-        rows = place[: end - start]
-        _next_link(before, write, precedence, start, rows)
-        for r in range(read.shape[0]):
-            _dots(rows, read[r], forth[r, start:end])
-            _add_rows(read[r, start:end], rows, back[r])
-        after[start:end] = rows
+@inner
+def _link_and_follow(link, write, precedence, read, back, forth):
+    """Bring link (N, N) one step further; fill back and forth (R, N) with linkᵀ and link times `read` (R, N)."""
+    size, at_once = link.shape[0], _rows_at_once(link.shape[0])
+    _fill(back, link.dtype.type(0))
+    _fill(forth, link.dtype.type(0))
+    for start in range(0, size, at_once):
+        rows = link[start : start + at_once]
+        _advance(rows, start, write, precedence)
+        _add_dots(read, rows, forth, start)
+        _add_rows(read, rows, back, start)
 
 
-@compiled
-def _link_backward(before, d_link, write, precedence, read, d_back, d_forth, d_write, d_precedence, d_read, place, shares):
+@apart
+def _row_backward(old, weight, write, precedence, d_row, d_write, d_precedence):
+    """Do the gradient of a row of `_next_link`, which d_row (N,) goes through; return what d_write has of the row itself."""
+    along = old.dtype.type(0)
+    rest = old.dtype.type(1) - weight
+    for j in range(old.shape[0]):
+        change = d_row[j] * old[j]
+        along += d_row[j] * precedence[j] - change
+        d_write[j] -= change
+        d_precedence[j] += weight * d_row[j]
+        d_row[j] *= rest - write[j]
+    return along
+
+
+@inner
+def _link_backward(
+    kept, past, b, d_link, write, precedence, read, d_back, d_forth, d_write, d_precedence, d_read, place, sides, shares
+):
     """Do the gradient of `_link_and_follow`.
 
+    kept (N, N) is a link some steps before; past (steps + 1, B, 7 + 5R, N), at b, has what these steps did to the slots. The
+    rows are made again from there in the fastest cache, which is quicker than to keep them all in memory.
     d_link (N, N) goes from after to before; d_write, d_precedence (N,) and d_read (R, N) are added to.
-    place (ROWS + 2R, N) and shares (N, 2R) are scratch.
+    place (2, K, N) for K rows, sides (2R, N) and shares (N, 2R) are scratch.
     """
-    one, zero = before.dtype.type(1), before.dtype.type(0)
-    size, heads = before.shape[0], read.shape[0]
-    after, sides, dots = place[:ROWS], place[ROWS:], np.empty(ROWS, before.dtype)
-    sides[:heads], sides[heads:] = read, d_back
-    for i in range(size):
-        for r in range(heads):
+    size, heads = kept.shape[0], read.shape[0]
+    for r in range(heads):
+        _copy(read[r], sides[r])
+        _copy(d_back[r], sides[heads + r])
+        for i in range(size):
             shares[i, r], shares[i, heads + r] = d_forth[r, i], read[r, i]
-    for start in range(0, size, ROWS):
-        end = min(start + ROWS, size)
-        count, rows = end - start, d_link[start:end]
-        _next_link(before, write, precedence, start, after[:count])
-        for r in range(heads):
-            _dots(after[:count], d_back[r], dots)
-            for k in range(count):
-                d_read[r, start + k] += dots[k]
-            _add_rows(d_forth[r, start:end], after[:count], d_read[r])
-        for i in range(start, end):
-            _add_rows(shares[i], sides, d_link[i])
-            d_link[i, i] = zero
-        _dots(rows, precedence, dots)
-        _add_rows(write[start:end], rows, d_precedence)
-        for i in range(start, end):
-            old, d_row, rest, along = before[i], d_link[i], one - write[i], zero
-            for j in range(size):
-                change = d_row[j] * old[j]
-                along += change
-                d_write[j] -= change
-                d_row[j] *= rest - write[j]
-            d_write[i] += dots[i - start] - along
+    for start in range(0, size, place.shape[1]):
+        d_rows = d_link[start : start + place.shape[1]]
+        before, after = place[0, : d_rows.shape[0]], place[1, : d_rows.shape[0]]
+        for k in range(d_rows.shape[0]):
+            _copy(kept[start + k], before[k])
+        for s in range(past.shape[0] - 1):
+            _advance(before, start, past[s + 1, b, WRITE], past[s, b, PRECEDENCE])
+        for k in range(d_rows.shape[0]):
+            _copy(before[k], after[k])
+        _advance(after, start, write, precedence)
+        _add_dots(d_back, after, d_read, start)
+        _add_rows(d_forth, after, d_read, start)
+        _add_rows(shares[start : start + d_rows.shape[0]], sides, d_rows, 0)
+        for k in range(d_rows.shape[0]):
+            i = start + k
+            d_rows[k, i] = kept.dtype.type(0)
+            d_write[i] += _row_backward(before[k], write[i], write, precedence, d_rows[k], d_write, d_precedence)
 
 
 # The whole step
 
 
-@compiled
+@apart
+def _write_slot(slot, weight, erase, vector, result):
+    one = slot.dtype.type(1)
+    for i in range(slot.shape[0]):
+        result[i] = slot[i] * (one - weight * erase[i]) + weight * vector[i]
+
+
+@inner
 def _write_to(memory, write, erase, vector, result, place):
     """Fill result (N, W), which may be memory (N, W) itself: what is kept, and what is added; place (W,) is scratch."""
+    for n in range(memory.shape[0]):
+        _write_slot(memory[n], write[n], erase, vector, place)
+        _copy(place, result[n])
+
+
+@apart
+def _write_backward(memory, write, erase, vector, d_memory, d_write, d_erase, d_vector):
+    """Do the gradient of `_write_to`: d_memory (N, W) goes through, d_write (N,), d_erase and d_vector (W,) are added to."""
     one = memory.dtype.type(1)
     for n in range(memory.shape[0]):
-        old, weight = memory[n], write[n]
+        old, d_slot, weight = memory[n], d_memory[n], write[n]
+        along = memory.dtype.type(0)
         for i in range(erase.shape[0]):
-            place[i] = old[i] * (one - weight * erase[i]) + weight * vector[i]
-        result[n] = place
+            along += d_slot[i] * (vector[i] - old[i] * erase[i])
+            d_erase[i] -= d_slot[i] * old[i] * weight
+            d_vector[i] += d_slot[i] * weight
+            d_slot[i] *= one - weight * erase[i]
+        d_write[n] += along
 
 
-@compiled
-def _write_and_read(raw, order, last, now, sorted_before, sorted_after, old, slots, old_link, link, reads_now, heads, scratch):
+@apart
+def _mix(a, b, share, scale, result):
+    """Fill result (N,) with scale · (share · a + (1 - share) · b); return its sum."""
+    total = a.dtype.type(0)
+    other = scale * (a.dtype.type(1) - share)
+    share *= scale
+    for n in range(a.shape[0]):
+        result[n] = share * a[n] + other * b[n]
+        total += result[n]
+    return total
+
+
+@apart
+def _mix_modes(modes, back, found, forth, read):
+    """Fill read (N,): the heads' three ways to a slot, mixed."""
+    for n in range(read.shape[0]):
+        read[n] = modes[0] * back[n] + modes[1] * found[n] + modes[2] * forth[n]
+
+
+@apart
+def _mix_modes_backward(modes, back, found, forth, d_read, d_modes, d_back, d_forth):
+    """Fill d_modes (3,), d_back and d_forth (N,); d_read (N,) becomes the gradient of found."""
+    to_back, to_found, to_forth = _dot(d_read, back), _dot(d_read, found), _dot(d_read, forth)
+    mean = modes[0] * to_back + modes[1] * to_found + modes[2] * to_forth
+    d_modes[0], d_modes[1], d_modes[2] = modes[0] * (to_back - mean), modes[1] * (to_found - mean), modes[2] * (to_forth - mean)
+    for n in range(d_read.shape[0]):
+        d_back[n] = modes[0] * d_read[n]
+        d_forth[n] = modes[2] * d_read[n]
+        d_read[n] *= modes[1]
+
+
+@apart
+def _cut(flat, rows):
+    """Fill rows (M, W) with the numbers of flat (M·W,)."""
+    for m in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[m, i] = flat[m * rows.shape[1] + i]
+
+
+@apart
+def _join(rows, flat):
+    """Fill flat (M·W,) with the numbers of rows (M, W)."""
+    for m in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            flat[m * rows.shape[1] + i] = rows[m, i]
+
+
+@inner
+def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, link, reads_now, heads, scratch):
     """Do one step of one memory.
 
     Args:
         raw: (S,), the interface vector as it leaves the controller; order (S,) is filled with its parts in their ranges.
-        last, now: (6 + 5R, N), the slots' rows of the last step, and those to fill.
+        last, now: (7 + 5R, N), the slots' rows of the last step, and those to fill.
         sorted_before, sorted_after: int (N,), the slots by usage.
-        old, slots: (N, W), the memory of the last step, and the one to fill, which may be the same.
-        old_link, link: (N, N), likewise; (0, 0) for a DNC without.
+        slots, link: (N, W), (N, N), memory and link, brought one step further; (0, 0) for a DNC without a link.
         reads_now: (R·W,), filled with the vectors read.
-        scratch: from `_step_scratch`.
+        heads: R.
+        scratch: arrays of the sizes that `forward` gives them.
     """
-    size, width, linked = old.shape[0], old.shape[1], link.shape[0] > 0
-    one, zero = old.dtype.type(1), old.dtype.type(0)
+    size, width, linked = slots.shape[0], slots.shape[1], link.shape[0] > 0
+    one, zero = slots.dtype.type(1), slots.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    scales, slot, place = scratch
+    keys, write_key, reads, slot = scratch
+    read_before, read = last[READ : READ + heads], now[READ : READ + heads]
     _parse(raw, order, heads, width, linked)
 
-    for n in range(size):
-        kept = one
-        for r in range(heads):
-            kept *= one - order[free + r] * last[READ + r, n]
-        now[USAGE, n] = (last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]) * kept
+    _use(last[USAGE], last[WRITE], read_before, order[free:allocate], now[USAGE])
     _sort(now[USAGE], sorted_before, sorted_after)
     _allocate(now[USAGE], sorted_after, now[ALLOCATION])
-    for n in range(size):
-        scales[n] = _scale(old[n])
-    _content(old, scales, order[key:strength], order[strength], now[COSINE], now[FOUND])
-    total = zero
-    for n in range(size):
-        mixed = order[allocate] * now[ALLOCATION, n] + (one - order[allocate]) * now[FOUND, n]
-        now[WRITE, n] = order[gate] * mixed
-        total += now[WRITE, n]
+    _cut(order[key:strength], write_key)
+    _content(slots, last[SCALE], write_key, order[strength:erase], now[COSINE:FOUND], now[FOUND:SCALE])
+    total = _mix(now[ALLOCATION], now[FOUND], order[allocate], order[gate], now[WRITE])
 
-    _write_to(old, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
+    _write_to(slots, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
+    for n in range(size):
+        now[SCALE, n] = _scale(slots[n])
+    found = now[READ + 2 * heads : READ + 3 * heads]
     back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
     if linked:
-        reads = last[READ : READ + heads]
-        _link_and_follow(old_link, link, now[WRITE], last[PRECEDENCE], reads, back, forth, place)
-        for n in range(size):
-            now[PRECEDENCE, n] = (one - total) * last[PRECEDENCE, n] + now[WRITE, n]
+        _link_and_follow(link, now[WRITE], last[PRECEDENCE], read_before, back, forth)
+        _mix(last[PRECEDENCE], now[WRITE], zero, one, now[PRECEDENCE])
+        _add_row(one - total, last[PRECEDENCE], now[PRECEDENCE])
 
-    for n in range(size):
-        scales[n] = _scale(slots[n])
+    _cut(order[:strengths], keys)
+    _content(slots, now[SCALE], keys, order[strengths:key], now[READ + heads : READ + 2 * heads], found)
     for r in range(heads):
-        found, read = now[READ + 2 * heads + r], now[READ + r]
-        wanted = order[r * width : (r + 1) * width]
-        _content(slots, scales, wanted, order[strengths + r], now[READ + heads + r], found)
         if linked:
-            m = modes + 3 * r
-            for n in range(size):
-                read[n] = order[m] * back[r, n] + order[m + 1] * found[n] + order[m + 2] * forth[r, n]
+            _mix_modes(order[modes + 3 * r : modes + 3 * r + 3], back[r], found[r], forth[r], read[r])
         else:
-            read[:] = found
-        vector_read = reads_now[r * width : (r + 1) * width]
-        vector_read[:] = zero
-        _add_rows(read, slots, vector_read)
+            _copy(found[r], read[r])
+    _fill(reads, zero)
+    _add_rows(read, slots, reads, 0)
+    _join(reads, reads_now)
 
 
-@compiled
+@inner
 def _write_and_read_backward(
-    order, last, now, sorted_after, memory, link, d_reads, d_now, d_slots, d_link, d_order, heads, detached, scratch
-):
+    order, last, now, sorted_after, memory, kept_link, past, b,
+    d_reads, d_now, d_slots, d_link, d_order, heads, detached, scratch,
+):  # fmt: skip
     """Do the gradient of `_write_and_read`.
 
     Args:
         order, last, now, sorted_after: as `_write_and_read` left them.
-        memory, link: those before the step.
+        memory: (N, W), that before the step.
+        kept_link, past, b: as in `_link_backward`.
         d_reads: (R·W,), gradient of the vectors read.
         d_now: (3 + R, N); d_slots: (N, W); d_link: (N, N). They come in as the gradients of usage, write weighting,
             precedence, read weightings, memory and link after the step, and go out as those before it.
@@ -473,144 +677,144 @@ def _write_and_read_backward(
         detached: no gradient passes through content and allocation weightings.
         scratch: arrays of the sizes that `backward` gives them.
     """
-    size, width, linked = memory.shape[0], memory.shape[1], link.shape[0] > 0
+    size, width, linked = memory.shape[0], memory.shape[1], d_link.shape[0] > 0
     one, zero = memory.dtype.type(1), memory.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    slots, d_last, d_read, d_back, d_forth, place, shares, scales, products, d_found, slot = scratch
-    write, d_write = now[WRITE], d_now[WRITE]
-    erased, written = order[erase:vector], order[vector:free]
-    d_order[:] = zero
-    d_last[:] = zero
+    slots, d_last, d_back, d_forth, place, sides, shares, products, to_self, d_found, slot, keys, d_keys, slot_shares = scratch
+    write, d_write, d_read = now[WRITE], d_now[WRITE], d_now[CARRIED:]
+    read_before, read, found = last[READ : READ + heads], now[READ : READ + heads], now[READ + 2 * heads : READ + 3 * heads]
+    d_vectors = keys[heads:]  # below the keys: what one product needs
+    for i in range(d_order.shape[0]):
+        d_order[i] = zero
+    for n in range(size):
+        to_self[n] = zero
+    _fill(d_last, zero)
 
     # the vectors read, and how they were found
-    _write_to(memory, write, erased, written, slots, slot)
+    _write_to(memory, write, order[erase:vector], order[vector:free], slots, slot)
+    _cut(order[:strengths], keys[:heads])
+    _cut(d_reads, d_vectors)
+    _add_dots(d_vectors, slots, d_read, 0)
+    if linked:
+        for r in range(heads):
+            m, back, forth = modes + 3 * r, now[READ + 3 * heads + r], now[READ + 4 * heads + r]
+            _mix_modes_backward(
+                order[m : m + 3], back, found[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r]
+            )  # fmt: skip
+    if detached:
+        _fill(d_read, zero)
+    else:
+        cosines = now[READ + heads : READ + 2 * heads]
+        _content_backward(
+            slots, now[SCALE], keys[:heads], order[strengths:key], cosines, found, d_read, to_self, d_keys,
+            d_order[strengths:key],
+        )  # fmt: skip
+        _join(d_keys, d_order[:strengths])
     for n in range(size):
-        scales[n] = _scale(slots[n])
-    for r in range(heads):
-        d_vector, read, d_read_r = d_reads[r * width : (r + 1) * width], now[READ + r], d_read[r]
-        _dots(slots, d_vector, d_read_r)
-        for n in range(size):
-            d_read_r[n] += d_now[CARRIED + r, n]
-            share, d_slot = read[n], d_slots[n]
-            for i in range(width):
-                d_slot[i] += share * d_vector[i]
-        if linked:
-            found, back, forth = now[READ + 2 * heads + r], now[READ + 3 * heads + r], now[READ + 4 * heads + r]
-            m = modes + 3 * r
-            to_back, to_found, to_forth = _dot(d_read_r, back), _dot(d_read_r, found), _dot(d_read_r, forth)
-            mean = order[m] * to_back + order[m + 1] * to_found + order[m + 2] * to_forth
-            d_order[m] = order[m] * (to_back - mean)
-            d_order[m + 1] = order[m + 1] * (to_found - mean)
-            d_order[m + 2] = order[m + 2] * (to_forth - mean)
-            for n in range(size):
-                d_back[r, n] = order[m] * d_read_r[n]
-                d_forth[r, n] = order[m + 2] * d_read_r[n]
-                d_read_r[n] *= order[m + 1]
-        if not detached:
-            wanted, d_wanted = order[r * width : (r + 1) * width], d_order[r * width : (r + 1) * width]
-            cosine, found, sharp = now[READ + heads + r], now[READ + 2 * heads + r], order[strengths + r]
-            d_sharp = _content_backward(slots, scales, wanted, sharp, cosine, found, d_read_r, d_slots, d_wanted)
-            d_order[strengths + r] = -d_sharp * math.expm1(one - sharp)  # the derivative of oneplus
+        for r in range(heads):
+            slot_shares[n, r], slot_shares[n, heads + r] = d_read[r, n], read[r, n]
+        _add_row(to_self[n], slots[n], d_slots[n])
+    _add_rows(slot_shares, keys, d_slots, 0)
 
     # link and precedence
     if linked:
-        d_precedence = d_now[PRECEDENCE]
-        total = along = zero
+        d_precedence, total = d_now[PRECEDENCE], zero
         for n in range(size):
             total += write[n]
-            along += d_precedence[n] * last[PRECEDENCE, n]
+        along = _dot(d_precedence, last[PRECEDENCE])
         for n in range(size):
             d_write[n] += d_precedence[n] - along
-            d_last[PRECEDENCE, n] = (one - total) * d_precedence[n]
-        d_last_read = d_last[CARRIED:]
-        reads = last[READ : READ + heads]
-        d_before = d_last[PRECEDENCE]
+        _add_row(one - total, d_precedence, d_last[PRECEDENCE])
         _link_backward(
-            link,
-            d_link,
-            write,
-            last[PRECEDENCE],
-            reads,
-            d_back,
-            d_forth,
-            d_write,
-            d_before,
-            d_last_read,
-            place,
-            shares,
-        )
+            kept_link, past, b, d_link, write, last[PRECEDENCE], read_before, d_back, d_forth, d_write, d_last[PRECEDENCE],
+            d_last[CARRIED:], place, sides, shares,
+        )  # fmt: skip
 
     # the write
-    d_erase, d_written = d_order[erase:vector], d_order[vector:free]
-    for n in range(size):
-        old, d_slot, weight = memory[n], d_slots[n], write[n]
-        along = zero
-        for i in range(width):
-            along += d_slot[i] * (written[i] - old[i] * erased[i])
-        d_write[n] += along
-        for i in range(width):
-            d_erase[i] -= d_slot[i] * old[i] * weight
-        for i in range(width):
-            d_written[i] += d_slot[i] * weight
-        for i in range(width):
-            d_slot[i] *= one - weight * erased[i]
+    d_erase = d_order[erase:vector]
+    _write_backward(memory, write, order[erase:vector], order[vector:free], d_slots, d_write, d_erase, d_order[vector:free])
     for i in range(width):
-        d_erase[i] *= erased[i] * (one - erased[i])
+        d_erase[i] *= order[erase + i] * (one - order[erase + i])
 
     # where to write
-    d_gate = d_allocate = zero
     share = order[allocate]
-    for n in range(size):
-        d_gate += d_write[n] * (share * now[ALLOCATION, n] + (one - share) * now[FOUND, n])
-        mixed = order[gate] * d_write[n]
-        d_allocate += mixed * (now[ALLOCATION, n] - now[FOUND, n])
-        d_found[n] = (one - share) * mixed
-        d_write[n] = share * mixed  # now of the allocation
-    d_order[gate] = d_gate * order[gate] * (one - order[gate])
-    d_order[allocate] = d_allocate * share * (one - share)
+    to_allocation, to_found = _dot(d_write, now[ALLOCATION]), _dot(d_write, now[FOUND])
+    d_order[gate] = (share * to_allocation + (one - share) * to_found) * order[gate] * (one - order[gate])
+    d_order[allocate] = order[gate] * (to_allocation - to_found) * share * (one - share)
     if not detached:
+        d_content = d_found[0]
         for n in range(size):
-            scales[n] = _scale(memory[n])
-        wanted, d_wanted, sharp = order[key:strength], d_order[key:strength], order[strength]
-        d_sharp = _content_backward(memory, scales, wanted, sharp, now[COSINE], now[FOUND], d_found, d_slots, d_wanted)
-        d_order[strength] = -d_sharp * math.expm1(one - sharp)
-
+            d_content[n] = order[gate] * (one - share) * d_write[n]
+            d_write[n] *= order[gate] * share  # now of the allocation
+            to_self[n] = zero
+        _cut(order[key:strength], keys[:1])
+        _content_backward(
+            memory, last[SCALE], keys[:1], order[strength:erase], now[COSINE:FOUND], now[FOUND:SCALE], d_found, to_self,
+            d_keys[:1], d_order[strength:erase],
+        )  # fmt: skip
+        _join(d_keys[:1], d_order[key:strength])
+        for n in range(size):
+            _add_row(to_self[n], memory[n], d_slots[n])
+            _add_row(d_content[n], keys[0], d_slots[n])
         _allocate_backward(now[USAGE], sorted_after, products, d_write, d_now[USAGE])
 
-    # usage
-    d_usage = d_now[USAGE]
-    for n in range(size):
-        busy = last[USAGE, n] + last[WRITE, n] - last[USAGE, n] * last[WRITE, n]
-        kept = one
-        for r in range(heads):
-            kept *= one - order[free + r] * last[READ + r, n]
-        d_last[USAGE, n] = d_usage[n] * kept * (one - last[WRITE, n])
-        d_last[WRITE, n] = d_usage[n] * kept * (one - last[USAGE, n])
-        for r in range(heads):
-            others = one
-            for q in range(heads):
-                if q != r:
-                    others *= one - order[free + q] * last[READ + q, n]
-            d_freed = -d_usage[n] * busy * others
-            d_order[free + r] += d_freed * last[READ + r, n]
-            d_last[CARRIED + r, n] += d_freed * order[free + r]
-    for r in range(heads):
-        d_order[free + r] *= order[free + r] * (one - order[free + r])
-    d_now[:] = d_last
+    _use_backward(
+        last[USAGE], last[WRITE], read_before, order[free:allocate], d_now[USAGE], products, d_last[USAGE], d_last[WRITE],
+        d_last[CARRIED:], d_order[free:allocate],
+    )  # fmt: skip
+    for k in range(d_now.shape[0]):
+        _copy(d_last[k], d_now[k])
 
 
 # All steps
 
 
-@compiled
-def _place(kept, moving, t, every, b):
-    """Return where a memory or link stands before step t: in its kept place, or in the one that moves on."""
-    if kept.shape[0] > 0 and t % every == 0 and t // every < kept.shape[0]:
-        return kept[t // every, b]
-    return moving[b]
+@inner
+def _forget(rows, fresh, result):
+    """Fill result (B, J) with rows (B, J), but zeros where fresh (B,) is True."""
+    for b in range(rows.shape[0]):
+        if fresh[b]:
+            _fill(result[b : b + 1], rows.dtype.type(0))
+        else:
+            _copy(rows[b], result[b])
 
 
-@compiled
+@inner
+def _step(
+    t, gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
+    memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
+    no_cells, no_slots, remembered, hiddens, raw, scratch,
+):  # fmt: skip
+    """Do step t of `forward`, for all of the batch."""
+    batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
+    returns = orders.shape[0] == gates.shape[0] and cells.shape[0] == gates.shape[0] + 1
+    at, before, after = (t, t, t + 1) if returns else (0, t % 2, (t + 1) % 2)
+    _forget(seen[t], fresh[t], remembered)
+    _add_rows(remembered, w_seen, gates[t], 0)
+    for b in range(batch):
+        _cells(gates[t, b], no_cells if fresh[t, b] else cells[before, b], cells[after, b], hiddens[b])
+        _copy(b_interface, raw[b])
+    _add_rows(hiddens, w_interface, raw, 0)
+    for b in range(batch):
+        if fresh[t, b]:
+            _fill(memory[b], zero)
+            _fill(link[b], zero)
+        _copy(hiddens[b], seen[t + 1, b, wide:])
+        last = no_slots if fresh[t, b] else slots[before, b]
+        _write_and_read(
+            raw[b], orders[at, b], last, slots[after, b], order[before, b], order[after, b], memory[b], link[b],
+            seen[t + 1, b, :wide], heads, scratch,
+        )  # fmt: skip
+        i = (t + 1) // every
+        if (t + 1) % every == 0 and i <= kept_memory.shape[0]:
+            _copy_rows(memory[b], kept_memory[i - 1, b])
+            _copy_rows(link[b], kept_link[i - 1, b])
+        if traced_memory.shape[0] > 0:
+            _copy_rows(memory[b], traced_memory[t, b])
+            _copy_rows(link[b], traced_link[t, b])
+
+
+@outer
 def forward(
     gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
     memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
@@ -620,58 +824,86 @@ def forward(
     Args:
         gates: (T, B, 4H), the inputs' part of the sums; become the gates.
         seen: (T + 1, B, R·W + H), [reads; hidden] before each step and after the last; the first is given, as below.
-        cells: (T + 1, B, H); slots: (T + 1, B, 6 + 5R, N); order: int32 (T + 1, B, N), the slots by usage.
+        cells: (T + 1, B, H); slots: (T + 1, B, 7 + 5R, N); order: int32 (T + 1, B, N), the slots by usage.
         orders: (T, B, S), filled with the interface vector's parts. For a way without return, T is 1 in these four.
         fresh: bool (T, B): what was before this step is forgotten.
         w_seen, w_interface, b_interface: (R·W + H, 4H), (H, S), (S,).
         every: steps from one kept memory to the next.
         memory, link: (B, N, W), (B, N, N), before the first step; after the last in the end.
-        kept_memory, kept_link: (T / every, B, ...), filled with those before steps 0, every, 2 · every, ...; or of length 0.
+        kept_memory, kept_link: (K, B, ...), filled with those before steps every, 2 · every, ..., K · every.
         traced_memory, traced_link: (T, B, ...), filled with those after each step; or of length 0.
         heads: R.
     """
     steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
     size, width, dtype = memory.shape[1], memory.shape[2], memory.dtype
-    wide, zero, returns = heads * width, dtype.type(0), orders.shape[0] == steps and cells.shape[0] == steps + 1
-    none_fresh, no_cells, no_slots = np.zeros(batch, np.bool_), np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
-    scratch = np.empty(size, dtype), np.empty(width, dtype), np.empty((ROWS, size), dtype)
+    no_cells, no_slots = np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
+    remembered, hiddens = np.empty((batch, seen.shape[2]), dtype), np.empty((batch, hidden), dtype)
     raw = np.empty((batch, b_interface.shape[0]), dtype)
-    for b in range(batch if kept_memory.shape[0] > 0 else 0):
-        kept_memory[0, b] = memory[b]
-        kept_link[0, b] = link[b]
+    scratch = (
+        np.empty((heads, width), dtype), np.empty((1, width), dtype), np.empty((heads, width), dtype), np.empty(width, dtype),
+    )  # fmt: skip
+    for n in range(size):
+        no_slots[SCALE, n] = _scale(no_cells[:0])
+        for b in range(batch):
+            slots[0, b, SCALE, n] = _scale(memory[b, n])
     for t in range(steps):
-        at, before, after = (t, t, t + 1) if returns else (0, t % 2, (t + 1) % 2)
-        _multiply_add(seen[t], fresh[t], w_seen, gates[t])
-        for b in range(batch):
-            old = no_cells if fresh[t, b] else cells[before, b]
-            _cells(gates[t, b], old, cells[after, b], seen[t + 1, b, wide:])
-            raw[b] = b_interface
-        _multiply_add(seen[t + 1, :, wide:], none_fresh, w_interface, raw)
-        for b in range(batch):
-            last = no_slots if fresh[t, b] else slots[before, b]
-            old, old_link = _place(kept_memory, memory, t, every, b), _place(kept_link, link, t, every, b)
-            new, new_link = _place(kept_memory, memory, t + 1, every, b), _place(kept_link, link, t + 1, every, b)
-            if fresh[t, b]:
-                old[:] = zero
-                old_link[:] = zero
-            _write_and_read(
-                raw[b], orders[at, b], last, slots[after, b], order[before, b], order[after, b], old, new, old_link, new_link,
-                seen[t + 1, b, :wide], heads, scratch,
-            )  # fmt: skip
-            if traced_memory.shape[0] > 0:
-                traced_memory[t, b] = new
-                traced_link[t, b] = new_link
+        _step(
+            t, gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
+            memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
+            no_cells, no_slots, remembered, hiddens, raw, scratch,
+        )  # fmt: skip
 
 
-@compiled
+@inner
+def _step_backward(
+    t, gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
+    d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
+    no_cells, no_slots, empty_memory, empty_link, squashed, d_hidden, d_sums, before, slot, scratch,
+):  # fmt: skip
+    """Do step t of `backward`, for all of the batch."""
+    batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
+    _, _, _, erase, vector, free, _, _, _ = _parts(heads, memory.shape[2])
+    for b in range(batch):
+        first = t - t % every  # the steps to take again: from what was kept, or from where all was forgotten
+        i = first // every - 1
+        old, old_link = (kept_memory[i, b], kept_link[i, b]) if first > 0 else (memory[b], link[b])
+        first_link = first
+        for s in range(first, t + 1):
+            if fresh[s, b]:
+                old, old_link = empty_memory, empty_link
+                first, first_link = s, min(s + 1, t)  # the first step leaves an empty link empty
+        _copy_rows(old, before)
+        for s in range(first, t):
+            _write_to(before, slots[s + 1, b, WRITE], orders[s, b, erase:vector], orders[s, b, vector:free], before, slot)
+        _write_and_read_backward(
+            orders[t, b], no_slots if fresh[t, b] else slots[t, b], slots[t + 1, b], order[t + 1, b], before, old_link,
+            slots[first_link : t + 1], b, d_seen[t + 1, b, :wide], carried[b], d_memory[b], d_link[b], d_raw[t, b],
+            heads, detached, scratch,
+        )  # fmt: skip
+        _copy(d_seen[t + 1, b, wide:], d_hidden[b])
+    _add_rows(d_raw[t], w_interface, d_hidden, 0)
+    for b in range(batch):
+        old_cells = no_cells if fresh[t, b] else cells[t, b]
+        _cells_backward(gates[t, b], old_cells, cells[t + 1, b], d_hidden[b], d_cells[b], d_gates[t, b], squashed)
+        if fresh[t, b]:  # what was before has no part in what came after
+            _fill(d_cells[b : b + 1], zero)
+            _fill(carried[b], zero)
+            _fill(d_memory[b], zero)
+            _fill(d_link[b], zero)
+    _forget(d_gates[t], fresh[t], d_sums)
+    _add_rows(d_sums, w_seen, d_seen[t], 0)
+
+
+@outer
 def backward(
-    gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, kept_memory, kept_link,
+    gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
     d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
 ):  # fmt: skip
     """Go back through a sequence.
 
     Args:
         gates ... fresh, every, kept_memory, kept_link, heads: as `forward` left them.
+        memory, link: those before the first step.
         w_seen, w_interface: (4H, R·W + H), (S, H): not those of `forward`, but turned.
         d_seen: (T + 1, B, R·W + H), gradient of `seen`; in the end with all that flows back to it.
         d_cells: (B, H); carried: (B, 3 + R, N), usage, write weighting, precedence, read weightings; d_memory, d_link. They
@@ -681,48 +913,21 @@ def backward(
     """
     steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
     size, width, dtype = d_memory.shape[1], d_memory.shape[2], d_memory.dtype
-    wide, zero = heads * width, dtype.type(0)
-    none_fresh, no_cells, no_slots = np.zeros(batch, np.bool_), np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
-    squashed, d_hidden = np.empty(hidden, dtype), np.empty((batch, hidden), dtype)
-    memories, links = np.empty((every, *d_memory.shape), dtype), np.empty((every, *d_link.shape), dtype)
+    no_cells, no_slots = np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
+    for n in range(size):
+        no_slots[SCALE, n] = _scale(no_cells[:0])
+    empty_memory, empty_link = np.zeros((size, width), dtype), np.zeros(d_link.shape[1:], dtype)
+    squashed, d_hidden, d_sums = np.empty(hidden, dtype), np.empty((batch, hidden), dtype), np.empty((batch, 4 * hidden), dtype)
+    before, slot = np.empty((size, width), dtype), np.empty(width, dtype)
     scratch = (
         np.empty((size, width), dtype), np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype),
-        np.empty((heads, size), dtype), np.empty((heads, size), dtype), np.empty((ROWS + 2 * heads, size), dtype),
-        np.empty((size, 2 * heads), dtype), np.empty(size, dtype), np.empty(size, dtype), np.empty(size, dtype),
-        np.empty(width, dtype),
+        np.empty((heads, size), dtype), np.empty((2, _rows_at_once(size), size), dtype), np.empty((2 * heads, size), dtype),
+        np.empty((size, 2 * heads), dtype), np.empty(size, dtype), np.empty(size, dtype), np.empty((1, size), dtype),
+        slot, np.empty((2 * heads, width), dtype), np.empty((heads, width), dtype), np.empty((size, 2 * heads), dtype),
     )  # fmt: skip
-    _, _, _, erase, vector, free, _, _, _ = _parts(heads, width)
     for t in range(steps - 1, -1, -1):
-        start = t - t % every
-        if t == steps - 1 or t % every == every - 1:  # make memories and links again, from the last kept ones up to here
-            for b in range(batch):
-                memories[0, b] = kept_memory[start // every, b]
-                links[0, b] = kept_link[start // every, b]
-                for s in range(start, t):
-                    i, write, written = s - start, slots[s + 1, b, WRITE], orders[s, b, vector:free]
-                    if fresh[s + 1, b]:
-                        memories[i + 1, b] = zero
-                        links[i + 1, b] = zero
-                        continue
-                    _write_to(memories[i, b], write, orders[s, b, erase:vector], written, memories[i + 1, b], scratch[10])
-                    if d_link.shape[1] > 0:
-                        precedence = no_slots[0] if fresh[s, b] else slots[s, b, PRECEDENCE]
-                        _next_link(links[i, b], write, precedence, 0, links[i + 1, b])
-        for b in range(batch):
-            last = no_slots if fresh[t, b] else slots[t, b]
-            _write_and_read_backward(
-                orders[t, b], last, slots[t + 1, b], order[t + 1, b], memories[t - start, b], links[t - start, b],
-                d_seen[t + 1, b, :wide], carried[b], d_memory[b], d_link[b], d_raw[t, b], heads, detached, scratch,
-            )  # fmt: skip
-        for b in range(batch):
-            d_hidden[b] = d_seen[t + 1, b, wide:]  # a copy: rows of a part of an array are slow, their distance is unknown
-        _multiply_add(d_raw[t], none_fresh, w_interface, d_hidden)
-        for b in range(batch):
-            old = no_cells if fresh[t, b] else cells[t, b]
-            _cells_backward(gates[t, b], old, cells[t + 1, b], d_hidden[b], d_cells[b], d_gates[t, b], squashed)
-            if fresh[t, b]:  # what was before has no part in what came after
-                d_cells[b] = zero
-                carried[b] = zero
-                d_memory[b] = zero
-                d_link[b] = zero
-        _multiply_add(d_gates[t], fresh[t], w_seen, d_seen[t])
+        _step_backward(
+            t, gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
+            d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
+            no_cells, no_slots, empty_memory, empty_link, squashed, d_hidden, d_sums, before, slot, scratch,
+        )  # fmt: skip
