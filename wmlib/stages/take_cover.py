@@ -30,7 +30,7 @@ from wmlib.models.vae_training import SMALL_THINGS, Objective, Trainer
 from wmlib.rollouts import Rollouts, collection, store
 
 POLICIES = {"sticky": take_cover_baselines.sticky, "held": take_cover_baselines.held}
-HELD_OUT = 0.1  # share of the episodes, the last ones
+HELD_OUT = 0.1  # share of the episodes, the last ones; two at least
 STAGES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of a training, after which the weights are kept
 BLOCK = 500  # steps
 
@@ -89,7 +89,7 @@ def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
 
 def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the rows to train on, int64 (M,), and the rows of each episode held out, of which no frame is trained on."""
-    first = len(data.starts) - max(1, round(HELD_OUT * len(data.starts)))
+    first = len(data.starts) - max(2, round(HELD_OUT * len(data.starts)))
     return np.arange(data.starts[first]), [data.episode(i) for i in range(first, len(data.starts))]
 
 
@@ -122,21 +122,33 @@ def load(folder: Path, fit: Fit, stage: int = -1) -> VAE:
     return model.eval()
 
 
-def measure(run: Run, fits: Sequence[Fit], folders: Sequence[Path], test: Sequence[np.ndarray]) -> list[list[dict]]:
-    """Return, of each fit and after each of `STAGES`, `vae_study.tally` and kl (Z,), the mean KL of each dimension in nats.
+def measure(
+    run: Run,
+    fits: Sequence[Fit],
+    folders: Sequence[Path],
+    test: Sequence[np.ndarray],
+    stages: Sequence[int] = tuple(range(len(STAGES))),
+) -> list[list[dict]]:
+    """Return, of each fit and after each stage, `vae_study.tally` and kl (Z,), the mean KL of each dimension in nats.
 
     Args:
+        fits, folders: as given to and returned by `train`.
         test: frames of each held-out episode.
+        stages: which of `STAGES`.
     """
 
     def make() -> list[list[dict]]:
-        models = (load(folder, fit, i) for fit, folder in zip(fits, folders, strict=True) for i in range(len(STAGES)))
+        models = (load(folder, fit, i) for fit, folder in zip(fits, folders, strict=True) for i in stages)
         tasks = [delayed(_measure)(model, test) for model in models]
         few = sum(map(len, test)) * len(tasks) < 10_000
         flat = list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(tasks), "measures", len(tasks)))
-        return [flat[i : i + len(STAGES)] for i in range(0, len(flat), len(STAGES))]
+        return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
 
-    numbers = {"folders": [folder.name for folder in folders], "frames": [len(frames) for frames in test]}
+    numbers = {
+        "folders": [folder.name for folder in folders],
+        "frames": [len(frames) for frames in test],
+        "stages": list(stages),
+    }
     return run.cached("vae-measures", make, [vae, vae_study], **numbers)
 
 

@@ -157,7 +157,7 @@ def draw_hits(data: Mapping) -> Figure:
                 x, value, low, high = np.array([(c, *t) for c, t in known]).T
                 ax.errorbar(x, value, [value - low, high - value], fmt=marker, color=COLORS[color], capsize=3, label=name)
         ax.set_xticks(range(len(data["classes"])), data["classes"])
-        ax.set(xlabel="size of the blob, pixels", title=title, ylim=(-0.05, 1.05))
+        ax.set(xlabel="size of the blob, pixels", title=title, xlim=(-0.5, len(data["classes"]) - 0.5), ylim=(-0.05, 1.05))
         ax.axhline(0.9, color=COLORS["grey"], linestyle=":", linewidth=1)
     axes[0, 0].set_ylabel("share")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
