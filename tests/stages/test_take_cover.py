@@ -53,8 +53,10 @@ def plain(data, fit) -> VAE:
     trainer = Trainer(
         model, fit.objective, data.frames, rows, generator=generator, batch=fit.batch, learning_rate=fit.rate
     )  # fmt: skip
-    for _ in trainer.run(fit.steps):
-        pass
+    for step in range(fit.steps):
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = fit.rate_at(step)
+        next(trainer.run(1))
     return model
 
 
@@ -70,7 +72,7 @@ def test_whole_episodes_are_held_out(data):
 
 def test_training_in_blocks_is_training_in_one_go(run, data, monkeypatch):
     monkeypatch.setattr(stages, "BLOCK", 4)
-    fits = [FIT, replace(FIT, index=1), replace(FIT, objective=PAPER, frames=5 * 8)]
+    fits = [FIT, replace(FIT, index=1), replace(FIT, objective=PAPER, frames=5 * 8), replace(FIT, decay=0.5)]
     folders = stages.train(run, data, fits)
     for fit, folder in zip(fits, folders, strict=True):
         assert same(stages.load(folder, fit), plain(data, fit))
@@ -78,6 +80,12 @@ def test_training_in_blocks_is_training_in_one_go(run, data, monkeypatch):
     assert not same(stages.load(folders[0], FIT), stages.load(folders[1], fits[1]))
     half = replace(FIT, frames=5 * FIT.marks[3])
     assert same(stages.load(folders[0], FIT, 3), plain(data, half))
+
+
+def test_the_rate_falls_at_the_end():
+    fit = replace(FIT, frames=1000, batch=10, rate=2.0, decay=0.4)
+    assert [fit.rate_at(step) for step in (0, 60, 80, 90, 99)] == pytest.approx([2, 2, 1, 0.5, 0.06])
+    assert replace(fit, decay=0.0).rate_at(99) == 2
 
 
 def test_a_stopped_training_goes_on(run, data, monkeypatch):

@@ -45,6 +45,7 @@ class Fit:
         index: number of the random start; two fits of one index start from the same weights and see the same frames.
         latent, width: sizes of the VAE.
         batch, rate: frames a step, and the learning rate of Adam.
+        decay: share of the steps, the last ones, over which the rate falls in a line, to 3 % of itself; 0: it is constant.
     """
 
     objective: Objective
@@ -54,6 +55,7 @@ class Fit:
     width: int = 32
     batch: int = 100
     rate: float = 1e-4
+    decay: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -63,6 +65,11 @@ class Fit:
     def marks(self) -> list[int]:
         """Steps after which the weights are kept, one for each of `STAGES`; short trainings repeat some."""
         return [max(1, round(self.steps * stage)) for stage in STAGES]
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, 0 … steps - 1."""
+        left = (self.steps - step) / (self.decay * self.steps) if self.decay else 1.0
+        return self.rate * min(1.0, max(0.03, left))
 
 
 def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
@@ -79,7 +86,7 @@ def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
     def make(folder: Path) -> None:
         collection.collect(
             folder / "episodes", "wmlib/TakeCover-v0", POLICIES[policy], count, run.seed,
-            env_kwargs={"shrunk": False}, prepare=take_cover.shrink, shard_episodes=min(100, max(1, count // 6)),
+            env_kwargs={"shrunk": False}, prepare=take_cover.shrink, shard_episodes=min(100, max(5, count // 6)),
         )  # fmt: skip
 
     code = [doom, take_cover, take_cover_baselines, collection, store]
@@ -168,9 +175,9 @@ def notebook_fits(settings: Any, objective: Objective) -> list[Fit]:
     Source: batch and rate of the full width: Ha & Schmidhuber 2018. Those of narrower networks are ours, and learn more from
         few frames.
     """
-    batch, rate = (100, 1e-4) if settings.width >= 32 else (32, 1e-3)
+    batch, rate, decay = (100, 1e-4, 0.0) if settings.width >= 32 else (32, 1.5e-3, 0.4)
     sizes = {name: getattr(settings, name) for name in ("frames", "latent", "width")}
-    return [Fit(objective, index=i, batch=batch, rate=rate, **sizes) for i in range(settings.seeds)]
+    return [Fit(objective, index=i, batch=batch, rate=rate, decay=decay, **sizes) for i in range(settings.seeds)]
 
 
 def ready(run: Run, **overrides) -> tuple[Rollouts, VAE, str]:
@@ -216,7 +223,10 @@ def _make(folder: Path, seed: int, device: str, data: Path, fit: Fit, until: int
     state = checkpoint.load(folder / "checkpoint.safetensors")
     if state is not None:
         trainer.load_state_dict(state)
-    for _ in trainer.run(min(until, fit.steps) - trainer.step):
+    while trainer.step < min(until, fit.steps):
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = fit.rate_at(trainer.step)
+        next(trainer.run(1))
         if trainer.step in fit.marks:
             checkpoint.save(folder / f"{trainer.step}.safetensors", model.state_dict())
     if trainer.step < fit.steps:
