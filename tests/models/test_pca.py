@@ -42,6 +42,16 @@ def test_pictures_stay_in_range_and_the_start_does_not_matter():
     assert np.array_equal(made.components, again.components)
 
 
+def test_a_limited_code_says_as_much_as_allowed_and_no_more():
+    variances = np.array([8.0, 2.0, 0.5])
+    line = pca.PCA(np.zeros(3, np.float32), np.eye(3, dtype=np.float32))
+    # by hand: noise 1 leaves 8 and 2, which say (ln 8 + ln 2) / 2 = 2 ln 2 nats, and shrinks them by 7/8 and 1/2
+    x = np.full((1, 3), 0.5, np.float32)
+    np.testing.assert_allclose(line.limited(variances, 2 * np.log(2))(x), [[0.5 * 7 / 8, 0.25, 0]], atol=1e-6)
+    np.testing.assert_allclose(line.limited(variances, 50.0)(x), x, atol=1e-6)
+    assert np.abs(line.limited(variances, 1e-9)(x)).max() < 1e-6
+
+
 def test_too_many_components_are_refused():
     with pytest.raises(ValueError, match="latent: got 12; allowed is 0 to 11"):
         pca.fit(frames(11), 12, np.random.default_rng(0))

@@ -30,6 +30,24 @@ class PCA:
         """Return pictures float32 (B, *shape) of latents (B, Z), cut to [0, 1]."""
         return np.clip(latents @ self.components + self.mean, 0, 1).reshape(len(latents), *shape)
 
+    def limited(self, variances: np.ndarray, nats: float) -> PCA:
+        """Return the best linear code that says no more than so many nats about a picture: it shrinks, as a linear VAE would.
+
+        Args:
+            variances: float (Z,), all above 0, of the latents.
+            nats: above 0, mutual information of picture and latents if these are normal.
+
+        Source: reverse water-filling, Cover & Thomas 2006, section 10.3.3: every component gets noise of the same variance,
+            found here by halving; those that vary less are dropped.
+        """
+        low, high = 0.0, float(variances.max())
+        for _ in range(100):
+            noise = (low + high) / 2
+            said = 0.5 * np.log(np.maximum(variances / noise, 1)).sum()
+            low, high = (noise, high) if said > nats else (low, noise)
+        kept = np.maximum(1 - high / variances, 0)  # the mean of the posterior, as a share of the latent
+        return PCA(self.mean, (np.sqrt(kept)[:, None] * self.components).astype(np.float32))  # once there, once back
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Encode and decode: pictures float32 like the frames."""
         return self.decode(self.encode(frames), frames.shape[1:])

@@ -8,9 +8,10 @@ A training goes on in blocks of steps. After each block its whole state lies in 
 and the same call goes on to the same bits.
 """
 
+import contextlib
 import functools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,7 @@ def train(run: Run, data: Rollouts, fits: Sequence[Fit], label: str = "training"
             yield from Parallel(n_jobs=1 if few else -1, return_as="generator_unordered")(tasks)
 
     if left:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # joblib takes loading torch for a leak
+        with _quiet_workers():
             for _ in progress(blocks(), label, sum(-(-fit.steps // BLOCK) for fit in left)):
                 pass
     return [folder or step(fit, fit.steps) for fit, folder in zip(fits, folders, strict=True)]
@@ -148,7 +148,8 @@ def measure(
         models = (load(folder, fit, i) for fit, folder in zip(fits, folders, strict=True) for i in stages)
         tasks = [delayed(_measure)(model, test) for model in models]
         few = sum(map(len, test)) * len(tasks) < 10_000
-        flat = list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(tasks), "measures", len(tasks)))
+        with _quiet_workers():
+            flat = list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(tasks), "measures", len(tasks)))
         return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
 
     numbers = {
@@ -157,6 +158,14 @@ def measure(
         "stages": list(stages),
     }
     return run.cached("vae-measures", make, [vae, vae_study], **numbers)
+
+
+@contextlib.contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Leave out joblib's warning that takes the loading of torch for a memory leak."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        yield
 
 
 def _measure(model: VAE, test: Sequence[np.ndarray]) -> dict:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 from scipy import ndimage
 
@@ -21,6 +21,7 @@ from wmlib.models.vae_study import blobs
 from wmlib.viz.figures import COLORS, new_figure
 
 GAP = 3  # pixels between frames
+SIDES = (0.02, 0, 0.97, 1)  # room for the rows' names, which the layout does not see in time
 CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels
 SMALL = 1  # the class that is judged
 IN_USE = 0.05  # nats, from which a dimension counts as in use
@@ -109,6 +110,7 @@ def draw_pictures(data: Mapping, width: float = 8.4, rings: bool = False) -> Fig
     grid = unpack(data["png"])
     height = width * (len(grid) + 0.25) / (grid.shape[1] + 1.1)
     figure, axes = new_figure(width, height)
+    figure.get_layout_engine().set(rect=SIDES)
     _grid(axes[0, 0], grid, data["rows"], data["columns"])
     if rings:
         _rings(axes[0, 0], grid)
@@ -138,7 +140,9 @@ def _rings(ax: Axes, grid: np.ndarray, least: int = 6, threshold: float = 0.6) -
             color, style = (COLORS["sky"], "-") if found else (COLORS["gold"], ":")
             place = (x + round(column) * (64 + GAP), y + r * (64 + GAP))
             radius = max(6.0, 1.5 * np.sqrt(sizes[number - 1] / np.pi))
-            ax.add_patch(Circle(place, radius, fill=False, edgecolor=color, linestyle=style, linewidth=1.6))
+            ring = ax.add_patch(Circle(place, radius, fill=False, edgecolor=color, linestyle=style, linewidth=1.6))
+            corner = (round(column) * (64 + GAP) - 0.5, r * (64 + GAP) - 0.5)
+            ring.set_clip_path(Rectangle(corner, 64, 64, transform=ax.transData))
 
 
 def draw_hits(data: Mapping) -> Figure:
@@ -246,7 +250,8 @@ def draw_latent(data: Mapping) -> Figure:
         data: traversal, interpolation: each png, rows and columns as for `draw_pictures`.
     """
     grids = [unpack(data[part]["png"]) for part in ("traversal", "interpolation")]
-    figure = Figure(figsize=(8.4, 1.02 * sum(map(len, grids)) + 0.9))
+    figure = Figure(figsize=(8.4, 0.98 * sum(map(len, grids)) + 0.9))
+    figure.get_layout_engine().set(rect=SIDES)
     axes = figure.subplots(2, 1, height_ratios=[len(g) for g in grids])
     for ax, grid, part in zip(axes, grids, ("traversal", "interpolation"), strict=True):
         _grid(ax, grid, data[part]["rows"], data[part]["columns"])
@@ -270,13 +275,14 @@ def draw_neighbours(data: Mapping) -> Figure:
         data: png, rows, columns as for `draw_pictures`; shares: by name (value, low, high).
     """
     grid = unpack(data["png"])
-    figure = Figure(figsize=(8.4, 1.0 * len(grid) + 2.6))
+    figure = Figure(figsize=(8.4, 0.95 * len(grid) + 2.2))
+    figure.get_layout_engine().set(rect=SIDES)
     walks, bars = figure.subplots(2, 1, height_ratios=[len(grid), 1.5])
     _grid(walks, grid, data["rows"], data["columns"])
     names = list(data["shares"])
     value, low, high = np.array([data["shares"][n] for n in names]).T
-    for i in range(len(names)):
-        color = COLORS["sky" if i % 2 else "blue"]
+    for i, name in enumerate(names):
+        color = COLORS[LOOK.get(name, ("sky", ""))[0]]
         bars.barh(i, value[i], xerr=[[value[i] - low[i]], [high[i] - value[i]]], color=color, capsize=3)
     bars.set_yticks(range(len(names)), names)
     bars.invert_yaxis()
