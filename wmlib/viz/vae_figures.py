@@ -225,12 +225,13 @@ def draw_sweep(data: Mapping) -> Figure:
         data: floors: by name: beta (B,), kl (B,), squared_error (B,), active (B,) dimensions; total: KL of the floor, nats.
     """
     figure, axes = new_figure(8.4, 3.8, columns=2)
-    styles = zip(("pink", "blue"), ("--", "-"), ("^", "o"), strict=True)
-    for (color, line, marker), (name, d) in zip(styles, data["floors"].items(), strict=False):
+    above, below = ((6, 6), (8, 2), (8, 2)), ((-14, -16), (-8, -18), (-8, -18))  # beside the points, one line above the other
+    styles = zip(("pink", "blue"), ("--", "-"), ("^", "o"), (above, below), strict=True)
+    for (color, line, marker, places), (name, d) in zip(styles, data["floors"].items(), strict=False):
         axes[0, 0].plot(d["kl"], d["squared_error"], line, marker=marker, color=COLORS[color], label=name)
         for i, beta in enumerate(d["beta"]):
-            place, beside = (d["kl"][i], d["squared_error"][i]), (6, 7 if color == "blue" else -14)
-            axes[0, 0].annotate(f"β = {beta:g}", place, beside, textcoords="offset points", fontsize=8)
+            place, beside = (d["kl"][i], d["squared_error"][i]), places[i % len(places)]
+            axes[0, 0].annotate(f"β = {beta:g}", place, beside, textcoords="offset points", fontsize=8, color=COLORS[color])
         axes[0, 1].plot(d["beta"], d["active"], line, marker=marker, color=COLORS[color], label=name)
     axes[0, 0].axvline(data["total"], color=COLORS["grey"], linestyle=":")
     axes[0, 0].set(xlabel="KL of the whole vector, nats", ylabel="squared error a frame", title="what the two terms pay")
