@@ -152,3 +152,14 @@ def test_fresh_does_not_go_on_from_an_older_attempt(tmp_path):
             cache.folder("stage", make, {})
     ArtifactCache(tmp_path, fresh_since=time.time()).folder("stage", make, {})
     assert make.__defaults__[0] == [[], ["part"], []]
+
+
+def test_what_a_worker_of_this_run_made_is_not_time_saved(tmp_path):
+    def slow():
+        time.sleep(0.05)
+        return 1
+
+    cache = ArtifactCache(tmp_path)
+    ArtifactCache(tmp_path).values("stage", slow, {})  # as in a process of its own
+    cache.values("stage", slow, {})
+    assert cache.saved_seconds == 0

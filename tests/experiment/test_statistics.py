@@ -73,3 +73,31 @@ def test_ratio_of_medians_covers_the_truth():
         estimate = statistics.ratio_of_medians(rng.lognormal(0.7, 1, 41), rng.lognormal(0, 1, 41), rng, resamples=500)
         hits += estimate.low <= np.exp(0.7) <= estimate.high
     assert hits >= 50  # 95 % of 60 is 57
+
+
+def plain_two_way_bootstrap(hits, counts, resamples, rng):
+    """Loops: draw runs and groups again, each with replacement."""
+    runs, groups = hits.shape
+    values = []
+    for _ in range(resamples):
+        r, g = rng.integers(runs, size=runs), rng.integers(groups, size=groups)
+        values.append(hits[r][:, g].sum() / counts[r][:, g].sum())
+    return np.percentile(values, [2.5, 97.5])
+
+
+@pytest.mark.parametrize("runs, by_run", [(3, False), (5, True), (1, False)])
+def test_a_share_has_the_interval_of_a_plain_two_way_bootstrap(runs, by_run):
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 20, size=(runs, 17) if by_run else 17)
+    hits = rng.binomial(counts, rng.random((runs, 1)) * rng.random(17))
+    ours = statistics.share(hits, counts, np.random.default_rng(1), resamples=8000)
+    every = np.broadcast_to(counts, hits.shape)
+    low, high = plain_two_way_bootstrap(hits, every, 8000, np.random.default_rng(2))
+    assert ours.value == hits.sum() / every.sum() and ours.n == runs
+    assert abs(ours.low - low) < 0.07 * (high - low) and abs(ours.high - high) < 0.07 * (high - low)
+
+
+def test_a_share_of_nothing_is_refused():
+    for hits, counts in ((np.zeros((3, 5)), np.zeros(5)), (np.zeros((3, 5)), np.ones(3)), (np.zeros(5), np.ones(5))):
+        with pytest.raises(ValueError, match="hits, counts: got shapes"):
+            statistics.share(hits, counts, np.random.default_rng(0))

@@ -2,9 +2,23 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
-from wmlib.models.vae_study import blobs_found, hit_rates
+from wmlib.models.vae import VAE
+from wmlib.models.vae_study import (
+    between,
+    blobs_found,
+    decode,
+    encode,
+    hit_rates,
+    largest_blobs,
+    nearest,
+    reconstruct,
+    tally,
+    traverse,
+    walk,
+)  # fmt: skip
 
 
 def picture(*bright: tuple[int, int]) -> np.ndarray:
@@ -63,3 +77,61 @@ def test_bad_input_is_refused():
         blobs_found(np.zeros((2, 7, 7, 3)), np.zeros((1, 7, 7, 3)))
     with pytest.raises(ValueError, match=r"both must be the same \(B, H, W, 3\)"):
         blobs_found(np.zeros((7, 7, 3)), np.zeros((7, 7, 3)))
+
+
+def stack(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(256, size=(count, 11, 13, 3), dtype=np.uint8)
+
+
+def test_a_tally_counts_each_episode_by_itself():
+    frames, pictures = [stack(2), stack(3, 1)], [stack(2, 2), stack(3, 3) / np.float32(255)]
+    found = tally(zip(frames, pictures, strict=True), classes=(1, 3))
+    for e, (one, other) in enumerate(zip(frames, pictures, strict=True)):
+        for of, share, pair in (("blobs", "kept", (one, other)), ("drawn", "real", (other, one))):
+            sizes, seen = blobs_found(*pair)
+            assert found[of][e].tolist() == [(sizes < 3).sum(), (sizes >= 3).sum()]
+            assert found[share][e].tolist() == [seen[sizes < 3].sum(), seen[sizes >= 3].sum()]
+        as_floats = other / 255 if other.dtype == np.uint8 else other
+        assert found["squared_error"][e] == pytest.approx(((one / 255 - as_floats) ** 2).sum(), rel=1e-5)
+    assert found["frames"].tolist() == [2, 3]
+
+
+def test_a_tally_without_any_blob_counts_zero():
+    dark = np.zeros((2, 7, 7, 3), np.uint8)
+    found = tally([(dark, dark)])
+    assert not found["blobs"].any() and not found["kept"].any() and found["blobs"].shape == (1, 4)
+
+
+def test_the_largest_blob_of_each_picture():
+    frames = np.stack([picture((0, 0), (5, 5), (6, 6)), picture(), picture((3, 3))])
+    assert largest_blobs(frames).tolist() == [2, 0, 1]
+
+
+def test_nearest_and_walk_equal_a_loop():
+    rng = np.random.default_rng(0)
+    latents, episodes = rng.standard_normal((23, 5)), rng.integers(7, size=23)
+    distance = np.linalg.norm(latents[:, None] - latents, axis=-1)
+    for i, near in enumerate(nearest(latents, episodes)):
+        others = [j for j in range(23) if episodes[j] != episodes[i]]
+        assert near == min(others, key=lambda j: distance[i, j])
+    way = walk(latents, episodes, 4, 3)
+    assert way[0] == 4 and len(way) == 4
+    for step in range(1, 4):
+        fresh = [j for j in range(23) if episodes[j] not in episodes[way[:step]]]
+        assert way[step] == min(fresh, key=lambda j: distance[way[step - 1], j])
+    assert len(walk(latents, episodes, 0, 99)) == len(np.unique(episodes))
+
+
+def test_moving_through_latent_space():
+    a, b = np.arange(3.0), np.full(3, 5.0)
+    assert traverse(a, 1, [-2, 7]).tolist() == [[0, -2, 2], [0, 7, 2]] and a[1] == 1
+    np.testing.assert_allclose(between(a, b, [0, 0.5, 1]), [a, (a + b) / 2, b])
+
+
+def test_batches_change_nothing():
+    vae = VAE(generator=torch.Generator().manual_seed(0), latent=3, width=1)
+    frames = np.random.default_rng(0).integers(256, size=(7, 64, 64, 3), dtype=np.uint8)
+    whole = vae.encode(frames)
+    torch.testing.assert_close(encode(vae, frames, 3).log_variance, whole.log_variance)
+    np.testing.assert_allclose(reconstruct(vae, frames, 3), vae.decode(whole.mean).detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(decode(vae, whole.mean.detach().numpy()), reconstruct(vae, frames), atol=1e-6)

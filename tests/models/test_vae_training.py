@@ -64,7 +64,7 @@ def test_weights_count_what_stands_out_and_stay_in_their_range():
     frames = torch.full((9, 2, 3, 3), 0.25)
     frames[4, 1, 2] = 1.0
     weights = SMALL_THINGS.weights(frames)
-    assert weights[4, 1, 2].eq(16).all() and weights[3, 1, 2].allclose(torch.tensor(1 + 60 * (0.75 / 9) ** 2))
+    assert weights[4, 1, 2].eq(64).all() and weights[3, 1, 2].allclose(torch.tensor(1 + 240 * (0.75 / 9) ** 2))
     assert weights[:, 0].eq(1).all() and PAPER.weights(frames).eq(1).all()
 
 

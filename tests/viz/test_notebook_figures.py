@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures
+from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures, vae_figures
 from wmlib.viz.figures import to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -29,6 +29,14 @@ DRAWN = {
     "03_dnc_addition_curriculum": {
         name: lambda d, name=name: getattr(dnc_figures, f"draw_{name}")(d[name])
         for name in ("curves", "search", "lengths", "retention", "seeds", "memory", "recall")
+    },
+    "04_vae": {
+        "reconstructions": lambda d: vae_figures.draw_pictures(d["reconstructions"], rings=True),
+        "stages": lambda d: vae_figures.draw_pictures(d["stages"]),
+        **{
+            name: lambda d, name=name: getattr(vae_figures, f"draw_{name}")(d[name])
+            for name in ("hits", "training", "kl", "sweep", "latent", "neighbours")
+        },
     },
 }
 

@@ -64,6 +64,7 @@ class ArtifactCache:
     def __init__(self, folder: str | Path, fresh_since: float = 0.0) -> None:
         self.path = Path(folder)
         self.fresh_since = fresh_since
+        self._begun = time.time()
         self._seconds: dict[str, float] = {}  # cost of each artifact handed out that an earlier run had made
 
     @property
@@ -102,7 +103,8 @@ class ArtifactCache:
                 self._make(final, name, make, settings)
                 self._seconds[final.name] = 0.0
             else:
-                self._seconds.setdefault(final.name, manifest["seconds"])
+                ours = manifest["made"] >= self._begun  # by a worker process of this run: not saved
+                self._seconds.setdefault(final.name, 0.0 if ours else manifest["seconds"])
         return final
 
     def _usable(self, folder: Path) -> dict | None:

@@ -101,3 +101,38 @@ def ratio_of_medians(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, res
         (a, b), ratio, n_resamples=resamples, vectorized=True, method="percentile", rng=rng
     ).confidence_interval
     return Estimate(float(ratio(a, b)), float(interval.low), float(interval.high), min(len(a), len(b)))
+
+
+def share(hits: np.ndarray, counts: np.ndarray, rng: np.random.Generator, resamples: int = 2000) -> Estimate:
+    """Estimate Σ hits / Σ counts with a percentile-bootstrap 95 % interval in which runs *and* groups are drawn again.
+
+    For counts that hang together within a group, such as what is seen in one episode, and depend on the run, such as a
+    random start: every run meets every group.
+
+    Args:
+        hits: (runs, groups), at most the counts.
+        counts: (groups,) or (runs, groups).
+
+    Returns:
+        with n the number of runs.
+
+    Raises:
+        ValueError: shapes that do not fit, or nothing counted.
+
+    Source: two-way ("pigeonhole") bootstrap: Owen 2007, Annals of Applied Statistics 1(2), 386-411.
+
+    Example:
+        >>> share(np.full((3, 5), 2), np.full(5, 4), np.random.default_rng(0))
+        Estimate(value=0.5, low=0.5, high=0.5, n=3)
+    """
+    hits = np.asarray(hits, float)
+    if hits.ndim != 2 or np.shape(counts) not in (hits.shape, hits.shape[1:]) or not np.sum(counts) > 0:
+        raise ValueError(
+            f"hits, counts: got shapes {hits.shape}, {np.shape(counts)}, sum of counts {np.sum(counts):g}; allowed are (runs, "
+            "groups) with (groups,) or (runs, groups), and something counted"
+        )
+    counts = np.broadcast_to(np.asarray(counts, float), hits.shape)
+    runs, groups = (rng.multinomial(n, np.full(n, 1 / n), resamples) for n in hits.shape)  # how often each is drawn
+    above, below = (np.einsum("br,rg,bg->b", runs, values, groups, optimize=True) for values in (hits, counts))
+    low, high = np.quantile(above[below > 0] / below[below > 0], (0.025, 0.975))
+    return Estimate(float(hits.sum() / counts.sum()), float(low), float(high), len(hits))

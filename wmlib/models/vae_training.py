@@ -84,7 +84,7 @@ class Objective:
 
 
 PAPER = Objective()
-SMALL_THINGS = Objective(gain=60.0, beta=0.1)
+SMALL_THINGS = Objective(gain=240.0, cap=64.0, beta=0.1)
 
 
 class Trainer:

@@ -34,6 +34,7 @@ class Rollouts:
         starts: int64 (episodes,), first row of each episode.
         lengths: int64 (episodes,), its actions; it has one row more.
         manifest: what the collection was made with.
+        folder: where it lies.
 
     Args:
         folder: as given to `collect`.
@@ -43,7 +44,7 @@ class Rollouts:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
+        self.folder = folder = Path(folder)
         try:
             self.manifest = json.loads((folder / "manifest.json").read_text())
         except FileNotFoundError as error:
