@@ -34,5 +34,5 @@ if ! cat "$PWD/pyproject.toml" constraints.txt <(pwd) | cmp -s - "$stamp"; then
 fi
 
 # 3. the work
-if [ "${1:-}" = test ]; then shift; exec "$python" -m pytest "$@"; fi
+if [ "${1:-}" = test ]; then shift; exec "$python" -m pytest -n auto --dist worksteal "$@"; fi
 cd -- "$here" && exec "$python" -m wmlib "$@"

@@ -150,7 +150,7 @@ def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
 
 def test_tests_and_lab_and_an_active_environment(clone):
     call(clone)
-    assert call(clone, "test", "-k", "x")[1] == ["-m pytest -k x"]
+    assert call(clone, "test", "-k", "x")[1] == ["-m pytest -n auto --dist worksteal -k x"]
     assert call(clone, "lab")[1] == ["-m wmlib lab"]
     _, calls = call(clone, "list", VIRTUAL_ENV=str(clone))
     assert "venv" not in calls and calls[-1] == "-m wmlib list" and (clone / ".wmlib-installed").exists()
@@ -171,7 +171,7 @@ def test_the_callers_folder_is_kept_for_relative_paths(clone):
     assert done.returncode == 0
     (clone / "project/.venv/bin/python").write_text((clone / "bin/python3").read_text().replace('*) echo "', '*) echo "$PWD '))
     assert call(clone, "list")[1][-1] == "/ -m wmlib list"
-    assert call(clone, "test")[1][-1] == f"{clone}/project -m pytest"
+    assert call(clone, "test")[1][-1] == f"{clone}/project -m pytest -n auto --dist worksteal"
 
 
 def test_without_a_new_enough_python_it_says_what_to_install(clone):

@@ -96,17 +96,32 @@ class Mixture(NamedTuple):
 
         Source: World Models, section on the Doom dream and its public code.
         """
+        with torch.no_grad():
+            shape = (*self.logits.shape[:-2], 1, self.logits.shape[-1])
+            uniform = 1 - _draw(torch.rand, shape, self.logits, generator)  # (0, 1]: weight 0 is never chosen
+            normal = _draw(torch.randn, (*self.means.shape[:-2], self.means.shape[-1]), self.means, generator)
+            return self.draw(uniform.squeeze(-2), normal, temperature)
+
+    def draw(self, uniform: Tensor, normal: Tensor, temperature: float = 1.0) -> Tensor:
+        """Turn random numbers into a vector from each mixture: what `sample` does, with numbers of your own.
+
+        Args:
+            uniform: float (..., Z), or (..., 1) for a shared choice; in (0, 1], it chooses the component.
+            normal: float (..., Z), standard normal.
+            temperature: τ, as in `sample`.
+
+        Returns:
+            float (..., Z), without gradient.
+        """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}; it must be above 0 (use mode() for the limit 0)")
         with torch.no_grad():
             logits = self.logits / temperature
             cumulative = (logits - logits.amax(-2, keepdim=True)).exp_().cumsum(-2)  # (..., K, Z) unnormalised
             total = cumulative[..., -1:, :]
-            uniform = 1 - _draw(torch.rand, total.shape, total, generator)  # (0, 1]: weight 0 is never chosen
-            index = (uniform * total > cumulative[..., :-1, :]).sum(-2, keepdim=True)  # (..., 1, Z or 1), inverse CDF
+            index = (uniform.unsqueeze(-2) * total > cumulative[..., :-1, :]).sum(-2, keepdim=True)  # inverse CDF
             mean, std = self._pick(self.means, index), self._pick(self.log_stds, index).exp_()
-            noise = _draw(torch.randn, mean.shape, mean, generator)
-            return torch.addcmul(mean, std, noise, value=math.sqrt(temperature))
+            return torch.addcmul(mean, std, normal, value=math.sqrt(temperature))
 
     def weights(self) -> Tensor:
         """Return the mixing coefficients π, positive with sum 1 over K: shape of `logits`."""

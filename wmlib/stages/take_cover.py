@@ -8,10 +8,8 @@ A training goes on in blocks of steps. After each block its whole state lies in 
 and the same call goes on to the same bits.
 """
 
-import contextlib
 import functools
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from wmlib.models import vae, vae_study, vae_training
 from wmlib.models.vae import VAE
 from wmlib.models.vae_training import SMALL_THINGS, Objective, Trainer
 from wmlib.rollouts import Rollouts, collection, store
+from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
 POLICIES = {"sticky": take_cover_baselines.sticky, "held": take_cover_baselines.held}
 HELD_OUT = 0.1  # share of the episodes, the last ones; two at least
@@ -69,8 +68,7 @@ class Fit:
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step, 0 … steps - 1."""
-        left = (self.steps - step) / (self.decay * self.steps) if self.decay else 1.0
-        return self.rate * min(1.0, max(0.03, left))
+        return falling(step, self.steps, self.rate, self.decay)
 
 
 def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
@@ -103,23 +101,8 @@ def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def train(run: Run, data: Rollouts, fits: Sequence[Fit], label: str = "training") -> list[Path]:
     """Train a VAE for each fit, as many at a time as there are cores (on a GPU one); return their folders, for `load`."""
-    cuda = run.device.type == "cuda"
     step = functools.partial(_train_until, run.cache, run.seed, str(run.device), data.folder)
-    folders = [step(fit, 0) for fit in fits]  # those made before
-    left = [fit for fit, folder in zip(fits, folders, strict=True) if folder is None]
-
-    def blocks() -> Iterable[Path | None]:
-        for until in range(BLOCK, max((fit.steps for fit in left), default=0) + BLOCK, BLOCK):
-            tasks = [delayed(step)(fit, until) for fit in left if until < fit.steps + BLOCK]
-            # a short training is not worth starting processes, which takes seconds
-            few = cuda or sum(min(BLOCK, fit.steps) for fit in left) < 200
-            yield from Parallel(n_jobs=1 if few else -1, return_as="generator_unordered")(tasks)
-
-    if left:
-        with _quiet_workers():
-            for _ in progress(blocks(), label, sum(-(-fit.steps // BLOCK) for fit in left)):
-                pass
-    return [folder or step(fit, fit.steps) for fit, folder in zip(fits, folders, strict=True)]
+    return finish(step, fits, [fit.steps for fit in fits], BLOCK, label, 200, 1 if run.device.type == "cuda" else -1)
 
 
 def load(folder: Path, fit: Fit, stage: int = -1) -> VAE:
@@ -148,7 +131,7 @@ def measure(
         models = (load(folder, fit, i) for fit, folder in zip(fits, folders, strict=True) for i in stages)
         tasks = [delayed(_measure)(model, test) for model in models]
         few = sum(map(len, test)) * len(tasks) < 10_000
-        with _quiet_workers():
+        with quiet_workers():
             flat = list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(tasks), "measures", len(tasks)))
         return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
 
@@ -158,14 +141,6 @@ def measure(
         "stages": list(stages),
     }
     return run.cached("vae-measures", make, [vae, vae_study], **numbers)
-
-
-@contextlib.contextmanager
-def _quiet_workers() -> Iterator[None]:
-    """Leave out joblib's warning that takes the loading of torch for a memory leak."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        yield
 
 
 def _measure(model: VAE, test: Sequence[np.ndarray]) -> dict:
@@ -206,39 +181,19 @@ def ready(run: Run, **overrides) -> tuple[Rollouts, VAE, str]:
     return data, load(folder, fit), folder.name
 
 
-class _Unfinished(Exception):
-    """Leaves an artifact as it is, to be gone on with."""
-
-
 def _train_until(cache: ArtifactCache, seed: int, device: str, data: Path, fit: Fit, until: int) -> Path | None:
     """Go on with a training to a step; return its folder if it is finished (or was), else None."""
     settings = {"seed": seed, "device": device.partition(":")[0], "episodes": data.parent.name, "stages": STAGES, **asdict(fit)}
-    make = functools.partial(_make, seed=seed, device=device, data=data, fit=fit, until=until)
-    try:
-        return cache.folder("vae", make, settings, [vae, vae_training])
-    except _Unfinished:
-        return None
 
+    def begin() -> Trainer:
+        rollouts, generator = Rollouts(data), seeding.torch_generator(seed, "vae", fit.index)
+        model = VAE(generator=generator, latent=fit.latent, width=fit.width).to(device)
+        rows = split(rollouts)[0]
+        kept = {"generator": generator, "batch": fit.batch, "learning_rate": fit.rate}
+        return Trainer(model, fit.objective, rollouts.frames, rows, **kept)
 
-def _make(folder: Path, seed: int, device: str, data: Path, fit: Fit, until: int) -> None:
-    if until == 0:
-        raise _Unfinished
-    torch.set_num_threads(1)
-    rollouts = Rollouts(data)
-    generator = seeding.torch_generator(seed, "vae", fit.index)
-    model = VAE(generator=generator, latent=fit.latent, width=fit.width).to(device)
-    rows = split(rollouts)[0]
-    trainer = Trainer(model, fit.objective, rollouts.frames, rows, generator=generator, batch=fit.batch, learning_rate=fit.rate)
-    state = checkpoint.load(folder / "checkpoint.safetensors")
-    if state is not None:
-        trainer.load_state_dict(state)
-    while trainer.step < min(until, fit.steps):
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = fit.rate_at(trainer.step)
-        next(trainer.run(1))
+    def after(folder: Path, trainer: Trainer) -> None:
         if trainer.step in fit.marks:
-            checkpoint.save(folder / f"{trainer.step}.safetensors", model.state_dict())
-    if trainer.step < fit.steps:
-        checkpoint.save(folder / "checkpoint.safetensors", trainer.state_dict())
-        raise _Unfinished
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+            checkpoint.save(folder / f"{trainer.step}.safetensors", trainer.vae.state_dict())
+
+    return advance(cache, "vae", settings, [vae, vae_training], until, fit.steps, begin, after, fit.rate_at)

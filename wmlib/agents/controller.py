@@ -1,0 +1,60 @@
+"""The controller of World Models: one matrix, from what is seen and remembered to an action.
+
+Reading guide. `look` puts together what a controller sees, by name; `act` is the controller itself, for one set of weights or
+for a whole population at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wmlib.models.world_model import WorldModel
+
+LEFT, STAY, RIGHT = 0, 1, 2
+
+
+def look(model: WorldModel, latents: Tensor, state: NamedTuple, names: Sequence[str]) -> Tensor:
+    """Put together what a controller sees.
+
+    Args:
+        model: whose state it is.
+        latents: float (..., Z).
+        state: of the model's core, leading axes as the latents'.
+        names: in this order: "z", the latents, and parts of the state by the core's names: "h", "c", and of a DNC "reads".
+
+    Returns:
+        float (..., F).
+
+    Raises:
+        ValueError: the core has no part of that name.
+    """
+    parts = {"z": latents, **model.core.features(state)}
+    for name in names:
+        if name not in parts:
+            raise ValueError(f"names holds {name!r}; this world model can show {', '.join(parts)}")
+    return torch.cat([parts[name] for name in names], -1)
+
+
+def count(model: WorldModel, names: Sequence[str]) -> int:
+    """Return F, how many numbers `look` gives, which is how many weights a controller has."""
+    return look(model, torch.zeros(1, model.latent), model.core.initial_state(1), names).shape[-1]
+
+
+def act(weights: Tensor, features: Tensor) -> Tensor:
+    """Choose actions: below -1/3 left (0), above 1/3 right (2), else stay (1), of tanh(weights · features).
+
+    Args:
+        weights: float (..., F); no bias.
+        features: float (..., F); leading axes broadcast with the weights'.
+
+    Returns:
+        int64 (...).
+
+    Source: Ha & Schmidhuber 2018, Doom: a linear controller without bias, thirds of [-1, 1].
+    """
+    value = torch.tanh((weights * features).sum(-1))
+    return STAY + (value > 1 / 3).long() - (value < -1 / 3).long()

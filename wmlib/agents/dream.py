@@ -1,0 +1,257 @@
+"""Dreaming: a world model fed with its own predictions, as an environment to act in.
+
+Reading guide. `Dreams` is a batch of dreams that go on side by side; `Dreams.step` is one step of all of them. `live` lets a
+whole population of controllers live in them until all have died, which is what evolution asks for. `DreamEnv` is the same as
+a Gymnasium vector environment, for any other agent, a player at the keyboard included.
+
+Chance in a dream comes from its number alone: dream 7 of seed 3 starts at the same frame and meets the same random numbers
+whoever dreams it, and whatever is dreamed beside it. So candidates are compared on the same dreams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from wmlib.agents import controller
+from wmlib.models.recurrent import reset_state
+from wmlib.models.vae import Posterior
+from wmlib.models.world_model import WorldModel
+
+BLOCK = 64  # steps for which random numbers are drawn at once
+CAP = 2100  # tics, as in the game
+
+
+class Dreams:
+    """A batch of dreams, one a row.
+
+    Args:
+        model: the world model, on any device; it is not trained here.
+        actions: float (n, A), what the model is told of each of n discrete actions.
+        starts: posteriors of first frames of true episodes, (S, Z); each dream begins with a draw from one of them.
+        seed: any whole number >= 0.
+        temperature: τ, above 0: how much is left to chance, see `Mixture.sample`.
+        threshold: a dream ends when the model thinks that it does with at least this probability.
+        start_noise: standard deviation of what is added to the first latent.
+        cap: longest dream, in steps.
+
+    Attributes:
+        latents: float (B, Z), what is seen now.
+        state: of the model's core.
+        age: int64 (E,), steps of each dream so far.
+
+    Raises:
+        ValueError: a number out of its range, actions or starts of another size than the model's.
+
+    Source: Ha & Schmidhuber 2018, the Doom dream: temperature, threshold 0.5, starts at true first frames, cap 2,100. Noise at
+        the start: Mufti's repository (0.5).
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        actions: Tensor,
+        starts: Posterior,
+        *,
+        seed: int,
+        temperature: float = 1.0,
+        threshold: float = 0.5,
+        start_noise: float = 0.0,
+        cap: int = CAP,
+    ):
+        for name, value, least in (("temperature", temperature, 0), ("cap", cap, 0), ("start_noise", start_noise, -1e-30)):
+            if not value > least:
+                raise ValueError(f"{name} is {value}; it must be above 0" if least == 0 else f"{name} is {value}; at least 0")
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1, e.g. 0.5")
+        if actions.shape[1:] != (model.actions,) or starts.mean.shape[1:] != (model.latent,):
+            raise ValueError(
+                f"actions {tuple(actions.shape)}, starts {tuple(starts.mean.shape)}: "
+                f"they must be (n, {model.actions}) and (S, {model.latent})"
+            )
+        self.model, self.seed, self.temperature, self.start_noise, self.cap = model, seed, temperature, start_noise, cap
+        self.device = next(model.parameters()).device
+        self.actions, self.starts = actions.to(self.device), Posterior(*(part.to(self.device) for part in starts))
+        self._limit = float(np.log(threshold / (1 - threshold)))
+
+    def begin(self, numbers: Sequence[int], copies: int = 1) -> None:
+        """Start dreams.
+
+        Args:
+            numbers: of the dreams, E of them.
+            copies: rows that dream each of them; B = copies · E rows, the first E are one copy of each.
+        """
+        size = (len(numbers), BLOCK, self.model.latent)
+        self._rngs: list[np.random.Generator] = [None] * len(numbers)
+        self._uniform, self._normal = np.empty(size, np.float32), np.empty(size, np.float32)
+        self.age = np.zeros(len(numbers), int)
+        self._dream = torch.arange(len(numbers), device=self.device).repeat(copies)
+        self.latents = self._open(range(len(numbers)), numbers)[self._dream]
+        self.state = self.model.core.initial_state(len(self._dream))
+
+    def restart(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
+        """Put new dreams, by their numbers, in the place of some rows; only where each row dreams a dream of its own."""
+        marked = torch.zeros(len(self._dream), dtype=torch.bool, device=self.device)
+        marked[list(rows)] = True
+        self.latents[marked] = self._open(rows, numbers)
+        self.state = reset_state(self.state, marked)
+
+    @torch.no_grad()
+    def step(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Go on by one step.
+
+        Args:
+            actions: int64 (B,), 0 … n - 1.
+
+        Returns:
+            done, bool (B,): this action ended the dream; rewards, float (B,): 1 a step, or the model's reward head.
+        """
+        place = self.age % BLOCK
+        for i in np.flatnonzero(place == 0):
+            self._uniform[i] = 1 - self._rngs[i].random(self._uniform.shape[1:], np.float32)  # (0, 1]
+            self._normal[i] = self._rngs[i].standard_normal(self._normal.shape[1:], np.float32)
+        every = np.arange(len(place))
+        uniform, normal = (self._put(part[every, place])[self._dream] for part in (self._uniform, self._normal))
+        prediction, self.state = self.model.step(self.latents, self.actions[actions], self.state)
+        self.latents = prediction.mixture.draw(uniform, normal, self.temperature)
+        self.age += 1
+        rewards = torch.ones_like(prediction.done) if prediction.reward is None else prediction.reward
+        return prediction.done >= self._limit, rewards
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some rows only: row numbers, int64."""
+        self.latents, self._dream = self.latents[rows], self._dream[rows]
+        self.state = type(self.state)(*(part[rows] for part in self.state))
+
+    def _open(self, places: Sequence[int], numbers: Sequence[int]) -> Tensor:
+        """Set up the chance of dreams, and return their first latents."""
+        which, noise = [], []
+        for place, number in zip(places, numbers, strict=True):
+            self._rngs[place] = rng = np.random.default_rng([self.seed, number])
+            which.append(int(rng.integers(len(self.starts.mean))))
+            noise.append(rng.standard_normal((2, self.model.latent), np.float32))
+            self.age[place] = 0
+        own, extra = self._put(np.stack(noise)).unbind(1)
+        mean, log_variance = (part[which] for part in self.starts)
+        return mean + torch.exp(0.5 * log_variance) * own + self.start_noise * extra
+
+    def _put(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
+
+@torch.no_grad()
+def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequence[int]) -> np.ndarray:
+    """Let every controller of a population live through the same dreams.
+
+    Args:
+        dreams: they are started anew.
+        weights: float (P, F), a controller a row.
+        names: what the controllers see, see `controller.look`.
+        numbers: of the dreams.
+
+    Returns:
+        float64 (P, len(numbers)), the sum of rewards: the steps lived, unless the model has a reward head.
+    """
+    dreams.begin(numbers, copies=len(weights))
+    rows = torch.arange(len(weights) * len(numbers), device=dreams.device)
+    total = torch.zeros(len(rows), dtype=torch.float64, device=dreams.device)
+    weights = weights.to(dreams.device, dreams.latents.dtype)
+    own = weights.repeat_interleave(len(numbers), 0)
+    for _ in range(dreams.cap):
+        seen = controller.look(dreams.model, dreams.latents, dreams.state, names)
+        done, rewards = dreams.step(controller.act(own, seen))
+        total[rows] += rewards
+        if done.any():
+            alive = (~done).nonzero().squeeze(-1)
+            dreams.keep(alive)
+            rows, own = rows[alive], own[alive]
+        if not len(rows):
+            break
+    return total.reshape(len(weights), len(numbers)).cpu().numpy()
+
+
+class DreamEnv(gymnasium.vector.VectorEnv):
+    """Dreams as a Gymnasium vector environment.
+
+    ## Action space
+    `Discrete(n)` for each dream, n rows of `dreams.actions`.
+
+    ## Observation space
+    `Box(-inf, inf, (F,))` for each dream: what `controller.look` puts together by `names`.
+
+    ## Rewards
+    1 a step, or what the model's reward head says.
+
+    ## Starting state
+    A draw from the posterior of the first frame of a true episode, nothing remembered. Dream i of `reset(seed=s)` has number
+    i; those that begin later have the numbers after.
+
+    ## Episode end
+    Termination: the model thinks that the action ended it. Truncation: the cap. The next step of a dream that has ended
+    begins a new one (Gymnasium's `AutoresetMode.NEXT_STEP`).
+
+    Args:
+        dreams: model, actions, starts, temperature and so on.
+        num_envs: B, dreams at once.
+        names: what is observed.
+        decoder: latents (B, Z) -> pictures, for `render`, such as `vae.decode`. Nothing but the eye needs it.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": ["rgb_array"]}  # noqa: RUF012
+
+    def __init__(
+        self,
+        dreams: Dreams,
+        num_envs: int,
+        names: Sequence[str] = ("z", "h"),
+        decoder: Callable[[Tensor], Tensor] | None = None,
+    ):
+        self.dreams, self.num_envs, self.names, self.decoder = dreams, num_envs, tuple(names), decoder
+        self.render_mode, self._next = None if decoder is None else "rgb_array", 0
+        size = controller.count(dreams.model, self.names)
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.single_action_space = spaces.Discrete(len(dreams.actions))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Start all dreams; without a seed with numbers not used before."""
+        if seed is not None:
+            self.dreams.seed, self._next = seed, 0
+        self.dreams.begin(self._numbers(self.num_envs))
+        self._over = np.zeros(self.num_envs, bool)
+        return self._observe(), {}
+
+    def step(self, actions: np.ndarray):
+        """Go on by one step in each dream: actions int (B,)."""
+        done, rewards = self.dreams.step(torch.as_tensor(np.asarray(actions), device=self.dreams.device))
+        over = self._over  # these begin anew: the action does nothing
+        ends = done.cpu().numpy() & ~over
+        stops = (self.dreams.age >= self.dreams.cap) & ~ends & ~over
+        if over.any():
+            rows = np.flatnonzero(over).tolist()
+            self.dreams.restart(rows, self._numbers(len(rows)))
+        self._over = ends | stops
+        return self._observe(), np.where(over, 0.0, rewards.cpu().numpy()), ends, stops, {}
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Return a picture of each dream, uint8."""
+        if self.decoder is None:
+            return None
+        with torch.no_grad():
+            pictures = self.decoder(self.dreams.latents)
+        return tuple((pictures * 255).round().to(torch.uint8).cpu().numpy())
+
+    def _numbers(self, count: int) -> list[int]:
+        self._next += count
+        return list(range(self._next - count, self._next))
+
+    def _observe(self) -> np.ndarray:
+        return controller.look(self.dreams.model, self.dreams.latents, self.dreams.state, self.names).cpu().numpy()

@@ -1,0 +1,171 @@
+"""A world model: what comes next, told from what was seen and done. The MDN-RNN of World Models, around any recurrent core.
+
+Reading guide. `WorldModel.forward` is the whole model, four lines: latents and actions go into a core (an LSTM or a DNC), and
+what comes out of it is read by heads: a mixture density for the next latent, a number for "this action ends the episode",
+and, if asked for, the reward. `loss` is what is made small; training is in `world_model_training.py`, judging in
+`world_model_study.py`, and dreaming, which is this model fed with its own predictions, in `wmlib/agents/dream.py`.
+
+Axes: free leading axes (a batch B), then time T, then Z latent dimensions or A numbers of an action.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wmlib.models.mdn import Mixture, MixtureHead
+from wmlib.models.recurrent import RecurrentCore, draw_uniform, empty_linear
+
+
+class Prediction(NamedTuple):
+    """Hold what a model expects of each step."""
+
+    mixture: Mixture  # of the next latent, parameters (..., T, K, Z)
+    done: Tensor  # logit that this action ends the episode, (..., T)
+    reward: Tensor | None  # of this action, (..., T); None without a reward head
+
+
+class Losses(NamedTuple):
+    """Hold means over the steps that count, scalars."""
+
+    total: Tensor  # what is made small
+    nll: Tensor  # of the next latent, nats a dimension
+    done: Tensor  # cross-entropy, ends weighted
+    reward: Tensor  # squared error; 0 without a reward head
+
+
+class WorldModel(nn.Module):
+    """Predict the next latent, the end of the episode and the reward from latents and actions up to now.
+
+    Args:
+        core: what remembers; its inputs are Z + A numbers, its outputs whatever the heads are to see (give a core no outputs
+            of its own: an LSTM shows h, a DNC shows h and what it read).
+        latent: Z, length of a latent vector, below the core's inputs: the rest is A.
+        components: K of each dimension's mixture.
+        reward: True adds a reward head.
+        normalize: True puts a layer normalisation between the latents and the core.
+        generator: CPU generator for the initial weights of the heads.
+
+    Raises:
+        ValueError: a size below 1, a core whose inputs leave no room for an action; in the call, wrong shapes.
+
+    Source: Ha & Schmidhuber 2018, the MDN-RNN: mixtures of 5, separate for each dimension; with an LSTM of 512, Z = 64 and
+        two numbers beside it 1,678,785 parameters, theirs (and 2,048 more: PyTorch's LSTM keeps two biases and adds them).
+    Differs: the model of an episode that starts anew is told so by an empty state, not by one more input. The public code
+        predicts "the next frame is a first one", we "this action was the last": the same event. Standard deviations have a
+        floor, see `MixtureHead`.
+
+    Example:
+        >>> from wmlib.models.lstm import LSTM
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> model = WorldModel(LSTM(66, 512, generator=generator), latent=64, normalize=False, generator=generator)
+        >>> prediction, state = model(torch.zeros(7, 11, 64), torch.zeros(7, 11, 2))
+        >>> prediction.mixture.mean().shape, prediction.done.shape, sum(p.numel() for p in model.parameters()) - 4 * 512
+        (torch.Size([7, 11, 64]), torch.Size([7, 11]), 1678785)
+    """
+
+    def __init__(
+        self,
+        core: RecurrentCore,
+        latent: int,
+        *,
+        components: int = 5,
+        reward: bool = False,
+        normalize: bool = True,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        if not 1 <= latent < core.input_size:
+            raise ValueError(
+                f"latent is {latent}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} numbers: "
+                "a latent vector and an action"
+            )
+        self.core, self.latent, self.actions = core, latent, core.input_size - latent
+        self.normalize = nn.LayerNorm(latent) if normalize else nn.Identity()
+        self.mixture = MixtureHead(core.output_size, latent, components, generator=generator)
+        self.done = _head(core.output_size, generator)
+        self.reward = _head(core.output_size, generator) if reward else None
+
+    def forward(
+        self, latents: Tensor, actions: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None
+    ) -> tuple[Prediction, NamedTuple]:
+        """Predict, along a sequence, each next step.
+
+        Args:
+            latents: float (..., T, Z), what is seen.
+            actions: float (..., T, A), what is done on seeing it.
+            state: of the core, as the last call returned it; None starts an episode.
+            reset: bool (..., T), True at the first step of an episode.
+
+        Returns:
+            what follows each action, and the core's state after the last one.
+        """
+        for name, value, size in (("latents", latents, self.latent), ("actions", actions, self.actions)):
+            if value.shape[-1:] != (size,) or value.shape[:-1] != latents.shape[:-1]:
+                raise ValueError(
+                    f"{name} has shape {tuple(value.shape)}; it must be (..., T, {size}), the same ... and T for both"
+                )
+        features, state = self.core(torch.cat([self.normalize(latents), actions], -1), state, reset)
+        reward = None if self.reward is None else self.reward(features).squeeze(-1)
+        return Prediction(self.mixture(features), self.done(features).squeeze(-1), reward), state
+
+    def step(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> tuple[Prediction, NamedTuple]:
+        """Predict one step: latents (..., Z), actions (..., A); the prediction has no time axis."""
+        prediction, state = self(latents.unsqueeze(-2), actions.unsqueeze(-2), state)
+        time = latents.ndim - 1
+        mixture = Mixture(*(part.squeeze(time) for part in prediction.mixture))
+        reward = None if prediction.reward is None else prediction.reward.squeeze(-1)
+        return Prediction(mixture, prediction.done.squeeze(-1), reward), state
+
+    def remember(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> NamedTuple:
+        """Take in one step without predicting anything: latents (..., Z), actions (..., A); returns the new state."""
+        return self.core.step(torch.cat([self.normalize(latents), actions], -1), state)[1]
+
+
+def loss(
+    prediction: Prediction,
+    following: Tensor,
+    done: Tensor,
+    acted: Tensor,
+    rewards: Tensor | None = None,
+    *,
+    done_weight: float = 10.0,
+) -> Losses:
+    """Compare predictions with what happened.
+
+    The likelihood is a mean over dimensions: as a sum over 64 of them it would drown the one number that says whether the
+    episode ends. After an end there is no next latent; that step counts for `done` and reward alone.
+
+    Args:
+        prediction: parameters (B, T, ...).
+        following: float (B, T, Z), the next latents.
+        done: bool (B, T), the action ended the episode.
+        acted: bool (B, T), there was an action; steps without count for nothing.
+        rewards: float (B, T), needed by a model with a reward head.
+        done_weight: how many times an end counts; ends are rare.
+
+    Raises:
+        ValueError: a model with a reward head and no rewards.
+
+    Source: Ha & Schmidhuber 2018 (public code): ends weighted 10, means over batch, time and dimensions.
+    """
+    seen, acts = (flags.to(following.dtype) for flags in (acted & ~done, acted))
+    nll = -(prediction.mixture.marginal_log_prob(following).mean(-1) * seen).sum() / seen.sum().clamp(min=1)
+    count = acts.sum().clamp(min=1)
+    weight = torch.where(done, done_weight, 1.0) * acts
+    ends = F.binary_cross_entropy_with_logits(prediction.done, done.to(acts), weight, reduction="sum") / count
+    error = nll.new_zeros(())
+    if prediction.reward is not None:
+        if rewards is None:
+            raise ValueError("rewards is None; this model has a reward head and must be told the rewards")
+        error = ((prediction.reward - rewards).square() * acts).sum() / count
+    return Losses(nll + ends + error, nll, ends, error)
+
+
+def _head(features: int, generator: torch.Generator) -> nn.Linear:
+    made = empty_linear(features, 1)
+    draw_uniform(made, features, generator)
+    return made

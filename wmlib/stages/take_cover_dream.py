@@ -1,0 +1,297 @@
+"""Stages of the Take Cover dream: latents, world models, controllers bred in dreams, and games of the finished agents.
+
+Reading guide. In the order of the data: `latents` encodes all frames once; `train` trains world models on them; `breed` breeds
+controllers in their dreams; `games` lets agents and scripted players play the real game. `Model` and `Breeding` say what is
+made; everything is found again in the cache by what determines it. `seeing` is a finished agent as a player.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from torch import Tensor
+
+from wmlib.agents import cma_es, controller, dream, dream_search
+from wmlib.agents.dream import Dreams
+from wmlib.agents.dream_search import Search
+from wmlib.envs import doom, take_cover, take_cover_baselines
+from wmlib.experiment import checkpoint, seeding
+from wmlib.experiment.artifacts import ArtifactCache
+from wmlib.experiment.progress import progress
+from wmlib.experiment.run import Run
+from wmlib.models import lstm, mdn, recurrent, vae, world_model, world_model_training
+from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
+from wmlib.models.lstm import LSTM
+from wmlib.models.vae import VAE, Posterior
+from wmlib.models.world_model import WorldModel
+from wmlib.models.world_model_training import Experience, Trainer
+from wmlib.rollouts import Rollouts, collection
+from wmlib.stages.blocks import advance, falling, finish, quiet_workers
+
+BUTTONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # what the model is told of the actions left, stay, right
+MODEL_CODE = [lstm, mdn, recurrent, world_model, world_model_training, core, fast, kernels, memory, addressing]
+BREEDING_CODE = [cma_es, controller, dream, dream_search]
+DECAY = 0.5  # share of a training over which the rate falls
+COLUMNS = ("mean", "log_variance")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What determines a world model, its data aside.
+
+    Args:
+        core: "lstm" or "dnc".
+        hidden: H, LSTM cells (of the controller, in a DNC).
+        slots, width, heads: N, W, R of a DNC.
+        rows: rows read in training, all passes together; 0: it stays as drawn.
+        index: number of the random start.
+        batch, length, rate: see `Trainer`.
+        normalize: see `WorldModel`.
+    """
+
+    core: str = "lstm"
+    hidden: int = 256
+    slots: int = 16
+    width: int = 16
+    heads: int = 2
+    rows: int = 3_000_000
+    index: int = 0
+    batch: int = 32
+    length: int = 64
+    rate: float = 2e-3
+    normalize: bool = True
+
+    @property
+    def steps(self) -> int:
+        return self.rows // (self.batch * self.length)
+
+    def rate_at(self, step: int) -> float:
+        return falling(step, self.steps, self.rate, DECAY)
+
+    def build(self, latent: int, generator: torch.Generator) -> WorldModel:
+        """Make the model, its weights drawn by the generator."""
+        inputs = latent + BUTTONS.shape[1]
+        if self.core == "lstm":
+            network = LSTM(inputs, self.hidden, generator=generator, forget_bias=1.0)
+        elif self.core == "dnc":
+            network = DNC(inputs, self.hidden, self.slots, self.width, self.heads, generator=generator)
+        else:
+            raise ValueError(f"core is {self.core!r}; choose lstm or dnc")
+        return WorldModel(network, latent, normalize=self.normalize, generator=generator)
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """What determines a controller, its world model aside; see `Search` and `Dreams`.
+
+    Args:
+        names: what it sees.
+        index: number of the random start.
+    """
+
+    names: tuple[str, ...] = ("z", "h", "c")
+    generations: int = 30
+    population: int = 64
+    trials: int = 16
+    temperature: float = 1.0
+    cap: int = 2100
+    start_noise: float = 0.0
+    index: int = 0
+
+
+def latents(run: Run, data: Rollouts, vae_folder: Path, model: VAE) -> Path:
+    """Encode all frames; return the folder, for `experience`: float16 mean.npy and log_variance.npy, (rows, Z)."""
+
+    def make(folder: Path) -> None:
+        size = (len(data), model.latent)
+        for name in COLUMNS:
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, size).flush()
+        cuts = np.arange(0, len(data), 2000)
+        tasks = [delayed(_encode)(folder, data.folder, model, slice(a, a + 2000)) for a in cuts]
+        with quiet_workers():
+            for _ in progress(Parallel(n_jobs=-1, return_as="generator_unordered")(tasks), "encoding", len(tasks)):
+                pass
+
+    settings = {"episodes": data.folder.parent.name, "vae": vae_folder.name}
+    return run.cache.folder("latents", make, settings, [vae])
+
+
+def experience(folder: Path, data: Rollouts) -> Experience:
+    """Return what `latents` left, with what was done, as a world model learns from it."""
+    mean, log_variance = (np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in COLUMNS)
+    actions = BUTTONS.numpy()[data.actions]
+    return Experience(mean, log_variance, actions, data.rewards, data.terminated, data.acted, data.resets)
+
+
+def train(run: Run, data: Rollouts, encoded: Path, models: Sequence[Model], rows: int) -> list[Path]:
+    """Train a world model for each entry, as many at a time as there are cores; return their folders, for `load`.
+
+    Args:
+        encoded: as `latents` returned it.
+        rows: the first so many of the table are trained on.
+    """
+    step = functools.partial(_train_until, run.cache, run.seed, data.folder, encoded, rows)
+    return finish(step, models, [max(1, model.steps) for model in models], 100, "world models", 20)
+
+
+def load(folder: Path, model: Model, latent: int) -> WorldModel:
+    """Return a world model, on the CPU."""
+    made = model.build(latent, torch.Generator())
+    made.load_state_dict(checkpoint.load(folder / "model.safetensors"))
+    return made.eval()
+
+
+def breed(
+    run: Run, data: Rollouts, encoded: Sequence[Path], models: Sequence[tuple[Path, Model]], plans: Sequence[Breeding]
+) -> list[Path]:
+    """Breed a controller for each plan in the dreams of its model; return their folders, for `bred`.
+
+    Args:
+        encoded: for each plan, the latents its dreams begin at: of the first frames of true episodes.
+        models: for each plan, folder and description of the model.
+    """
+    step = functools.partial(_breed_until, run.cache, run.seed, data.folder)
+    jobs = [(e, *m, plan) for e, m, plan in zip(encoded, models, plans, strict=True)]
+    return finish(step, jobs, [plan.generations for plan in plans], 5, "generations", 3)
+
+
+def bred(folder: Path) -> dict:
+    """Return weights float64 (F,), and history, float64 (generations, 3), see `dream_search.Generation`."""
+    return checkpoint.load(folder / "controller.safetensors")
+
+
+def starts(encoded: Path, data: Rollouts) -> Posterior:
+    """Return the posteriors of all first frames."""
+    table = experience(encoded, data)
+    return Posterior(*(torch.from_numpy(part[data.starts].astype(np.float32)) for part in table[:2]))
+
+
+def dreams(plan: Breeding, model: WorldModel, begin: Posterior, seed: int) -> Dreams:
+    """Return the dreams of a plan; `seed` says which."""
+    own = {"temperature": plan.temperature, "cap": plan.cap, "start_noise": plan.start_noise}
+    return Dreams(model, BUTTONS, begin, seed=seed, **own)
+
+
+def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list[np.ndarray]:
+    """Let players play the real game; return the tics each survived, int64 (count,), the same games for all.
+
+    Args:
+        policies: `agent`, or a scripted one of `take_cover_baselines`.
+        count: games.
+        name: which games: "test", "curve"; other names, other games.
+    """
+    seed = seeding.entropy(run.seed, "games", name) % 2**31
+    code = [doom, take_cover, take_cover_baselines, collection, vae, *MODEL_CODE, controller]
+    found = []
+    for policy in policies:
+
+        def make(policy=policy) -> list:
+            with quiet_workers():
+                return [collection.score("wmlib/TakeCover-v0", policy, count, seed).lengths]
+
+        found.append(run.cached("games", make, code, policy=_named(policy), count=count, games=seed)[0])
+    return found
+
+
+def agent(sight: Path, fit, memory: Path, model: Model, hand: Path, plan: Breeding) -> Callable:
+    """Return a finished agent as a policy for `games`: folders of VAE, world model and controller with what they are.
+
+    Args:
+        fit: the VAE's `take_cover.Fit`.
+    """
+    weights = sight / f"{fit.marks[-1]}.safetensors"
+    return functools.partial(
+        seeing, sight=str(weights), latent=fit.latent, vae_width=fit.width, memory=str(memory), model=asdict(model),
+        hand=str(hand), names=list(plan.names),
+    )  # fmt: skip
+
+
+def seeing(
+    rng: np.random.Generator, sight: str, latent: int, vae_width: int, memory: str, model: dict, hand: str, names: list[str]
+) -> Callable[[np.ndarray], int]:
+    """Play as `agent` says: see with the VAE, remember with the world model, act with the controller."""
+    eye, mind, weights = _parts(sight, latent, vae_width, memory, tuple(model.items()), hand)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    state = mind.core.initial_state(1)
+
+    @torch.no_grad()
+    def play(frame: np.ndarray) -> int:
+        nonlocal state
+        z = eye.encode(frame[None]).sample(generator)
+        action = controller.act(weights, controller.look(mind, z, state, names))
+        state = mind.remember(z, BUTTONS[action], state)
+        return int(action)
+
+    return play
+
+
+@functools.lru_cache(maxsize=4)
+def _parts(sight: str, latent: int, width: int, memory: str, model: tuple, hand: str) -> tuple[VAE, WorldModel, Tensor]:
+    torch.set_num_threads(1)
+    eye = VAE(generator=torch.Generator(), latent=latent, width=width)
+    eye.load_state_dict(checkpoint.load(sight))
+    mind = load(Path(memory), Model(**dict(model)), latent)
+    return eye.eval(), mind, torch.from_numpy(bred(Path(hand))["weights"]).float()
+
+
+def _named(policy: Callable) -> dict:
+    """Say who plays, in plain values: folders by their names, which say what they were made with."""
+    if not isinstance(policy, functools.partial):
+        return {"policy": policy.__name__}
+    own = {k: "/".join(Path(v).parts[-2:]) if k in ("sight", "memory", "hand") else v for k, v in policy.keywords.items()}
+    return {"policy": policy.func.__name__, **own}
+
+
+def _encode(folder: Path, data: Path, model: VAE, rows: slice) -> None:
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        found = model.encode(Rollouts(data).frames(np.arange(*rows.indices(len(Rollouts(data))))))
+    for name, value in zip(COLUMNS, found, strict=True):
+        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.numpy()
+
+
+def _train_until(
+    cache: ArtifactCache, seed: int, data: Path, encoded: Path, rows: int, model: Model, until: int
+) -> Path | None:
+    settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, **asdict(model)}
+    steps = max(1, model.steps)
+
+    def begin() -> Trainer:
+        table = experience(encoded, Rollouts(data))
+        generator = seeding.torch_generator(seed, "world model", model.index)
+        made = model.build(table.mean.shape[1], generator)
+        table = Experience(*(part[:rows] for part in table))
+        own = {"batch": model.batch, "length": model.length, "learning_rate": model.rate}
+        return Trainer(made, table, generator=generator, **own)
+
+    def after(folder: Path, trainer: Trainer) -> None:
+        if trainer.step == steps:
+            checkpoint.save(folder / "model.safetensors", trainer.model.state_dict())
+
+    rate = model.rate_at if model.steps else lambda step: 0.0
+    return advance(cache, "world-model", settings, MODEL_CODE, until, steps, begin, after, rate)
+
+
+def _breed_until(cache: ArtifactCache, seed: int, data: Path, job: tuple, until: int) -> Path | None:
+    encoded, folder, model, plan = job
+    settings = {"seed": seed, "latents": encoded.name, "model": folder.name, **asdict(plan)}
+
+    def begin() -> Search:
+        rollouts = Rollouts(data)
+        first = starts(encoded, rollouts)
+        world = load(folder, model, first.mean.shape[1])
+        rng = seeding.generator(seed, "controller", plan.index)
+        which = dreams(plan, world, first, seeding.entropy(seed, "dreams", plan.index) % 2**31)
+        return Search(which, plan.names, rng=rng, population=plan.population, trials=plan.trials)
+
+    def after(folder: Path, search: Search) -> None:
+        if search.step == plan.generations:
+            history = np.array(search.history, np.float64)
+            checkpoint.save(folder / "controller.safetensors", {"weights": search.best, "history": history})
+
+    code = [*MODEL_CODE, *BREEDING_CODE]
+    return advance(cache, "controller", settings, code, until, plan.generations, begin, after)
