@@ -1,0 +1,240 @@
+"""What is to be seen of a game: the full state, the feature vectors, the observation dictionaries.
+
+Reading guide. `full_states` and `from_full_states` go to view B and back, `features` makes view A of all four agents, and
+`observe` the reference's dictionary for one. The compiled functions, `_draw` first, put planes of 11 x 11 cells on paper.
+
+View A, 372 integers for one agent, all within its view (unseen cells: fog on the board, 0 in the others):
+
+| components | count | values |
+|---|---|---|
+| board, row by row | 121 | 0 … 13, codes of `layout` |
+| bomb blast strength | 121 | 0 (no bomb), 2 … 10 |
+| bomb life | 121 | 0 (no bomb), 1 … 9 |
+| row, column | 2 | 0 … 10 |
+| ammo | 1 | 0 … 10 |
+| blast strength | 1 | 2 … 10 |
+| can kick | 1 | 0, 1 |
+| teammate | 1 | 9 (nobody), 10 … 13 |
+| enemies | 3 | 10 … 13 ascending, then 9 (nobody) |
+
+View B, 871 integers, the whole state but for the step counter (which only the time limit needs):
+
+| components | count | values |
+|---|---|---|
+| board | 121 | 0 … 13 |
+| bomb life | 121 | 0 … 9 |
+| bomb blast strength | 121 | 0, 2 … 10 |
+| bomb direction | 121 | 0 (at rest), 1 up, 2 down, 3 left, 4 right |
+| bomb owner + 1 | 121 | 0 (no bomb), 1 … 4 |
+| flames | 121 | 0 … 7: bit k is set if a flame goes out after k more steps |
+| hidden item | 121 | 0, 6, 7, 8 |
+| four times row, column, ammo, blast strength, can kick, alive | 24 | as above; alive 0, 1 |
+
+Source: view A is the reference's own flat vector; view B is proposed in our fact sheet, sections 6 and 8.
+"""
+
+import numpy as np
+from numba import njit
+
+from wmlib.envs.pommerman.layout import (
+    AGENT,
+    AGENTS,
+    ALIVE,
+    AMMO,
+    B_BLAST,
+    B_CELL,
+    B_DIRECTION,
+    B_LIFE,
+    B_OWNER,
+    BLAST,
+    BOMB,
+    BOMB_AT,
+    BOMBS,
+    BURNING,
+    BURNING_CELL,
+    CAN_KICK,
+    CELL,
+    CELLS,
+    COUNTER,
+    DUMMY,
+    FFA,
+    FLAME,
+    FLAMES,
+    FOG,
+    FREE,
+    GAME,
+    GROUND,
+    HIDDEN,
+    RIGID,
+    ROW,
+    SIZE,
+    STRIDE,
+    TYPE,
+    VIEW,
+    WIDE,
+)
+
+BOARD = SIZE * SIZE
+FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
+
+compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+
+
+@compiled
+def _place(cell):
+    """Return the place on a plane of 121 of a cell of 13 x 13."""
+    return (cell // WIDE - 1) * SIZE + cell % WIDE - 1
+
+
+@compiled
+def _draw(row, board):
+    """Draw ground, bombs, flames and living agents, later over earlier."""
+    for y in range(SIZE):
+        for x in range(SIZE):
+            board[SIZE * y + x] = row[GROUND + WIDE * (y + 1) + x + 1]
+    for b in range(row[BOMBS]):
+        board[_place(row[B_CELL + STRIDE * b])] = BOMB
+    for slot in range(3):
+        for i in range(row[BURNING + slot]):
+            board[_place(row[BURNING_CELL + BOARD * slot + i])] = FLAMES
+    for i in range(AGENTS):
+        if row[ALIVE + STRIDE * i]:
+            board[_place(row[CELL + STRIDE * i])] = AGENT + i
+
+
+@compiled
+def _full_state(row, out):
+    for i in range(BOARD, FULL_STATE):
+        out[i] = 0
+    _draw(row, out)
+    for b in range(row[BOMBS]):
+        bomb = STRIDE * b
+        at = _place(row[B_CELL + bomb])
+        out[1 * BOARD + at] = row[B_LIFE + bomb]
+        out[2 * BOARD + at] = row[B_BLAST + bomb]
+        out[3 * BOARD + at] = row[B_DIRECTION + bomb]
+        out[4 * BOARD + at] = row[B_OWNER + bomb] + 1
+    count = row[COUNTER] + 256 * row[COUNTER + 1]
+    for life in range(3):
+        slot = (count + life) % 3  # the list that is emptied in `life` steps
+        for i in range(row[BURNING + slot]):
+            out[5 * BOARD + _place(row[BURNING_CELL + BOARD * slot + i])] += 1 << life
+    for y in range(SIZE):
+        for x in range(SIZE):
+            out[6 * BOARD + SIZE * y + x] = row[HIDDEN + WIDE * (y + 1) + x + 1]
+    for i in range(AGENTS):
+        me, at = STRIDE * i, 7 * BOARD + 6 * i
+        out[at], out[at + 1] = row[CELL + me] // WIDE - 1, row[CELL + me] % WIDE - 1
+        out[at + 2], out[at + 3], out[at + 4], out[at + 5] = (
+            row[AMMO + me], row[BLAST + me], row[CAN_KICK + me], row[ALIVE + me],
+        )  # fmt: skip
+
+
+@compiled
+def _load(state, row):
+    """Fill a row, zero but for type, view, largest blast and step counter, from a full state."""
+    for cell in range(CELLS):
+        row[GROUND + cell] = RIGID
+    count = row[COUNTER] + 256 * row[COUNTER + 1]
+    for at in range(BOARD):
+        cell = WIDE * (at // SIZE + 1) + at % SIZE + 1
+        code = state[at]
+        row[GROUND + cell] = FREE if code in (BOMB, FLAMES) or code >= AGENT else code
+        row[HIDDEN + cell] = state[6 * BOARD + at]
+        if state[BOARD + at]:
+            bomb = STRIDE * np.int64(row[BOMBS])
+            row[BOMBS] += 1
+            row[BOMB_AT + cell] = row[BOMBS]
+            row[B_CELL + bomb], row[B_LIFE + bomb] = cell, state[BOARD + at]
+            row[B_BLAST + bomb], row[B_DIRECTION + bomb] = state[2 * BOARD + at], state[3 * BOARD + at]
+            row[B_OWNER + bomb] = state[4 * BOARD + at] - 1
+        for life in range(3):
+            if state[5 * BOARD + at] >> life & 1:
+                slot = (count + life) % 3
+                row[FLAME + cell] |= 1 << slot
+                row[BURNING_CELL + BOARD * slot + row[BURNING + slot]] = cell
+                row[BURNING + slot] += 1
+    for i in range(AGENTS):
+        me, at = STRIDE * i, 7 * BOARD + 6 * i
+        row[CELL + me] = WIDE * (state[at] + 1) + state[at + 1] + 1
+        row[AMMO + me], row[BLAST + me], row[CAN_KICK + me], row[ALIVE + me] = (
+            state[at + 2], state[at + 3], state[at + 4], state[at + 5],
+        )  # fmt: skip
+
+
+@compiled
+def _features(row, out):
+    """Fill in view A of all four, (4, 372)."""
+    for i in range(BOARD, 3 * BOARD):
+        out[0, i] = 0
+    _draw(row, out[0])
+    for b in range(row[BOMBS]):
+        at = _place(row[B_CELL + STRIDE * b])
+        out[0, BOARD + at] = row[B_BLAST + STRIDE * b]
+        out[0, 2 * BOARD + at] = row[B_LIFE + STRIDE * b]
+    for i in range(1, AGENTS):
+        for j in range(3 * BOARD):
+            out[i, j] = out[0, j]
+    for i in range(AGENTS):
+        me, at = STRIDE * i, 3 * BOARD
+        y, x = np.int64(row[CELL + me]) // WIDE - 1, np.int64(row[CELL + me]) % WIDE - 1
+        if row[VIEW] < SIZE - 1:
+            _fog(out[i], y, x, np.int64(row[VIEW]))
+        out[i, at], out[i, at + 1] = y, x
+        out[i, at + 2], out[i, at + 3], out[i, at + 4] = row[AMMO + me], row[BLAST + me], row[CAN_KICK + me]
+        if row[TYPE] == FFA:
+            out[i, at + 5] = DUMMY
+            for j in range(3):
+                out[i, at + 6 + j] = AGENT + j + (j >= i)
+        else:
+            out[i, at + 5] = AGENT + (i + 2) % 4
+            out[i, at + 6], out[i, at + 7], out[i, at + 8] = AGENT + (i + 1) % 2, AGENT + (i + 1) % 2 + 2, DUMMY
+
+
+@compiled
+def _fog(out, y, x, view):
+    for r in range(SIZE):
+        for c in range(SIZE):
+            if abs(r - y) > view or abs(c - x) > view:
+                out[SIZE * r + c] = FOG
+                out[BOARD + SIZE * r + c] = out[2 * BOARD + SIZE * r + c] = 0
+
+
+@compiled
+def _all_full_states(rows, out):
+    for g in range(rows.shape[0]):
+        _full_state(rows[g], out[g])
+
+
+@compiled
+def _load_all(states, rows):
+    for g in range(rows.shape[0]):
+        _load(states[g], rows[g])
+
+
+@compiled
+def _all_features(rows, out):
+    for g in range(rows.shape[0]):
+        _features(rows[g], out[g])
+
+
+def full_states(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    if out is None:
+        out = np.empty((len(rows), FULL_STATE), np.uint8)
+    _all_full_states(rows, out)
+    return out
+
+
+def from_full_states(states, step_count, type, max_blast, view) -> np.ndarray:
+    rows = np.zeros((len(states), ROW), np.uint8)
+    games = rows.view(GAME)[:, 0]
+    games["step_count"], games["type"], games["max_blast"], games["view"] = step_count, type, max_blast, view
+    _load_all(np.ascontiguousarray(states, np.int64), rows)
+    return rows
+
+
+def features(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    if out is None:
+        out = np.empty((len(rows), AGENTS, FEATURES), np.uint8)
+    _all_features(rows, out)
+    return out
