@@ -8,11 +8,13 @@ ever leaves. What is drawn on a board (agents over bombs over ground) is not sto
 bombs are short lists. The flames that one step makes go out together three steps later, so their cells are kept as three
 lists, used in turn by the step counter mod 3, and `flames` has one bit a list for each cell.
 
-Numba keeps compiled functions on disk and looks only at the file a function is in to see whether it is stale. So after a
-change here, touch the other files of this folder.
+Numba keeps compiled functions on disk and looks only at the text of the file that a function is in to see whether it is
+stale. So the files with compiled functions carry the digest of this one, and a test sees to it that they are changed too.
 
 Source: numbers and codes are the reference simulator's, MultiAgentLearning/playground 0.2.0; the row is ours.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,4 +54,32 @@ _P, COUNTER, TYPE, MAX_BLAST, VIEW, BOMBS, BURNING, GROUND, BOMB_AT, FLAME, HIDD
 CELL, AMMO, BLAST, CAN_KICK, ALIVE = range(_P, _P + len(PLAYER))
 B_CELL, B_LIFE, B_BLAST, B_DIRECTION, B_OWNER = range(_B, _B + len(LAID))
 STRIDE = len(LAID)  # of both
-OFFSET = (0, -WIDE, WIDE, -1, 1, 0)  # by action
+OFFSET = np.array([0, -WIDE, WIDE, -1, 1, 0])  # by action
+
+# The working space of a step: what everybody wants. uint8 (WISHES,)
+A_WISH = 0  # (4,) the cell each agent wants
+KICKED = A_WISH + AGENTS  # (4,) the bomb that this agent kicks, + 1
+B_WISH = KICKED + AGENTS  # (121,) the cell each bomb wants
+KICKER = B_WISH + SIZE * SIZE  # (121,) the agent that kicks this bomb, + 1
+VERDICT = KICKER + SIZE * SIZE  # (121,) what 4.6 decides about this bomb
+AGENTS_AT = VERDICT + SIZE * SIZE  # (169,) NA: how many agents want a cell, or wanted it and gave up
+BOMBS_AT = AGENTS_AT + CELLS  # (169,) NB
+WISHES = BOMBS_AT + CELLS
+
+
+class Variant(NamedTuple):
+    """What tells one kind of game from another."""
+
+    type: int  # FFA or TEAM
+    max_blast: int  # where "more range" stops: the view size where there is fog
+    view: int  # how far an agent sees in rows and columns
+
+
+VARIANTS = {"ffa": Variant(FFA, MOST, SIZE), "team": Variant(TEAM, 4, 4), "team_full_view": Variant(TEAM, MOST, SIZE)}
+
+
+def variant_named(name: str) -> Variant:
+    """Look a variant up, or say which there are."""
+    if name not in VARIANTS:
+        raise ValueError(f"variant: got {name!r}; allowed are {', '.join(map(repr, VARIANTS))}")
+    return VARIANTS[name]

@@ -7,13 +7,13 @@ each. The row is described in `layout`.
 Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.0, restated as facts; the code is ours.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
 from wmlib.envs.pommerman.layout import (
+    A_WISH,
     AGENTS,
+    AGENTS_AT,
     ALIVE,
     AMMO,
     B_BLAST,
@@ -21,10 +21,12 @@ from wmlib.envs.pommerman.layout import (
     B_DIRECTION,
     B_LIFE,
     B_OWNER,
+    B_WISH,
     BLAST,
     BOMB_AT,
     BOMB_LIFE,
     BOMBS,
+    BOMBS_AT,
     BURNING,
     BURNING_CELL,
     CAN_KICK,
@@ -38,6 +40,8 @@ from wmlib.envs.pommerman.layout import (
     GROUND,
     HIDDEN,
     KICK,
+    KICKED,
+    KICKER,
     LAY,
     MAX_BLAST,
     MAX_STEPS,
@@ -48,30 +52,23 @@ from wmlib.envs.pommerman.layout import (
     RIGID,
     RUNNING,
     SIZE,
+    STOP,
     STRIDE,
     TIE,
     TYPE,
     UP,
+    VERDICT,
     WIN,
     WOOD,
 )
 
-compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)  # makes no arrays, so need not count who uses which
+COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
+outer = njit(**COMPILED, cache=True)
+# put into one another they are twice as fast
+inner = njit(**COMPILED, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-class Wishes(NamedTuple):
-    """What everybody wants in a step: working space, int64 unless said otherwise."""
-
-    agent: np.ndarray  # (4,) the cell each agent wants
-    bomb: np.ndarray  # (121,) and each bomb
-    kicker: np.ndarray  # (121,) the agent that kicks this bomb, + 1
-    kicked: np.ndarray  # (4,) the bomb that this agent kicks, + 1
-    verdict: np.ndarray  # (121,) what 4.6 decides about a bomb
-    agents_at: np.ndarray  # uint8 (169,) NA, how many agents want a cell or wanted it and gave up
-    bombs_at: np.ndarray  # uint8 (169,) NB
-
-
-@compiled
+@inner
 def _fade(row, slot):
     """4.1: the oldest flames go out and free what was hidden, which is lost if other flames burn on."""
     kept = 7 - (1 << slot)
@@ -83,14 +80,14 @@ def _fade(row, slot):
     row[BURNING + slot] = 0
 
 
-@compiled
+@inner
 def _decide(row, actions, wishes):
     """4.2 and 4.3: what agents and bombs want; bombs are laid. Return whether any bomb can matter to where anyone goes."""
     contact = False
     for i in range(AGENTS):
         me = STRIDE * i
         cell = np.int64(row[CELL + me])
-        wishes.agent[i] = cell
+        wishes[A_WISH + i] = cell
         if not row[ALIVE + me]:
             continue
         if actions[i] == LAY:
@@ -100,82 +97,83 @@ def _decide(row, actions, wishes):
         else:
             target = cell + OFFSET[actions[i]]
             if row[GROUND + target] != RIGID and row[GROUND + target] != WOOD:
-                wishes.agent[i] = target
+                wishes[A_WISH + i] = target
     for i in range(AGENTS):  # when all are laid
-        contact |= row[BOMB_AT + wishes.agent[i]] > 0 and wishes.agent[i] != row[CELL + STRIDE * i]
+        contact |= row[BOMB_AT + wishes[A_WISH + i]] > 0 and wishes[A_WISH + i] != row[CELL + STRIDE * i]
     for b in range(row[BOMBS]):
-        cell, direction = np.int64(row[B_CELL + STRIDE * b]), row[B_DIRECTION + STRIDE * b]
+        cell, direction = row[B_CELL + STRIDE * b], row[B_DIRECTION + STRIDE * b]
         target = cell + OFFSET[direction]
-        wishes.bomb[b] = target if row[GROUND + target] == FREE else cell
+        wishes[B_WISH + b] = target if row[GROUND + target] == FREE else cell
         contact |= direction > 0
     return contact
 
 
-@compiled
+@inner
 def _lay(row, cell, blast, owner):
     b = np.int64(row[BOMBS])
     row[BOMBS] = b + 1
     row[BOMB_AT + cell] = b + 1
     b *= STRIDE
-    row[B_CELL + b], row[B_LIFE + b], row[B_BLAST + b], row[B_DIRECTION + b], row[B_OWNER + b] = cell, BOMB_LIFE, blast, 0, owner
+    row[B_CELL + b], row[B_LIFE + b], row[B_BLAST + b] = cell, BOMB_LIFE, blast
+    row[B_DIRECTION + b], row[B_OWNER + b] = STOP, owner
 
 
-@compiled
+@inner
 def _cross(row, wishes, contact):
     """4.4: who would pass through each other stays; of an agent and a bomb only the bomb."""
     if contact:
         for b in range(row[BOMBS]):
-            cell = np.int64(row[B_CELL + STRIDE * b])
+            cell = row[B_CELL + STRIDE * b]
             for i in range(AGENTS):
-                met = row[ALIVE + STRIDE * i] and wishes.agent[i] == cell and wishes.bomb[b] == row[CELL + STRIDE * i]
-                if met and wishes.bomb[b] != cell:
-                    wishes.bomb[b] = cell
-            other = np.int64(row[BOMB_AT + wishes.bomb[b]]) - 1
-            if other >= 0 and other != b and wishes.bomb[other] == cell:
-                wishes.bomb[b] = cell
-                wishes.bomb[other] = row[B_CELL + STRIDE * other]
+                if row[ALIVE + STRIDE * i] and wishes[A_WISH + i] == cell and wishes[B_WISH + b] == row[CELL + STRIDE * i]:
+                    wishes[B_WISH + b] = cell
+            other = np.int64(row[BOMB_AT + wishes[B_WISH + b]]) - 1
+            if other >= 0 and other != b and wishes[B_WISH + other] == cell:
+                wishes[B_WISH + b] = cell
+                wishes[B_WISH + other] = row[B_CELL + STRIDE * other]
     for i in range(AGENTS):
         for j in range(i):
-            here, there = np.int64(row[CELL + STRIDE * i]), np.int64(row[CELL + STRIDE * j])
-            if row[ALIVE + STRIDE * i] and row[ALIVE + STRIDE * j] and wishes.agent[i] == there and wishes.agent[j] == here:
-                wishes.agent[i], wishes.agent[j] = here, there
+            here, there = row[CELL + STRIDE * i], row[CELL + STRIDE * j]
+            both = row[ALIVE + STRIDE * i] and row[ALIVE + STRIDE * j]
+            if both and wishes[A_WISH + i] == there and wishes[A_WISH + j] == here:
+                wishes[A_WISH + i], wishes[A_WISH + j] = here, there
 
 
-@compiled
+@inner
 def _resolve(row, wishes, contact):
     """4.5: all rivals for a cell fail, and the cell stays counted as fought over."""
     for cell in range(CELLS):
-        wishes.agents_at[cell] = 0
+        wishes[AGENTS_AT + cell] = 0
     for i in range(AGENTS):
-        wishes.agents_at[wishes.agent[i]] += row[ALIVE + STRIDE * i]
+        wishes[AGENTS_AT + wishes[A_WISH + i]] += row[ALIVE + STRIDE * i]
     if contact:
         for cell in range(CELLS):
-            wishes.bombs_at[cell] = 0
+            wishes[BOMBS_AT + cell] = 0
         for b in range(row[BOMBS]):
-            wishes.bombs_at[wishes.bomb[b]] += 1
+            wishes[BOMBS_AT + wishes[B_WISH + b]] += 1
     changed = True
     while changed:
         changed = False
         for i in range(AGENTS):
-            cell, target = np.int64(row[CELL + STRIDE * i]), wishes.agent[i]
+            cell, target = row[CELL + STRIDE * i], wishes[A_WISH + i]
             # bombs count only in contact: else no agent wants a cell with a bomb, and bombs stay where they are
-            if target != cell and (wishes.agents_at[target] > 1 or (contact and wishes.bombs_at[target] > 1)):
-                wishes.agent[i] = cell
-                wishes.agents_at[cell] += 1
+            if target != cell and (wishes[AGENTS_AT + target] > 1 or (contact and wishes[BOMBS_AT + target] > 1)):
+                wishes[A_WISH + i] = cell
+                wishes[AGENTS_AT + cell] += 1
                 changed = True
         if contact:
             for b in range(row[BOMBS]):
-                cell, target = np.int64(row[B_CELL + STRIDE * b]), wishes.bomb[b]
-                if target != cell and (wishes.bombs_at[target] > 1 or wishes.agents_at[target] > 1):
-                    wishes.bomb[b] = cell
-                    wishes.bombs_at[cell] += 1
+                cell, target = row[B_CELL + STRIDE * b], wishes[B_WISH + b]
+                if target != cell and (wishes[BOMBS_AT + target] > 1 or wishes[AGENTS_AT + target] > 1):
+                    wishes[B_WISH + b] = cell
+                    wishes[BOMBS_AT + cell] += 1
                     changed = True
 
 
 _NOTHING, _STOPS, _BLOCKS, _KICKED = range(4)
 
 
-@compiled
+@inner
 def _kick(row, actions, wishes):
     """4.6: an agent and a bomb that want one cell: agent on a bomb, bomb against agent, kick or failure.
 
@@ -183,93 +181,93 @@ def _kick(row, actions, wishes):
     """
     changed = False
     for i in range(AGENTS):
-        wishes.kicked[i] = 0
+        wishes[KICKED + i] = 0
     for b in range(row[BOMBS]):
-        wishes.kicker[b], wishes.verdict[b] = 0, _NOTHING
-        target = wishes.bomb[b]
+        wishes[KICKER + b], wishes[VERDICT + b] = 0, _NOTHING
+        target = wishes[B_WISH + b]
         for i in range(AGENTS):
-            if not row[ALIVE + STRIDE * i] or wishes.agent[i] != target:
+            if not row[ALIVE + STRIDE * i] or wishes[A_WISH + i] != target:
                 continue
             if target == row[CELL + STRIDE * i]:
-                wishes.verdict[b] = _STOPS if target != row[B_CELL + STRIDE * b] else _NOTHING
+                wishes[VERDICT + b] = _STOPS if target != row[B_CELL + STRIDE * b] else _NOTHING
             else:
                 beyond = target + OFFSET[actions[i]]
-                free = row[GROUND + beyond] == FREE and wishes.agents_at[beyond] == 0 and wishes.bombs_at[beyond] == 0
-                wishes.verdict[b] = _KICKED if row[CAN_KICK + STRIDE * i] and free else _BLOCKS
-                wishes.kicker[b] = i + 1
-        changed |= wishes.verdict[b] != _NOTHING
+                free = row[GROUND + beyond] == FREE and wishes[AGENTS_AT + beyond] == 0 and wishes[BOMBS_AT + beyond] == 0
+                wishes[VERDICT + b] = _KICKED if row[CAN_KICK + STRIDE * i] and free else _BLOCKS
+                wishes[KICKER + b] = i + 1
+        changed |= wishes[VERDICT + b] != _NOTHING
     for b in range(row[BOMBS]):
-        if wishes.verdict[b] == _KICKED:
-            wishes.bombs_at[wishes.bomb[b]] = 0
+        if wishes[VERDICT + b] == _KICKED:
+            wishes[BOMBS_AT + wishes[B_WISH + b]] = 0
     for b in range(row[BOMBS]):
-        verdict, i = wishes.verdict[b], wishes.kicker[b] - 1
+        verdict, i = wishes[VERDICT + b], wishes[KICKER + b] - 1
         if verdict == _KICKED:
-            wishes.kicked[i] = b + 1
+            wishes[KICKED + i] = b + 1
             row[B_DIRECTION + STRIDE * b] = actions[i]
-            wishes.bomb[b] += OFFSET[actions[i]]
+            wishes[B_WISH + b] += OFFSET[actions[i]]
         elif verdict != _NOTHING:
-            wishes.bomb[b] = row[B_CELL + STRIDE * b]
+            wishes[B_WISH + b] = row[B_CELL + STRIDE * b]
         if verdict != _NOTHING:
-            wishes.bombs_at[wishes.bomb[b]] += 1
+            wishes[BOMBS_AT + wishes[B_WISH + b]] += 1
         if verdict == _BLOCKS:
-            wishes.agent[i] = row[CELL + STRIDE * i]
-            wishes.agents_at[wishes.agent[i]] += 1
-            wishes.kicker[b] = 0
+            wishes[A_WISH + i] = row[CELL + STRIDE * i]
+            wishes[AGENTS_AT + wishes[A_WISH + i]] += 1
+            wishes[KICKER + b] = 0
     return changed
 
 
-@compiled
+@inner
 def _resolve_again(row, wishes):
     """4.7: what the kicks have blocked; a kick whose agent or bomb fails is undone."""
     changed = True
     while changed:
         changed = False
         for i in range(AGENTS):
-            target, b = wishes.agent[i], wishes.kicked[i] - 1
-            if target != row[CELL + STRIDE * i] and (wishes.agents_at[target] > 1 or wishes.bombs_at[target] > 0):
+            target, b = wishes[A_WISH + i], wishes[KICKED + i] - 1
+            if target != row[CELL + STRIDE * i] and (wishes[AGENTS_AT + target] > 1 or wishes[BOMBS_AT + target] > 0):
                 _stay(row, wishes, i, -1)
                 if b >= 0:
                     _stay(row, wishes, -1, b)
-                    wishes.kicked[i] = wishes.kicker[b] = 0
+                    wishes[KICKED + i] = wishes[KICKER + b] = 0
                 changed = True
         for b in range(row[BOMBS]):
-            target, i = wishes.bomb[b], wishes.kicker[b] - 1
+            target, i = wishes[B_WISH + b], wishes[KICKER + b] - 1
             moves = target != row[B_CELL + STRIDE * b] or i >= 0
-            if moves and (wishes.bombs_at[target] > 1 or wishes.agents_at[target] > 0):
+            if moves and (wishes[BOMBS_AT + target] > 1 or wishes[AGENTS_AT + target] > 0):
                 _stay(row, wishes, -1, b)
                 if i >= 0:
                     _stay(row, wishes, i, -1)
-                    wishes.kicked[i] = wishes.kicker[b] = 0
+                    wishes[KICKED + i] = wishes[KICKER + b] = 0
                 changed = True
 
 
-@compiled
+@inner
 def _stay(row, wishes, agent, bomb):
     if agent >= 0:
-        wishes.agent[agent] = row[CELL + STRIDE * agent]
-        wishes.agents_at[wishes.agent[agent]] += 1
+        wishes[A_WISH + agent] = row[CELL + STRIDE * agent]
+        wishes[AGENTS_AT + wishes[A_WISH + agent]] += 1
     if bomb >= 0:
-        wishes.bomb[bomb] = row[B_CELL + STRIDE * bomb]
-        wishes.bombs_at[wishes.bomb[bomb]] += 1
+        wishes[B_WISH + bomb] = row[B_CELL + STRIDE * bomb]
+        wishes[BOMBS_AT + wishes[B_WISH + bomb]] += 1
 
 
-@compiled
+@inner
 def _roll(row, wishes):
     """4.8, bombs."""
     for b in range(row[BOMBS]):  # all leave before any arrives
         row[BOMB_AT + row[B_CELL + STRIDE * b]] = 0
     for b in range(row[BOMBS]):
-        if wishes.bomb[b] == row[B_CELL + STRIDE * b] and wishes.kicker[b] == 0:
+        if wishes[B_WISH + b] == row[B_CELL + STRIDE * b] and wishes[KICKER + b] == 0:
             row[B_DIRECTION + STRIDE * b] = 0
-        row[B_CELL + STRIDE * b] = wishes.bomb[b]
-        row[BOMB_AT + wishes.bomb[b]] = b + 1
+        row[B_CELL + STRIDE * b] = wishes[B_WISH + b]
+        row[BOMB_AT + wishes[B_WISH + b]] = b + 1
 
 
-@compiled
+@inner
 def _walk(row, wishes):
     """4.8, agents: they take the item of the cell they enter."""
     for i in range(AGENTS):
-        me, cell = STRIDE * i, wishes.agent[i]
+        me, cell = STRIDE * i, wishes[A_WISH + i]
         item = row[GROUND + cell]
         if not row[ALIVE + me] or cell == row[CELL + me]:
             continue
@@ -283,42 +281,42 @@ def _walk(row, wishes):
         row[GROUND + cell] = FREE
 
 
-@compiled
+@inner
 def _explode(row, slot, wishes):
     """4.9: bombs that are due or in flames explode, and those they reach; the cells reached get bit `slot` of the flames.
 
     Walls are not touched until all is over. Exploded bombs are then taken off the list.
     """
-    waiting, due = 0, wishes.bomb  # a list of bombs to explode; nobody needs the wishes any more
+    waiting = 0  # length of a list of bombs to explode, kept where bombs have no wishes any more
     for b in range(row[BOMBS]):
         row[B_LIFE + STRIDE * b] -= 1
         if row[B_LIFE + STRIDE * b] == 0 or row[FLAME + row[B_CELL + STRIDE * b]]:
-            due[waiting] = b
+            wishes[B_WISH + waiting] = b
             waiting += 1
             row[B_LIFE + STRIDE * b] = 0
     if waiting == 0:
         return
     done = 0
     while done < waiting:
-        b = STRIDE * due[done]
+        b = STRIDE * wishes[B_WISH + done]
         done += 1
         owner = STRIDE * np.int64(row[B_OWNER + b])
         row[AMMO + owner] = min(row[AMMO + owner] + 1, MOST)
-        waiting = _burn(row, np.int64(row[B_CELL + b]), slot, due, waiting)
+        waiting = _burn(row, np.int64(row[B_CELL + b]), slot, wishes, waiting)
         for direction in range(UP, RIGHT + 1):
             cell = np.int64(row[B_CELL + b])
             for _ in range(1, row[B_BLAST + b]):
                 cell += OFFSET[direction]
                 if row[GROUND + cell] == RIGID:
                     break
-                waiting = _burn(row, cell, slot, due, waiting)
+                waiting = _burn(row, cell, slot, wishes, waiting)
                 if row[GROUND + cell] == WOOD:
                     break
     _remove_exploded(row)
 
 
-@compiled
-def _burn(row, cell, slot, due, waiting):
+@inner
+def _burn(row, cell, slot, wishes, waiting):
     """Cover one cell by a blast; a bomb there becomes due. Return how many bombs are, exploded ones included."""
     if not row[FLAME + cell] >> slot & 1:
         row[FLAME + cell] |= 1 << slot
@@ -327,12 +325,12 @@ def _burn(row, cell, slot, due, waiting):
         b = np.int64(row[BOMB_AT + cell]) - 1
         if b >= 0 and row[B_LIFE + STRIDE * b]:
             row[B_LIFE + STRIDE * b] = 0
-            due[waiting] = b
+            wishes[B_WISH + waiting] = b
             waiting += 1
     return waiting
 
 
-@compiled
+@inner
 def _remove_exploded(row):
     left = 0
     for b in range(row[BOMBS]):
@@ -346,7 +344,7 @@ def _remove_exploded(row):
     row[BOMBS] = left
 
 
-@compiled
+@inner
 def _die(row, slot):
     """4.10: new flames leave nothing on the ground, and no agent in any flame alive."""
     for i in range(row[BURNING + slot]):
@@ -356,7 +354,7 @@ def _die(row, slot):
             row[ALIVE + STRIDE * i] = 0
 
 
-@compiled
+@inner
 def judge(row, rewards):
     """5: fill in the rewards, int8 (4,), and return the result: WIN, TIE or RUNNING."""
     living = 0
@@ -375,7 +373,7 @@ def judge(row, rewards):
     return WIN if won else TIE if over or living == 0 else RUNNING
 
 
-@compiled
+@inner
 def step(row, actions, rewards, wishes):
     """Play one step in place.
 
@@ -383,7 +381,7 @@ def step(row, actions, rewards, wishes):
         row: uint8 (ROW,), a running game.
         actions: integers 0 … 5, (4,).
         rewards: int8 (4,), filled in.
-        wishes: working space.
+        wishes: working space, uint8 (WISHES,).
 
     Returns:
         WIN, TIE or RUNNING.
@@ -405,7 +403,7 @@ def step(row, actions, rewards, wishes):
     return judge(row, rewards)
 
 
-@compiled
+@outer
 def play(rows, actions, starts, turn, rewards, results, wishes):
     """Play one step of many games; a game that was over is replaced by the next start position instead.
 
@@ -416,8 +414,15 @@ def play(rows, actions, starts, turn, rewards, results, wishes):
         turn: int64 (1,), how many starts have been used; counted up.
         rewards: int8 (B, 4), filled in; 0 where a game starts.
         results: uint8 (B,), as of the last call, filled in anew.
-        wishes: working space.
+        wishes: working space, uint8 (WISHES,).
+
+    Returns:
+        The number of the first game with an action that there is not, and then nothing was played; -1 if there is none.
     """
+    for g in range(rows.shape[0]):
+        for i in range(AGENTS):
+            if not 0 <= actions[g, i] <= LAY:
+                return g
     for g in range(rows.shape[0]):
         if results[g] == RUNNING:
             results[g] = step(rows[g], actions[g], rewards[g], wishes)
@@ -429,11 +434,4 @@ def play(rows, actions, starts, turn, rewards, results, wishes):
                 rewards[g, i] = 0
             for i in range(rows.shape[1]):  # a loop: faster than assigning a slice
                 rows[g, i] = starts[fresh, i]
-
-
-def working_space() -> Wishes:
-    """Make the working space of a step; one will do for any number of games."""
-    bombs = [np.zeros(SIZE * SIZE, np.int64) for _ in range(3)]
-    agents = [np.zeros(AGENTS, np.int64) for _ in range(2)]
-    counts = [np.zeros(CELLS, np.uint8) for _ in range(2)]
-    return Wishes(agents[0], bombs[0], bombs[1], agents[1], bombs[2], *counts)
+    return -1

@@ -72,21 +72,24 @@ from wmlib.envs.pommerman.layout import (
     TYPE,
     VIEW,
     WIDE,
+    Variant,
 )
 
 BOARD = SIZE * SIZE
 FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
 
-compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
+outer = njit(**COMPILED, cache=True)
+inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-@compiled
+@inner
 def _place(cell):
     """Return the place on a plane of 121 of a cell of 13 x 13."""
     return (cell // WIDE - 1) * SIZE + cell % WIDE - 1
 
 
-@compiled
+@inner
 def _draw(row, board):
     """Draw ground, bombs, flames and living agents, later over earlier."""
     for y in range(SIZE):
@@ -102,7 +105,7 @@ def _draw(row, board):
             board[_place(row[CELL + STRIDE * i])] = AGENT + i
 
 
-@compiled
+@inner
 def _full_state(row, out):
     for i in range(BOARD, FULL_STATE):
         out[i] = 0
@@ -130,7 +133,7 @@ def _full_state(row, out):
         )  # fmt: skip
 
 
-@compiled
+@inner
 def _load(state, row):
     """Fill a row, zero but for type, view, largest blast and step counter, from a full state."""
     for cell in range(CELLS):
@@ -162,7 +165,7 @@ def _load(state, row):
         )  # fmt: skip
 
 
-@compiled
+@inner
 def _features(row, out):
     """Fill in view A of all four, (4, 372)."""
     for i in range(BOARD, 3 * BOARD):
@@ -191,7 +194,7 @@ def _features(row, out):
             out[i, at + 6], out[i, at + 7], out[i, at + 8] = AGENT + (i + 1) % 2, AGENT + (i + 1) % 2 + 2, DUMMY
 
 
-@compiled
+@inner
 def _fog(out, y, x, view):
     for r in range(SIZE):
         for c in range(SIZE):
@@ -200,41 +203,162 @@ def _fog(out, y, x, view):
                 out[BOARD + SIZE * r + c] = out[2 * BOARD + SIZE * r + c] = 0
 
 
-@compiled
+@outer
 def _all_full_states(rows, out):
     for g in range(rows.shape[0]):
         _full_state(rows[g], out[g])
 
 
-@compiled
+@outer
 def _load_all(states, rows):
     for g in range(rows.shape[0]):
         _load(states[g], rows[g])
 
 
-@compiled
+@outer
 def _all_features(rows, out):
     for g in range(rows.shape[0]):
         _features(rows[g], out[g])
 
 
 def full_states(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    if out is None:
-        out = np.empty((len(rows), FULL_STATE), np.uint8)
+    """Write games as view B.
+
+    Args:
+        rows: uint8 (B, ROW), C-contiguous.
+        out: any integer or float dtype (B, 871), filled in if given.
+
+    Returns:
+        `out`, or a new array uint8 (B, 871).
+
+    Raises:
+        ValueError: rows or out have another shape.
+
+    Example:
+        >>> from wmlib.envs.pommerman.boards import start_rows
+        >>> rows = start_rows(5, np.random.default_rng(1))
+        >>> bool((from_full_states(full_states(rows), 0, VARIANTS["ffa"]) == rows).all())
+        True
+    """
+    out = _checked(rows, out, (FULL_STATE,))
     _all_full_states(rows, out)
     return out
 
 
-def from_full_states(states, step_count, type, max_blast, view) -> np.ndarray:
+def features(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Write games as view A, for all four agents, dead ones included (from their last position).
+
+    Args:
+        rows: uint8 (B, ROW), C-contiguous.
+        out: any integer or float dtype (B, 4, 372), filled in if given; one dtype takes a few seconds to compile, once.
+
+    Returns:
+        `out`, or a new array uint8 (B, 4, 372).
+
+    Raises:
+        ValueError: rows or out have another shape.
+    """
+    out = _checked(rows, out, (AGENTS, FEATURES))
+    _all_features(rows, out)
+    return out
+
+
+def _checked(rows: np.ndarray, out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    if rows.ndim != 2 or rows.shape[1] != ROW or rows.dtype != np.uint8:
+        raise ValueError(f"rows: got {rows.dtype} {rows.shape}; allowed is uint8 (B, {ROW}), as start_rows() makes them")
+    shape = (len(rows), *shape)
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if out.shape != shape:
+        raise ValueError(f"out: got shape {out.shape}; allowed is {shape}, or leave it out")
+    return out
+
+
+LARGEST = np.r_[np.repeat([13, 10, 10, 4, 4, 7, 8], BOARD), np.tile([10, 10, 10, 10, 1, 1], AGENTS)]
+
+
+def from_full_states(states: np.ndarray, step_count: int | np.ndarray, variant: Variant) -> np.ndarray:
+    """Make games of view B.
+
+    Args:
+        states: integers (B, 871).
+        step_count: 0 … 799, or integers (B,).
+        variant: the kind of game, one of `VARIANTS`; its three numbers may be arrays (B,).
+
+    Returns:
+        uint8 (B, ROW).
+
+    Raises:
+        ValueError: another shape; a component out of its range; a bomb without an owner.
+    """
+    states = np.ascontiguousarray(states, np.int64)
+    if states.ndim != 2 or states.shape[1] != FULL_STATE:
+        raise ValueError(f"states: got shape {states.shape}; allowed is (B, {FULL_STATE}), as full_states() makes them")
+    wrong = np.argwhere((states < 0) | (states > LARGEST))
+    if len(wrong):
+        g, i = wrong[0]
+        raise ValueError(f"states[{g}, {i}]: got {states[g, i]}; allowed is 0 to {LARGEST[i]}: see the table of view B")
+    wrong = np.argwhere((states[:, BOARD : 2 * BOARD] > 0) & (states[:, 4 * BOARD : 5 * BOARD] == 0))
+    if len(wrong):
+        g, i = wrong[0]
+        raise ValueError(f"states[{g}, {4 * BOARD + i}]: got 0; a cell with a bomb needs an owner, 1 to 4 (agent + 1)")
     rows = np.zeros((len(states), ROW), np.uint8)
     games = rows.view(GAME)[:, 0]
-    games["step_count"], games["type"], games["max_blast"], games["view"] = step_count, type, max_blast, view
-    _load_all(np.ascontiguousarray(states, np.int64), rows)
+    games["step_count"], games["type"], games["max_blast"], games["view"] = step_count, *variant
+    _load_all(states, rows)
     return rows
 
 
-def features(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    if out is None:
-        out = np.empty((len(rows), AGENTS, FEATURES), np.uint8)
-    _all_features(rows, out)
-    return out
+def observations(row: np.ndarray) -> list[dict[str, object]]:
+    """Show a game to each of its four agents, as the reference does.
+
+    Args:
+        row: uint8 (ROW,), one game.
+
+    Returns:
+        Four dictionaries, each its own copy: `alive` (codes 10 … 13, ascending), `board` uint8 (11, 11); float64 (11, 11)
+        `bomb_blast_strength`, `bomb_life`, `bomb_moving_direction` (0 at rest, 1 … 4), `flame_life` (3, 2, 1, of the flame
+        that burns longest; 0 none); `game_type`, `game_env`, `position` (row, column), `blast_strength`, `can_kick`, `ammo`,
+        `teammate`, `enemies` (codes, 9 nobody) and `step_count`. Outside the view the board is fog (5), the planes are 0.
+
+    Source: keys, types and content are the reference's (our fact sheet, section 6).
+    Differs: `teammate` and `enemies` are integers; in the reference objects of its enumeration with these values.
+
+    Example:
+        >>> from wmlib.envs.pommerman.boards import start_rows
+        >>> first, *_ = observations(start_rows(1, np.random.default_rng(1))[0])
+        >>> first["position"], first["ammo"], first["enemies"], first["board"][1, 1]
+        ((1, 1), 1, [11, 12, 13], np.uint8(10))
+    """
+    game, vectors = row.view(GAME)[0], features(row[None])[0].astype(int)
+    state = full_states(row[None])[0, : 6 * BOARD].reshape(6, SIZE, SIZE)
+    flame_life = np.array([0, 1, 2, 2, 3, 3, 3, 3])[state[5]]  # by the highest bit of the mask
+    alive = [AGENT + i for i in range(AGENTS) if game["agents"]["alive"][i]]
+    made = []
+    for vector in vectors:
+        board, blast, life = vector[: 3 * BOARD].reshape(3, SIZE, SIZE)
+        y, x, ammo, strength, kick, teammate, *enemies = vector[3 * BOARD :].tolist()
+        seen = board != FOG
+        planes = {
+            "bomb_blast_strength": blast,
+            "bomb_life": life,
+            "bomb_moving_direction": state[3] * seen,
+            "flame_life": flame_life * seen,
+        }
+        made.append(
+            {
+                "alive": list(alive),
+                "board": board.astype(np.uint8),
+                **{name: plane.astype(np.float64) for name, plane in planes.items()},
+                "game_type": int(game["type"]),
+                "game_env": "pommerman.envs.v0:Pomme",
+                "position": (y, x),
+                "blast_strength": strength,
+                "can_kick": bool(kick),
+                "ammo": ammo,
+                "teammate": teammate,
+                "enemies": enemies,
+                "step_count": int(game["step_count"]),
+            }
+        )
+    return made
