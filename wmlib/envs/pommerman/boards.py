@@ -105,7 +105,7 @@ def start_rows(count: int, rng: np.random.Generator, variant: str = "ffa") -> np
         ValueError: count below 1, no such variant.
     """
     kind = variant_named(variant)
-    states = np.zeros((count, FULL_STATE), np.int64)
+    states = np.zeros((count, FULL_STATE), np.uint8)
     boards, hidden = start_boards(count, rng)
     states[:, :BOARD], states[:, 6 * BOARD : 7 * BOARD] = boards.reshape(count, -1), hidden.reshape(count, -1)
     # row, column, ammo, blast strength, can kick, alive

@@ -56,7 +56,7 @@ class Style(NamedTuple):
     careless: float  # to do anything at all, whatever comes of it
 
 
-STYLES = {"simple": Style(0.2, 0.02, 0.015), "chaos": Style(0.6, 0.3, 0.06)}
+STYLES = {"simple": Style(0.09, 0.02, 0.08), "chaos": Style(0.42, 0.3, 0.18)}
 
 # Rows of the working space, each (169,)
 WHEN, AFTER, FIRST, QUEUE, TIME, OTHER, WORK = range(7)
@@ -102,8 +102,8 @@ def _choose(row, i, lay, kick, careless, chance, work):
         reached = _spread(row, i, turn, WHEN, work)
 
     goal = _goal(row, i, reached, work)
-    if goal < 0:  # nothing to go for: anywhere, or nowhere
-        goal = work[QUEUE, int(chance[1] * min(reached, 5))]
+    if goal < 0 or goal == here:  # nothing to go for, or already there with nothing to lay: stroll
+        goal = work[QUEUE, int(chance[2] * min(reached, 9))]
     step = work[FIRST, goal]
     return step if work[WHEN, here + OFFSET[step]] == NEVER else STOP
 

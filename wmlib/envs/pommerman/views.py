@@ -291,7 +291,7 @@ def from_full_states(states: np.ndarray, step_count: int | np.ndarray, variant: 
     Raises:
         ValueError: another shape; a component out of its range; a bomb without an owner.
     """
-    states = np.ascontiguousarray(states, np.int64)
+    states = np.asarray(states)
     if states.ndim != 2 or states.shape[1] != FULL_STATE:
         raise ValueError(f"states: got shape {states.shape}; allowed is (B, {FULL_STATE}), as full_states() makes them")
     wrong = np.argwhere((states < 0) | (states > LARGEST))
@@ -305,7 +305,7 @@ def from_full_states(states: np.ndarray, step_count: int | np.ndarray, variant: 
     rows = np.zeros((len(states), ROW), np.uint8)
     games = rows.view(GAME)[:, 0]
     games["step_count"], games["type"], games["max_blast"], games["view"] = step_count, *variant
-    _load_all(states, rows)
+    _load_all(np.ascontiguousarray(states, np.uint8), rows)
     return rows
 
 
