@@ -62,6 +62,7 @@ from wmlib.envs.pommerman.layout import (
     WOOD,
 )
 
+LAYOUT = "96c222ab37fb"  # digest of layout.py, whose numbers are compiled in
 COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
 outer = njit(**COMPILED, cache=True)
 # put into one another they are twice as fast

@@ -78,6 +78,7 @@ from wmlib.envs.pommerman.layout import (
 BOARD = SIZE * SIZE
 FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
 
+LAYOUT = "96c222ab37fb"  # digest of layout.py, whose numbers are compiled in
 COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
 outer = njit(**COMPILED, cache=True)
 inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)
