@@ -18,6 +18,8 @@ from wmlib.envs.pommerman.layout import AGENTS, GAME, LAY, ROW, RUNNING, WISHES
 from wmlib.envs.pommerman.rules import play
 from wmlib.envs.pommerman.views import features, full_states
 
+UINT8 = np.dtype(np.uint8)  # there is only one such object, and asking for it is quick
+
 
 class Games:
     """Play B games side by side; a finished one is shown as it ended, and the next call puts a new one in its place.
@@ -50,7 +52,7 @@ class Games:
         self.rows = self.starts[np.arange(count) % len(self.starts)]
         self.rewards = np.zeros((count, AGENTS), np.int8)
         self.results = np.full(count, RUNNING, np.uint8)
-        self._turn, self._wishes = np.array([count]), np.zeros(WISHES, np.uint8)
+        self._shape, self._turn, self._wishes = (count, AGENTS), np.array([count]), np.zeros(WISHES, np.uint8)
 
     @property
     def fields(self) -> np.ndarray:
@@ -72,9 +74,9 @@ class Games:
         Raises:
             ValueError: another shape or dtype, or an action out of range; then nothing has been played.
         """
-        if actions.shape != self.rewards.shape:
-            raise ValueError(f"actions: got shape {actions.shape}; allowed is {self.rewards.shape}, one for every agent")
-        if actions.dtype != np.uint8:
+        if actions.shape != self._shape:
+            raise ValueError(f"actions: got shape {actions.shape}; allowed is {self._shape}, one for every agent")
+        if actions.dtype is not UINT8:
             if actions.dtype.kind not in "iu":
                 raise ValueError(f"actions: got dtype {actions.dtype}; allowed are integers, for example uint8")
             actions = actions.clip(0, LAY + 1).astype(np.uint8) + np.uint8(LAY + 1) * (actions < 0)
