@@ -226,8 +226,10 @@ def test_bad_arguments_of_a_batch_are_named():
     rng = np.random.default_rng(1)
     with pytest.raises(ValueError, match="count: got 0"):
         Games(0, rng)
-    with pytest.raises(ValueError, match="count: got 0"):
+    with pytest.raises(ValueError, match="starts: got 0; allowed is 1 and above"):
         Games(3, rng, starts=0)
+    with pytest.raises(ValueError, match="rng: got None"):
+        Games(3, None)
     with pytest.raises(ValueError, match=r"starts: got uint8 \(3, 7\)"):
         Games(3, rng, starts=np.zeros((3, 7), np.uint8))
     with pytest.raises(ValueError, match="variant: got 'x'"):

@@ -30,24 +30,32 @@ class Games:
 
     Args:
         count: B, 1 and above.
-        rng: draws the start positions, now; nothing is drawn later.
+        rng: draws the start positions, now; nothing is drawn later. None if `starts` are positions.
         variant: "ffa", "team" (fog, blasts up to 4) or "team_full_view".
         starts: how many start positions are drawn, 1 and above; the games take them in turn, over and over. Or the
-            positions: uint8 (S, ROW) from `start_rows` or `from_full_states`.
+            positions: uint8 (S, ROW) from `start_rows` or `from_full_states`, which then say the variant too.
 
     Attributes: rows uint8 (B, ROW), the games; rewards int8 (B, 4), -1, 0 or 1; results uint8 (B,), 0 won, 2 tie, 3 running.
 
     Raises:
-        ValueError: count or starts out of range, no such variant.
+        ValueError: count or starts out of range, no such variant, no generator.
 
     Source: ours.
     """
 
-    def __init__(self, count: int, rng: np.random.Generator, variant: str = "ffa", starts: int | np.ndarray = 1000) -> None:
+    def __init__(
+        self, count: int, rng: np.random.Generator | None, variant: str = "ffa", starts: int | np.ndarray = 1000
+    ) -> None:
         if count < 1:
             raise ValueError(f"count: got {count!r}; allowed is 1 and above, for example count=1024")
-        self.starts = starts if isinstance(starts, np.ndarray) else start_rows(max(starts, 0), rng, variant)
-        if self.starts.ndim != 2 or self.starts.shape[1] != ROW or self.starts.dtype != np.uint8:
+        if not isinstance(starts, np.ndarray):
+            if starts < 1:
+                raise ValueError(f"starts: got {starts!r}; allowed is 1 and above, or an array of start_rows()")
+            if rng is None:
+                raise ValueError("rng: got None; start positions are drawn, pass for example np.random.default_rng(seed)")
+            starts = start_rows(starts, rng, variant)
+        self.starts = np.ascontiguousarray(starts)
+        if starts.ndim != 2 or starts.shape[1] != ROW or starts.dtype != np.uint8 or not len(starts):
             raise ValueError(f"starts: got {starts.dtype} {starts.shape}; allowed is uint8 (S, {ROW}), as start_rows() makes")
         self.rows = self.starts[np.arange(count) % len(self.starts)]
         self.rewards = np.zeros((count, AGENTS), np.int8)

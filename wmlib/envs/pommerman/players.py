@@ -1,8 +1,8 @@
 """A scripted player: it runs from blasts, collects, digs, hunts and kicks, well or carelessly as its `Style` says.
 
 Reading guide. `_choose` is the player: its paragraphs are what it tries, in order. It looks at no more than an agent sees.
-Below it are its two means: `_threats`, when a blast will reach each cell (bombs set each other off), and `_spread`, which
-cells it can walk to before that, nearest first. `act` plays all four agents of many games.
+Below it are its means: `_threats`, when a blast will reach each cell (bombs set each other off), and `_spread`, which
+cells it can walk to before that, nearest first; the others pick from these. `act` plays all four agents of many games.
 
 Source: ours; made to fill games with bombs, pickups, kicks and deaths about as often as the recorded players do.
 """
@@ -78,20 +78,12 @@ def _choose(row, i, lay, kick, careless, chance, work):
     _threats(row, here, work)
     reached = _spread(row, i, turn, WHEN, work)
 
-    kicks = STOP
     if row[CAN_KICK + me] and chance[2] < kick:
-        kicks = _bomb_to_kick(row, here, turn, work)
-    if work[WHEN, here] != NEVER:  # a blast is coming: away, to the nearest safe cell or the one it reaches last
-        best = 0
-        for k in range(1, reached):
-            cell = work[QUEUE, k]
-            if work[WHEN, cell] == NEVER:
-                return kicks if kicks != STOP else work[FIRST, cell]
-            if work[WHEN, cell] > work[WHEN, work[QUEUE, best]]:
-                best = k
-        return kicks if kicks != STOP else work[FIRST, work[QUEUE, best]]
-    if kicks != STOP:
-        return kicks
+        action = _bomb_to_kick(row, here, turn, work)
+        if action != STOP:
+            return action
+    if work[WHEN, here] != NEVER:
+        return work[FIRST, _refuge(reached, work)]
 
     if row[AMMO + me] and not row[BOMB_AT + here] and chance[1] < lay and _useful(row, i):
         for cell in range(CELLS):
@@ -192,6 +184,17 @@ def _spread(row, i, turn, plane, work):
         first, end = end, last
         steps += 1
     return last
+
+
+@inner
+def _refuge(reached, work):
+    """Return the nearest cell that no blast will reach; if there is none, the one that a blast reaches last."""
+    best = work[QUEUE, 0]
+    for k in range(reached):
+        cell = work[QUEUE, k]
+        if work[WHEN, cell] > work[WHEN, best]:  # NEVER is last
+            best = cell
+    return best
 
 
 @inner

@@ -206,13 +206,11 @@ def _kick(row, actions, wishes):
             wishes[KICKED + i] = b + 1
             row[B_DIRECTION + STRIDE * b] = actions[i]
             wishes[B_WISH + b] += OFFSET[actions[i]]
-        elif verdict != _NOTHING:
-            wishes[B_WISH + b] = row[B_CELL + STRIDE * b]
-        if verdict != _NOTHING:
             wishes[BOMBS_AT + wishes[B_WISH + b]] += 1
+        elif verdict != _NOTHING:
+            _bomb_stays(row, wishes, b)
         if verdict == _BLOCKS:
-            wishes[A_WISH + i] = row[CELL + STRIDE * i]
-            wishes[AGENTS_AT + wishes[A_WISH + i]] += 1
+            _agent_stays(row, wishes, i)
             wishes[KICKER + b] = 0
     return changed
 
@@ -226,30 +224,32 @@ def _resolve_again(row, wishes):
         for i in range(AGENTS):
             target, b = wishes[A_WISH + i], wishes[KICKED + i] - 1
             if target != row[CELL + STRIDE * i] and (wishes[AGENTS_AT + target] > 1 or wishes[BOMBS_AT + target] > 0):
-                _stay(row, wishes, i, -1)
+                _agent_stays(row, wishes, i)
                 if b >= 0:
-                    _stay(row, wishes, -1, b)
+                    _bomb_stays(row, wishes, b)
                     wishes[KICKED + i] = wishes[KICKER + b] = 0
                 changed = True
         for b in range(row[BOMBS]):
             target, i = wishes[B_WISH + b], wishes[KICKER + b] - 1
             moves = target != row[B_CELL + STRIDE * b] or i >= 0
             if moves and (wishes[BOMBS_AT + target] > 1 or wishes[AGENTS_AT + target] > 0):
-                _stay(row, wishes, -1, b)
+                _bomb_stays(row, wishes, b)
                 if i >= 0:
-                    _stay(row, wishes, i, -1)
+                    _agent_stays(row, wishes, i)
                     wishes[KICKED + i] = wishes[KICKER + b] = 0
                 changed = True
 
 
 @inner
-def _stay(row, wishes, agent, bomb):
-    if agent >= 0:
-        wishes[A_WISH + agent] = row[CELL + STRIDE * agent]
-        wishes[AGENTS_AT + wishes[A_WISH + agent]] += 1
-    if bomb >= 0:
-        wishes[B_WISH + bomb] = row[B_CELL + STRIDE * bomb]
-        wishes[BOMBS_AT + wishes[B_WISH + bomb]] += 1
+def _agent_stays(row, wishes, i):
+    wishes[A_WISH + i] = row[CELL + STRIDE * i]
+    wishes[AGENTS_AT + wishes[A_WISH + i]] += 1
+
+
+@inner
+def _bomb_stays(row, wishes, b):
+    wishes[B_WISH + b] = row[B_CELL + STRIDE * b]
+    wishes[BOMBS_AT + wishes[B_WISH + b]] += 1
 
 
 @inner
