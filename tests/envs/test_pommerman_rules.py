@@ -185,8 +185,8 @@ def test_4_8_an_item_is_taken_even_in_the_step_of_death():
         ("...../.....", {"blast": 9, "under": [(0, 0)]}, "*****/*...."),  # the edge
         (".#.o.", {"blast": 5}, ".#***"),
         ("++o++", {"blast": 3}, "+***+"),  # only the first wood burns
-        ("e.o.k", {"blast": 3}, "*****"),  # items burn and do not stop it (quirk 14)
-        ("0.o.1", {"blast": 3}, "*****"),  # nor do agents
+        (".e.o.k.", {"blast": 4}, "*******"),  # items burn and do not stop it (quirk 14)
+        (".0.o.1.", {"blast": 4}, "*******"),  # nor do agents
     ],
 )
 def test_4_9_the_shape_of_a_blast(before, settings, after):
