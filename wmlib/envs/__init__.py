@@ -1,5 +1,7 @@
-"""Worlds to act in, with Gymnasium's interface; importing this package registers them as `wmlib/NAME-v0`."""
+"""Worlds to act in, registered on import as `wmlib/NAME-v0`: with Gymnasium, or with PettingZoo if several agents act."""
 
 import gymnasium
+import pettingzoo
 
 gymnasium.register("wmlib/TakeCover-v0", entry_point="wmlib.envs.take_cover:TakeCover")
+pettingzoo.register("parallel", "wmlib/Pommerman-v0", entry_point="wmlib.envs.pommerman.parallel:Pommerman")
