@@ -96,6 +96,11 @@ class LSTM(RecurrentCore):
     def _run(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Call torch's LSTM, which knows one batch axis only and wants a layer axis in the state."""
         batch = inputs.shape[:-2]
+        if inputs.shape[-2] == 1:  # one step: the sequence's machinery costs more than the step
+            weights = (getattr(self.lstm, name) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
+            last = torch.lstm_cell(inputs.flatten(0, -2), [part.reshape(-1, self.hidden_size) for part in state], *weights)
+            last = LSTMState(*(part.reshape(*batch, -1) for part in last))
+            return last.h.unsqueeze(-2), last
         flat = [part.reshape(1, -1, self.hidden_size).contiguous() for part in state]
         hidden, last = self.lstm(inputs.reshape(-1, *inputs.shape[-2:]), tuple(flat))
         return hidden.reshape(*batch, *hidden.shape[1:]), LSTMState(*(part.reshape(*batch, -1) for part in last))
