@@ -42,6 +42,7 @@ class Search:
 
     Attributes:
         best: float64 (F,), weights of the best mean so far.
+        best_score: steps it lived in the dreams kept for validation.
         history: a `Generation` for each.
         step: generations done.
 
@@ -65,7 +66,7 @@ class Search:
         self.validation = range(VALIDATION, VALIDATION + validation)
         size = controller.count(dreams.model, names)
         self.cma = CMAES(np.zeros(size), sigma, population, parents, rng=rng)
-        self.best, self._best_score = np.zeros(size), -np.inf
+        self.best, self.best_score = np.zeros(size), -np.inf
         self.history: list[Generation] = []
 
     @property
@@ -82,8 +83,8 @@ class Search:
             validation = np.nan
             if self.cma.generation % self.every == 0:
                 validation = float(self._live(self.cma.mean[None], self.validation).mean())
-                if validation > self._best_score:
-                    self.best, self._best_score = self.cma.mean, validation
+                if validation > self.best_score:
+                    self.best, self.best_score = self.cma.mean, validation
             self.history.append(Generation(float(lived.mean()), float(lived.max()), validation))
             yield self.history[-1]
 
@@ -93,10 +94,10 @@ class Search:
     def state_dict(self) -> dict:
         """Return all that a later `load_state_dict` needs to go on to the same bits; the model is not in it."""
         history = np.array(self.history, np.float64).reshape(-1, len(Generation._fields))
-        return {"cma": self.cma.state_dict(), "best": self.best.copy(), "score": self._best_score, "history": history}
+        return {"cma": self.cma.state_dict(), "best": self.best.copy(), "score": self.best_score, "history": history}
 
     def load_state_dict(self, state: dict) -> None:
         """Go back to a state taken from a search made with the same arguments."""
         self.cma.load_state_dict(state["cma"])
-        self.best, self._best_score = state["best"].copy(), state["score"]
+        self.best, self.best_score = state["best"].copy(), state["score"]
         self.history = [Generation(*row) for row in state["history"].tolist()]

@@ -7,8 +7,9 @@ made; everything is found again in the cache by what determines it. `seeing` is 
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from wmlib.agents import cma_es, controller, dream, dream_search
 from wmlib.agents.dream import Dreams
 from wmlib.agents.dream_search import Search
 from wmlib.envs import doom, take_cover, take_cover_baselines
-from wmlib.experiment import checkpoint, seeding
+from wmlib.experiment import checkpoint, profiles, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
@@ -27,14 +28,17 @@ from wmlib.models import lstm, mdn, recurrent, vae, world_model, world_model_tra
 from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE, Posterior
+from wmlib.models.vae_training import SMALL_THINGS
 from wmlib.models.world_model import WorldModel
 from wmlib.models.world_model_training import Experience, Trainer
 from wmlib.rollouts import Rollouts, collection
+from wmlib.stages import take_cover as stages
 from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
 BUTTONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # what the model is told of the actions left, stay, right
 MODEL_CODE = [lstm, mdn, recurrent, world_model, world_model_training, core, fast, kernels, memory, addressing]
 BREEDING_CODE = [cma_es, controller, dream, dream_search]
+GAME_CODE = [doom, take_cover, take_cover_baselines, collection, vae, controller, *MODEL_CODE]
 DECAY = 0.5  # share of a training over which the rate falls
 COLUMNS = ("mean", "log_variance")
 
@@ -103,6 +107,39 @@ class Breeding:
     index: int = 0
 
 
+class Sight(NamedTuple):
+    """Hold the first parts of one complete run from pixels to actions: the episodes, a VAE, and their latents."""
+
+    data: Rollouts
+    fit: stages.Fit
+    folder: Path  # of the VAE
+    vae: VAE
+    encoded: Path  # see `latents`
+
+
+def sights(run: Run, count: int) -> list[Sight]:
+    """Return the episodes and `count` VAEs with the latents of each; those of notebook 04 where it has made them."""
+    settings = profiles.resolve(profiles.read("04_vae"), run.profile, {})
+    data = stages.episodes(run, settings.episodes, settings.policy)
+    first = stages.notebook_fits(settings, SMALL_THINGS)[0]
+    fits = [replace(first, index=i) for i in range(count)]
+    found = []
+    for fit, folder in zip(fits, stages.train(run, data, fits, "VAEs"), strict=True):
+        model = stages.load(folder, fit)
+        found.append(Sight(data, fit, folder, model, latents(run, data, folder, model)))
+    return found
+
+
+def equal_hidden(model: Model, latent: int) -> int:
+    """Return the hidden size at which an LSTM model has the parameters of `model`, or nearest to it."""
+
+    def size(other: Model) -> int:
+        return sum(p.numel() for p in other.build(latent, torch.Generator()).parameters())
+
+    wanted = size(model)
+    return min(range(1, 4 * model.hidden), key=lambda hidden: abs(size(replace(model, core="lstm", hidden=hidden)) - wanted))
+
+
 def latents(run: Run, data: Rollouts, vae_folder: Path, model: VAE) -> Path:
     """Encode all frames; return the folder, for `experience`: float16 mean.npy and log_variance.npy, (rows, Z)."""
 
@@ -160,7 +197,8 @@ def breed(
 
 
 def bred(folder: Path) -> dict:
-    """Return weights float64 (F,), and history, float64 (generations, 3), see `dream_search.Generation`."""
+    """Return weights float64 (F,), score, its steps in validation dreams, and history, float64 (generations, 3), see
+    `dream_search.Generation`."""
     return checkpoint.load(folder / "controller.safetensors")
 
 
@@ -185,7 +223,6 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
         name: which games: "test", "curve"; other names, other games.
     """
     seed = seeding.entropy(run.seed, "games", name) % 2**31
-    code = [doom, take_cover, take_cover_baselines, collection, vae, *MODEL_CODE, controller]
     found = []
     for policy in policies:
 
@@ -193,20 +230,27 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
             with quiet_workers():
                 return [collection.score("wmlib/TakeCover-v0", policy, count, seed).lengths]
 
-        found.append(run.cached("games", make, code, policy=_named(policy), count=count, games=seed)[0])
+        found.append(run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0])
     return found
 
 
-def agent(sight: Path, fit, memory: Path, model: Model, hand: Path, plan: Breeding) -> Callable:
-    """Return a finished agent as a policy for `games`: folders of VAE, world model and controller with what they are.
+def record(run: Run, policy: Callable, count: int) -> Rollouts:
+    """Let a player play some other games, and keep what it saw and did."""
 
-    Args:
-        fit: the VAE's `take_cover.Fit`.
-    """
-    weights = sight / f"{fit.marks[-1]}.safetensors"
+    def make(folder: Path) -> None:
+        with quiet_workers():
+            collection.collect(folder / "episodes", "wmlib/TakeCover-v0", policy, count, run.seed, shard_episodes=count)
+
+    settings = {"seed": run.seed, "policy": _named(policy), "count": count}
+    return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")
+
+
+def agent(sight: Sight, memory: Path, model: Model, hand: Path, plan: Breeding) -> Callable:
+    """Return a finished agent as a policy for `games`: its VAE, folders of world model and controller, and what they are."""
+    weights = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
     return functools.partial(
-        seeing, sight=str(weights), latent=fit.latent, vae_width=fit.width, memory=str(memory), model=asdict(model),
-        hand=str(hand), names=list(plan.names),
+        seeing, sight=str(weights), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
+        model=asdict(model), hand=str(hand), names=list(plan.names),
     )  # fmt: skip
 
 
@@ -290,8 +334,8 @@ def _breed_until(cache: ArtifactCache, seed: int, data: Path, job: tuple, until:
 
     def after(folder: Path, search: Search) -> None:
         if search.step == plan.generations:
-            history = np.array(search.history, np.float64)
-            checkpoint.save(folder / "controller.safetensors", {"weights": search.best, "history": history})
+            found = {"weights": search.best, "score": search.best_score, "history": np.array(search.history, np.float64)}
+            checkpoint.save(folder / "controller.safetensors", found)
 
     code = [*MODEL_CODE, *BREEDING_CODE]
     return advance(cache, "controller", settings, code, until, plan.generations, begin, after)
