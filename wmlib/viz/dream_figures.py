@@ -52,7 +52,8 @@ def draw_evolution(data: Mapping) -> Figure:
             x = np.arange(1, len(curve) + 1)
             ax.plot(x, curve, markevery=5, markersize=5, alpha=0.85, label=name if i == 0 else None, **style)
     ax.axhline(data["cap"], color=COLORS["grey"], linestyle=":")
-    ax.set(xlabel="generation", ylabel="steps lived in the dream, mean of all candidates", ylim=(0, None))
+    ax.set(xlabel="generation", ylabel="steps lived in the dream", ylim=(0, None))
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(fontsize=9)
     return figure
 

@@ -1,0 +1,88 @@
+"""Trained weights, small, for readers who cannot train: an agent of notebook 05 that sees, remembers and acts.
+
+Reading guide. `names` lists what is there, `load` builds it. Each is a safetensors file in half precision; `manifest.json` says
+of each how it is built, how it was made, how well it did, and its checksum. `save` writes one; nothing in the notebooks reads
+them: there everything is made anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wmlib.experiment.atomic import write_atomically
+from wmlib.models.vae import VAE
+from wmlib.stages.take_cover_dream import Model
+
+FOLDER = Path(__file__).parent
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """Return the names that `load` knows."""
+    return sorted(_manifest(folder))
+
+
+def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
+    """Return trained weights and what the manifest says of them.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        a VAE, a WorldModel, or a controller's weights (F,), in float32; and its entry: "made" says how, "scores" how well.
+
+    Raises:
+        ValueError: an unknown name, or a file that is not the one in the manifest.
+
+    Example:
+        >>> eye, entry = load("vae")
+        >>> eye.latent
+        64
+    """
+    manifest = _manifest(folder)
+    if name not in manifest:
+        raise ValueError(f"name is {name!r}; there are {', '.join(manifest)}")
+    entry, path = manifest[name], folder / f"{name}.safetensors"
+    if _digest(path) != entry["sha256"]:
+        raise ValueError(f"{path} is not the file in the manifest (its checksum differs); get it again from the repository")
+    tensors = {key: value.float() for key, value in load_file(path).items()}
+    if entry["kind"] == "controller":
+        return tensors["weights"], entry
+    rng = torch.Generator()
+    build = {"vae": lambda **s: VAE(generator=rng, **s), "world model": lambda latent, **s: Model(**s).build(latent, rng)}
+    made = build[entry["kind"]](**entry["settings"])
+    made.load_state_dict(tensors)
+    return made.eval(), entry
+
+
+def save(
+    name: str, kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any], folder: Path = FOLDER, **told: Any
+) -> None:
+    """Write weights in half precision and enter them in the manifest.
+
+    Args:
+        name: file name without ending.
+        kind: "vae", "world model" or "controller".
+        settings: with which `load` builds it.
+        told: made, scores: what readers should know.
+    """
+    path = folder / f"{name}.safetensors"
+    half = {key: value.detach().half().contiguous() for key, value in tensors.items()}
+    write_atomically(path, lambda temporary: save_file(half, temporary))
+    entry = {"kind": kind, "settings": settings, "bytes": path.stat().st_size, "sha256": _digest(path), **told}
+    text = json.dumps({**_manifest(folder), name: entry}, indent=1, sort_keys=True)
+    write_atomically(folder / "manifest.json", lambda temporary: Path(temporary).write_text(text + "\n"))
+
+
+def _manifest(folder: Path) -> dict[str, dict]:
+    path = folder / "manifest.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
