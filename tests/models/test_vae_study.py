@@ -91,6 +91,8 @@ def test_a_tally_counts_each_episode_by_itself():
             sizes, seen = blobs_found(*pair)
             assert found[of][e].tolist() == [(sizes < 3).sum(), (sizes >= 3).sum()]
             assert found[share][e].tolist() == [seen[sizes < 3].sum(), seen[sizes >= 3].sum()]
+        there, drawn = ((x / 255 if x.dtype == np.uint8 else x).mean(-1) > 0.6 for x in (one, other))
+        assert found["bright"][e].tolist() == [there.sum(), drawn.sum(), (there & drawn).sum()]
         as_floats = other / 255 if other.dtype == np.uint8 else other
         assert found["squared_error"][e] == pytest.approx(((one / 255 - as_floats) ** 2).sum(), rel=1e-5)
     assert found["frames"].tolist() == [2, 3]

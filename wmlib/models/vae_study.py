@@ -13,9 +13,10 @@ from scipy import ndimage
 from wmlib.models.vae import VAE, Posterior
 
 SIZES = (1, 6, 21, 61)  # pixels; the first of each class
+THRESHOLD = 0.6  # mean brightness above which a pixel is bright
 
 
-def blobs_found(pictures: np.ndarray, others: np.ndarray, threshold: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+def blobs_found(pictures: np.ndarray, others: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
     """Look for each bright blob of a picture in another picture.
 
     A blob is a set of touching pixels, sideways or at a corner, whose mean over the colours is above the threshold. It is
@@ -47,7 +48,7 @@ def blobs_found(pictures: np.ndarray, others: np.ndarray, threshold: float = 0.6
     return sizes, seen > 0
 
 
-def blobs(pictures: np.ndarray, threshold: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+def blobs(pictures: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
     """Number the bright blobs of all pictures (see `blobs_found`): labels int (B, H, W), 0 for none; sizes int64 (blobs,)."""
     touching = np.zeros((3, 3, 3), bool)
     touching[1] = True  # within a picture, never from one to the next
@@ -78,7 +79,8 @@ def tally(episodes: Iterable[tuple[np.ndarray, np.ndarray]], classes: Sequence[i
 
     Returns:
         by episode (E,) or by episode and class (E, C): frames (E,); squared_error (E,), summed over frames; blobs (E, C) in the
-        frames and kept (E, C) of them in the pictures; drawn (E, C) in the pictures and real (E, C) of them in the frames.
+        frames and kept (E, C) of them in the pictures; drawn (E, C) in the pictures and real (E, C) of them in the frames;
+        bright (E, 3), bright pixels of the frames, of the pictures, and of both at once.
     """
     rows = []
     for frames, pictures in episodes:
@@ -86,6 +88,8 @@ def tally(episodes: Iterable[tuple[np.ndarray, np.ndarray]], classes: Sequence[i
         for of, share, pair in (("blobs", "kept", (frames, pictures)), ("drawn", "real", (pictures, frames))):
             rates, row[of] = hit_rates(*blobs_found(*pair), classes)
             row[share] = np.nan_to_num(rates * row[of]).round().astype(int)
+        there, drawn = _brightness(frames) > THRESHOLD, _brightness(pictures) > THRESHOLD
+        row["bright"] = [there.sum(), drawn.sum(), (there & drawn).sum()]
         rows.append(row)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 

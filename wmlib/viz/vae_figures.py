@@ -97,6 +97,7 @@ def terms(runs: Sequence[tuple[float, Mapping[str, np.ndarray]]]) -> dict:
         "kl": [t["kl"].sum() for _, t in runs],
         "active": [int((t["kl"] > IN_USE).sum()) for _, t in runs],
         "squared_error": [t["squared_error"].sum() / t["frames"].sum() for _, t in runs],
+        "kept": [t["kept"][:, SMALL].sum() / max(t["blobs"][:, SMALL].sum(), 1) for _, t in runs],
     }
 
 
@@ -225,7 +226,7 @@ def draw_sweep(data: Mapping) -> Figure:
         data: floors: by name: beta (B,), kl (B,), squared_error (B,), active (B,) dimensions; total: KL of the floor, nats.
     """
     figure, axes = new_figure(8.4, 3.8, columns=2)
-    above, below = ((6, 6), (8, 2), (8, 2)), ((-14, -16), (-8, -18), (-8, -18))  # beside the points, one line above the other
+    above, below = ((6, 6), (8, 2), (8, 2)), ((-14, -16), (8, -12), (-20, 8))  # beside the points, one line above the other
     styles = zip(("pink", "blue"), ("--", "-"), ("^", "o"), (above, below), strict=True)
     for (color, line, marker, places), (name, d) in zip(styles, data["floors"].items(), strict=False):
         axes[0, 0].plot(d["kl"], d["squared_error"], line, marker=marker, color=COLORS[color], label=name)
@@ -235,11 +236,11 @@ def draw_sweep(data: Mapping) -> Figure:
         axes[0, 1].plot(d["beta"], d["active"], line, marker=marker, color=COLORS[color], label=name)
     axes[0, 0].axvline(data["total"], color=COLORS["grey"], linestyle=":")
     axes[0, 0].set(xlabel="KL of the whole vector, nats", ylabel="squared error a frame", title="what the two terms pay")
-    axes[0, 0].margins(x=0.15, y=0.12)
+    axes[0, 0].margins(x=0.25, y=0.12)
     axes[0, 1].set(xlabel="β", ylabel="dimensions above 0.05 nats", title="dimensions in use", xscale="log")
     axes[0, 1].set_xticks(d["beta"], [f"{b:g}" for b in d["beta"]])
     axes[0, 1].minorticks_off()
-    axes[0, 1].set_ylim(bottom=0)
+    axes[0, 1].set_ylim(bottom=-3)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
