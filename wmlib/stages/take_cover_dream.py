@@ -220,7 +220,7 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
     Args:
         policies: `agent`, or a scripted one of `take_cover_baselines`.
         count: games.
-        name: which games: "test", "curve"; other names, other games.
+        name: which games; other names, other games.
     """
     seed = seeding.entropy(run.seed, "games", name) % 2**31
     found = []
@@ -235,13 +235,14 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
 
 
 def record(run: Run, policy: Callable, count: int) -> Rollouts:
-    """Let a player play some other games, and keep what it saw and did."""
+    """Let a player play some games that are neither the tests' nor those of the episodes, and keep what it saw and did."""
+    seed = seeding.entropy(run.seed, "games", "recorded") % 2**31
 
     def make(folder: Path) -> None:
         with quiet_workers():
-            collection.collect(folder / "episodes", "wmlib/TakeCover-v0", policy, count, run.seed, shard_episodes=count)
+            collection.collect(folder / "episodes", "wmlib/TakeCover-v0", policy, count, seed, shard_episodes=count)
 
-    settings = {"seed": run.seed, "policy": _named(policy), "count": count}
+    settings = {"seed": seed, "policy": _named(policy), "count": count}
     return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")
 
 
