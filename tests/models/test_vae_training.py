@@ -7,7 +7,7 @@ import torch
 from wmlib.experiment import checkpoint
 from wmlib.models.vae import VAE, Posterior
 from wmlib.models.vae_study import blobs_found
-from wmlib.models.vae_training import PAPER, SMALL_THINGS, Objective, Trainer
+from wmlib.models.vae_training import AHEAD, PAPER, SMALL_THINGS, Objective, Trainer
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -110,6 +110,16 @@ def test_every_row_is_read_once_a_pass_and_no_other():
     list(made.run(6))
     passes = np.concatenate(seen).reshape(2, 6)
     assert (np.sort(passes) == rows).all() and not np.array_equal(*passes)
+
+
+def test_what_is_fetched_is_what_is_read_later():
+    fetched, read = [], []
+    made = trainer(rows=np.arange(30, 60), count=60, batch=2, fetch=lambda rows: fetched.append(rows.tolist()))
+    made.read = lambda rows: read.append(rows.tolist()) or noise_frames(60)[rows]
+    list(made.run(30))
+    for first in (0, 15):  # two passes of 15 steps
+        assert fetched[first : first + 15 - AHEAD] == read[first + AHEAD : first + 15]
+        assert fetched[first + 15 - AHEAD : first + 15] == [[]] * AHEAD
 
 
 @pytest.mark.parametrize("stop", [5, 6])  # within a pass of three steps, and at its end

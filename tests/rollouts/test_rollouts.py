@@ -126,6 +126,17 @@ def test_frames_are_those_on_disk_in_any_shape_and_across_shards(counted, tmp_pa
         rollouts.frames(np.array([-1]))
 
 
+def test_a_hint_changes_nothing_and_reaches_the_last_byte(counted, monkeypatch):
+    rollouts = counted()
+    rows = np.arange(len(rollouts))
+    before = rollouts.frames(rows)
+    rollouts.fetch(rows.reshape(1, -1))
+    rollouts.fetch(np.zeros(0, int))
+    assert np.array_equal(rollouts.frames(rows), before)
+    monkeypatch.delattr("mmap.MADV_WILLNEED")  # where the system knows no such hint
+    rollouts.fetch(rows)
+
+
 def test_random_rows_and_windows_reach_every_row(counted):
     rollouts, rng = counted(), np.random.default_rng(1)
     n = len(rollouts)

@@ -83,6 +83,7 @@ class Objective:
         return (1 + self.gain * (frames - frames.mean(0)).square()).clamp(max=self.cap)
 
 
+AHEAD = 8  # steps that the disk has to bring a batch
 PAPER = Objective()
 SMALL_THINGS = Objective(gain=240.0, cap=64.0, beta=0.1)
 
@@ -98,6 +99,7 @@ class Trainer:
         generator: CPU generator for the order of the rows and for the noise; it is used up in training.
         batch: B, frames a step, 1 … M.
         learning_rate: above 0, constant.
+        fetch: told the rows of a batch some steps before they are read: `rollouts.fetch`.
 
     Raises:
         ValueError: batch out of its range.
@@ -124,11 +126,12 @@ class Trainer:
         generator: torch.Generator,
         batch: int = 32,
         learning_rate: float = 1e-3,
+        fetch: Callable[[np.ndarray], None] | None = None,
     ):
         if not 1 <= batch <= len(rows):
             raise ValueError(f"batch is {batch}; it must be 1 to {len(rows)}, the number of rows")
         self.vae, self.objective, self.read, self.rows = vae, objective, read, np.asarray(rows)
-        self.generator, self.batch = generator, batch
+        self.generator, self.batch, self.fetch = generator, batch, fetch
         self.optimizer = torch.optim.Adam(vae.parameters(), learning_rate, fused=True)
         self.step = 0
         self._start_pass()
@@ -141,8 +144,9 @@ class Trainer:
     def _step(self) -> Losses:
         if self._position + self.batch > len(self.rows):  # what is too few for a batch is left out of this pass
             self._start_pass()
-        chosen = self._order[self._position : self._position + self.batch]
-        frames = self.vae.scaled(self.read(self.rows[chosen]))
+        if self.fetch is not None:
+            self.fetch(self._batch(AHEAD))
+        frames = self.vae.scaled(self.read(self._batch(0)))
         self.optimizer.zero_grad()
         losses = self.objective(frames, *self.vae(frames, self.generator))
         losses.total.backward()
@@ -150,6 +154,11 @@ class Trainer:
         self._position += self.batch
         self.step += 1
         return Losses(*(value.detach() for value in losses))
+
+    def _batch(self, ahead: int) -> np.ndarray:
+        """Return the rows of this step's batch, or of one that comes so many steps later in this pass."""
+        first = self._position + ahead * self.batch
+        return self.rows[self._order[first : first + self.batch]]
 
     def _start_pass(self) -> None:
         self._pass_start = self.generator.get_state()  # the order follows from it: no need to store millions of numbers

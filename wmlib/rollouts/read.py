@@ -6,6 +6,8 @@ them with `frames` or `steps`. Anything else with one entry a row, such as a fra
 """
 
 import json
+import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,9 +68,8 @@ class Rollouts:
         self.starts = ends - self.lengths - 1
         self.resets, self.acted = np.zeros(len(self), bool), np.ones(len(self), bool)
         self.resets[self.starts], self.acted[ends - 1] = True, False
-        # a plain view of each map: indexing a memmap object itself is slower
-        maps = (np.load(store.shard_path(folder, shard, store.FRAMES), mmap_mode="r") for shard in shards)
-        self._frames = [m.view(np.ndarray) for m in maps]
+        self._maps = [np.load(store.shard_path(folder, shard, store.FRAMES), mmap_mode="r") for shard in shards]
+        self._frames = [m.view(np.ndarray) for m in self._maps]  # indexing a memmap object itself is slower
         self._first = np.cumsum([0, *map(len, self._frames)])  # first row of each shard, and the number of rows
 
     def __len__(self) -> int:
@@ -77,13 +78,31 @@ class Rollouts:
     def frames(self, rows: np.ndarray) -> np.ndarray:
         """Read frames: rows int64, any shape, from 0 … len - 1 -> uint8 (*rows.shape, *frame)."""
         rows = np.asarray(rows)
-        flat = rows.ravel()
-        shards = np.searchsorted(self._first, flat, "right") - 1
-        out = np.empty((len(flat), *self._frames[0].shape[1:]), np.uint8)
+        out = np.empty((rows.size, *self._frames[0].shape[1:]), np.uint8)
         maps = self._frames
-        for i, (shard, row) in enumerate(zip(shards.tolist(), (flat - self._first[shards]).tolist(), strict=True)):
+        for i, (shard, row) in enumerate(self._places(rows)):
             out[i] = maps[shard][row]
         return out.reshape(*rows.shape, *out.shape[1:])
+
+    def fetch(self, rows: np.ndarray) -> None:
+        """Have frames brought from the disk into memory in the background, for a `frames` of the same rows soon after.
+
+        Only a hint, and one that matters if the collection is larger than the memory: frames read singly in random order
+        then come from the disk one by one, at less than a hundred a second; asked for some batches ahead, at thousands.
+        """
+        if not hasattr(mmap, "MADV_WILLNEED"):  # Windows
+            return
+        size = self._frames[0][0].nbytes
+        for shard, row in self._places(rows):
+            begin = self._maps[shard].offset + row * size
+            skipped = begin % mmap.PAGESIZE  # a hint begins at a page
+            self._maps[shard].base.madvise(mmap.MADV_WILLNEED, begin - skipped, size + skipped)
+
+    def _places(self, rows: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Return shard and row in it, for each."""
+        flat = np.asarray(rows).ravel()
+        shards = np.searchsorted(self._first, flat, "right") - 1
+        return zip(shards.tolist(), (flat - self._first[shards]).tolist(), strict=True)
 
     def steps(self, rows: np.ndarray) -> Steps:
         """Read all that the rows hold."""

@@ -189,7 +189,7 @@ def _train_until(cache: ArtifactCache, seed: int, device: str, data: Path, fit: 
         rollouts, generator = Rollouts(data), seeding.torch_generator(seed, "vae", fit.index)
         model = VAE(generator=generator, latent=fit.latent, width=fit.width).to(device)
         rows = split(rollouts)[0]
-        kept = {"generator": generator, "batch": fit.batch, "learning_rate": fit.rate}
+        kept = {"generator": generator, "batch": fit.batch, "learning_rate": fit.rate, "fetch": rollouts.fetch}
         return Trainer(model, fit.objective, rollouts.frames, rows, **kept)
 
     def after(folder: Path, trainer: Trainer) -> None:
