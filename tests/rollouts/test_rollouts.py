@@ -169,6 +169,42 @@ def test_score_plays_the_same_games_and_keeps_only_the_ends(counted):
     assert one.lengths.tolist() == two.lengths.tolist() == one.returns.tolist() == [4] * 12
 
 
+class Team:
+    """Several who are `counting`, as a crew; it must always be shown as many frames as there are lanes."""
+
+    def __init__(self, lanes):
+        self.players = [counting(np.random.default_rng(0))] * lanes
+
+    def begin(self, lane, rng):
+        self.players[lane] = counting(rng)
+
+    def act(self, frames):
+        return [play(frame) for play, frame in zip(self.players, frames, strict=True)]
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 5])
+def test_side_by_side_the_same_games_are_played(counted, tmp_path, lanes):
+    one = counted()
+    together = collect(tmp_path / "t", "wmlib-test/Counter-v0", Team, 11, 5, shard_episodes=4, lanes=lanes, workers=1)
+    assert np.array_equal(one.frames(np.arange(len(one))), together.frames(np.arange(len(one))))
+    for name in ("actions", "rewards", "terminated", "lengths", "starts"):
+        assert np.array_equal(getattr(one, name), getattr(together, name)), name
+    ends = score("wmlib-test/Counter-v0", Team, 11, 5, lanes=lanes, workers=1)
+    assert ends.lengths.tolist() == one.lengths.tolist()
+    assert ends.returns == pytest.approx(np.add.reduceat(one.rewards, one.starts))
+
+
+def inverted(frames):
+    return 255 - frames
+
+
+def test_a_crew_is_shown_what_was_prepared(tmp_path):
+    made = collect(tmp_path / "c", "wmlib-test/Counter-v0", Team, 5, 5, prepare=inverted, lanes=2, workers=1)
+    tics = made.steps(np.arange(len(made)))
+    assert (tics.frames[made.resets][..., 0, 0, 0] == 255).all()
+    assert np.array_equal(tics.actions[tics.acted][:, 1], tics.frames[tics.acted][:, 0, 0, 0])
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -255,7 +291,7 @@ def test_other_arguments_are_refused_with_the_difference(counted, tmp_path):
 
 def test_arguments_are_checked_before_anything_is_played(tmp_path):
     call = partial(collect, tmp_path / "c", "wmlib-test/Counter-v0", seed=1, workers=1)
-    with pytest.raises(ValueError, match="episodes, shard_episodes: got 0"):
+    with pytest.raises(ValueError, match="episodes: got 0"):
         call(policy=counting, episodes=0)
     with pytest.raises(ValueError, match="policy: got a partial with unnamed arguments"):
         call(policy=partial(counting, None), episodes=1)
@@ -267,6 +303,8 @@ def test_arguments_are_checked_before_anything_is_played(tmp_path):
         Rollouts(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="episodes: got 0"):
         score("wmlib-test/Counter-v0", counting, 0, 1)
+    with pytest.raises(ValueError, match="lanes: got 0"):
+        score("wmlib-test/Counter-v0", Team, 1, 1, lanes=0)
 
 
 def test_a_full_disk_stops_early_and_keeps_what_is_there(counted, tmp_path, monkeypatch):

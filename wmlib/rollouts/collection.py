@@ -2,7 +2,8 @@
 
 Reading guide. `play` is one episode; everything else hands out episodes to processes. Episode i depends on (seed, i) alone,
 so neither the number of processes nor a restart changes a byte. A policy is a function of a random generator that returns
-a player, and a player is a function from frame to action (see `wmlib.envs.take_cover_baselines`).
+a player, and a player is a function from frame to action (see `wmlib.envs.take_cover_baselines`). Or, with `lanes`, it is a
+function of their number that returns a `Crew`, which plays so many episodes at once (see `wmlib.rollouts.together`).
 """
 
 import functools
@@ -25,8 +26,9 @@ from wmlib.experiment.progress import progress
 from wmlib.rollouts import store
 from wmlib.rollouts.read import Rollouts
 from wmlib.rollouts.store import Episode, RolloutError
+from wmlib.rollouts.together import Crew, play_together
 
-Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]]
+Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]] | Callable[[int], Crew]
 
 
 class RolloutWarning(UserWarning):
@@ -73,6 +75,7 @@ def collect(
     env_kwargs: Mapping[str, Any] | None = None,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
     shard_episodes: int = 100,
+    lanes: int | None = None,
     workers: int | None = None,
     backend: str = "loky",
 ) -> Rollouts:
@@ -89,8 +92,10 @@ def collect(
         seed: of the whole collection, 0 and above.
         env_kwargs: the environment's arguments, JSON values.
         prepare: what to store of a block of frames, (B, …) -> (B, …), both uint8; a function that the workers can import.
-            For players that need not see the result, which is cheaper in blocks than frame by frame.
-        shard_episodes: episodes in a shard; one shard is what a kill costs each worker.
+            For players that need not see the result, which is cheaper in blocks than frame by frame. A crew sees it.
+        shard_episodes: episodes in a shard; one shard is what a kill costs each worker (and with `lanes` held in memory).
+        lanes: episodes that a crew plays side by side; None: the policy plays one at a time. It changes no game, but a
+            network may round otherwise in batches of another size.
         workers: processes; None: one for each core. Changes no byte.
         backend: joblib's; "dask" runs on the `dask.distributed` client of this process, if all see the same folder.
 
@@ -105,8 +110,9 @@ def collect(
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1)
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1, env_kwargs={"shrunk": False}, prepare=shrink)  # faster
     """
-    if episodes < 1 or shard_episodes < 1:
-        raise ValueError(f"episodes, shard_episodes: got {episodes}, {shard_episodes}; both must be at least 1")
+    for name, value in (("episodes", episodes), ("shard_episodes", shard_episodes), ("lanes", lanes)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}: got {value}; must be at least 1")
     folder = Path(folder)
     shards = -(-episodes // shard_episodes)
     manifest = {
@@ -117,13 +123,14 @@ def collect(
         "seed": seed,
         "episodes": episodes,
         "shard_episodes": shard_episodes,
+        **({} if lanes is None else {"lanes": lanes}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):  # a second process waits and then finds it made
         _claim(folder, manifest)
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
-        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare))
+        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare, lanes))
         counts = [min(shard_episodes, episodes - i * shard_episodes) for i in range(shards)]
         tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
@@ -144,6 +151,8 @@ def score(
     seed: int,
     *,
     env_kwargs: Mapping[str, Any] | None = None,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    lanes: int | None = None,
     workers: int | None = None,
     backend: str = "loky",
 ) -> Scores:
@@ -151,10 +160,11 @@ def score(
 
     The games of two policies are the same if their seeds are.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes: got {episodes}; must be at least 1")
-    block = 10
-    task = delayed(functools.partial(_ends, env_id, dict(env_kwargs or {}), policy, seed))
+    for name, value in (("episodes", episodes), ("lanes", lanes)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}: got {value}; must be at least 1")
+    block = 10 if lanes is None else 50  # short enough for all cores to have work, long enough to keep the lanes full
+    task = delayed(functools.partial(_ends, env_id, dict(env_kwargs or {}), policy, seed, prepare, lanes))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
     with parallel_config(backend=backend, n_jobs=_workers(workers)):
         results = Parallel(return_as="generator")(tasks)
@@ -163,28 +173,57 @@ def score(
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-def _shard(folder, env_id, env_kwargs, policy, seed, prepare, shard: int, episodes: range) -> tuple[int, str | None]:
+def _shard(folder, env_id, env_kwargs, policy, seed, prepare, lanes, shard: int, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
     fault = store.fault(folder, shard)
-    if fault is not None:
+    if fault is not None and lanes is None:
         env = _make(env_id, env_kwargs)
         try:
-            space = env.action_space
-            blank = np.zeros(space.shape, space.dtype)
             plays = (functools.partial(play, env, policy, seed, i) for i in episodes)
-            store.write_shard(folder, shard, env.observation_space.shape, blank, plays, prepare)
+            store.write_shard(folder, shard, env.observation_space.shape, _blank(env), plays, prepare)
         finally:
             env.close()
+    elif fault is not None:
+        seen = {i: [] for i in episodes}
+        envs = _lanes(env_id, json.dumps(env_kwargs), min(lanes, len(episodes)))
+        see = lambda i, frame: seen[i].append(frame.copy())  # noqa: E731
+        done = play_together(envs, policy(len(envs)), seed, episodes, see=see, prepare=prepare or _as_it_is)
+        plays = (functools.partial(_replay, seen[i], e) for i, e in zip(episodes, done, strict=True))
+        store.write_shard(folder, shard, seen[episodes[0]][0].shape, _blank(envs[0]), plays)
     return shard, fault
 
 
-def _ends(env_id: str, env_kwargs: dict, policy: Policy, seed: int, episodes: range) -> list[tuple[float, int]]:
-    env = _make(env_id, env_kwargs)
-    try:
-        played = [play(env, policy, seed, i, lambda frame: None) for i in episodes]
-    finally:
-        env.close()
+def _replay(frames: list[np.ndarray], episode: Episode, see: Callable[[np.ndarray], None]) -> Episode:
+    for frame in frames:
+        see(frame)
+    return episode
+
+
+def _ends(env_id, env_kwargs, policy, seed, prepare, lanes, episodes: range) -> list[tuple[float, int]]:
+    if lanes is not None:
+        envs = _lanes(env_id, json.dumps(env_kwargs), min(lanes, len(episodes)))
+        played = play_together(envs, policy(len(envs)), seed, episodes, prepare=prepare or _as_it_is)
+    else:
+        env = _make(env_id, env_kwargs)
+        try:
+            played = [play(env, policy, seed, i, lambda frame: None) for i in episodes]
+        finally:
+            env.close()
     return [(sum(e.rewards), len(e.actions)) for e in played]
+
+
+@functools.lru_cache(maxsize=1)
+def _lanes(env_id: str, env_kwargs: str, count: int) -> list[gymnasium.Env]:
+    """Make environments, or take those that this process has: to start many may take longer than to play."""
+    return [_make(env_id, json.loads(env_kwargs)) for _ in range(count)]
+
+
+def _blank(env: gymnasium.Env) -> np.ndarray:
+    return np.zeros(env.action_space.shape, env.action_space.dtype)
+
+
+def _as_it_is(frames: np.ndarray) -> np.ndarray:
+    return frames
 
 
 def _make(env_id: str, env_kwargs: dict) -> gymnasium.Env:
