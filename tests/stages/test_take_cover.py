@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.experiment import profiles, seeding
+from wmlib.experiment import seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.run import Run
 from wmlib.models import vae_study
@@ -127,15 +127,11 @@ def test_measures_are_tallies_after_each_stage(run, data):
         np.testing.assert_allclose(found["kl"], kl, rtol=1e-4)
 
 
-def test_notebook_05_finds_what_notebook_04_made(run, data, monkeypatch):
-    monkeypatch.setattr(stages, "episodes", lambda *_: data)
-    overrides = dict(frames=320, latent=3, width=1)
-    settings = profiles.resolve(profiles.read("04_vae"), "smoke", overrides)
-    fits = [fit for loss in (PAPER, SMALL_THINGS) for fit in stages.notebook_fits(settings, loss)]
-    folders = stages.train(run, data, fits)
-    found, model, name = stages.ready(run, **overrides)
-    assert found is data and name == folders[2].name and same(model, stages.load(folders[2], fits[2]))
-    assert len([p for p in run.cache.path.iterdir() if p.is_dir()]) == len(fits)
+def test_each_fit_may_have_its_own_episodes(run, data):
+    fits = [FIT, replace(FIT, index=1)]
+    assert stages.train(run, [data, data], fits) == stages.train(run, data, fits)
+    with pytest.raises(ValueError, match="zip"):
+        stages.train(run, [data], fits)
 
 
 def test_bad_requests_are_refused(run):

@@ -1,6 +1,5 @@
 """The stages of the dream on made-up episodes: latents, training, breeding, and a finished agent as a player."""
 
-import functools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,6 +18,7 @@ from wmlib.rollouts import Rollouts, store
 from wmlib.rollouts.store import Episode
 from wmlib.stages import take_cover
 from wmlib.stages import take_cover_dream as stages
+from wmlib.stages import take_cover_games as games
 
 FIT = take_cover.Fit(SMALL_THINGS, frames=5, latent=3, width=1, batch=5)
 MODEL = stages.Model("lstm", 5, rows=4 * 6 * 3, batch=4, length=6)
@@ -65,10 +65,10 @@ def test_latents_are_what_the_vae_says(world):
 def test_training_in_blocks_is_training_in_one_go(world, core):
     run, sight = world
     model = replace(MODEL, core=core, slots=3, width=2)
-    (folder,) = stages.train(run, sight.data, sight.encoded, [model], 100)
+    (folder,) = stages.train(run, [sight], [model])
     generator = seeding.torch_generator(1, "world model", 0)
     plain = model.build(3, generator)
-    table = Experience(*(part[:100] for part in stages.experience(sight.encoded, sight.data)))
+    table = Experience(*(part[: len(take_cover.split(sight.data)[0])] for part in stages.experience(sight.encoded, sight.data)))
     trainer = Trainer(plain, table, generator=generator, batch=4, length=6)
     for step in range(3):
         for group in trainer.optimizer.param_groups:
@@ -81,7 +81,7 @@ def test_training_in_blocks_is_training_in_one_go(world, core):
 def test_an_untrained_model_stays_as_drawn(world):
     run, sight = world
     model = replace(MODEL, rows=0)
-    (folder,) = stages.train(run, sight.data, sight.encoded, [model], 100)
+    (folder,) = stages.train(run, [sight], [model])
     drawn = model.build(3, seeding.torch_generator(1, "world model", 0))
     for ours, theirs in zip(stages.load(folder, model, 3).parameters(), drawn.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -89,33 +89,30 @@ def test_an_untrained_model_stays_as_drawn(world):
 
 def test_a_bred_agent_plays_as_a_plain_loop(world):
     run, sight = world
-    (mind,) = stages.train(run, sight.data, sight.encoded, [MODEL], 100)
-    (hand,) = stages.breed(run, sight.data, [sight.encoded], [(mind, MODEL)], [PLAN])
+    (mind,) = stages.train(run, [sight], [MODEL])
+    (hand,) = stages.breed(run, [sight], [(mind, MODEL)], [PLAN])
     found = stages.bred(hand)
     assert found["history"].shape == (6, 3) and found["weights"].shape == (3 + 5,) and 1 <= found["score"] <= 7
+    assert found["trail"].shape == (1, 3 + 5) and np.array_equal(found["trail"][0], found["weights"])
     checkpoint.save(hand / "controller.safetensors", {**found, "weights": np.linspace(-9, 9, 8)})
-    policy = stages.agent(sight, mind, MODEL, hand, PLAN)
-    player, rng = policy(np.random.default_rng(3)), np.random.default_rng(3)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    policy = games.agent(sight, mind, MODEL, hand, PLAN)
+    player, twin = policy(2), policy(1)
+    for lane, made in ((1, player), (0, twin)):
+        made.begin(lane, np.random.default_rng(3))
+    player.begin(0, np.random.default_rng(4))
+    noise = torch.from_numpy(np.random.default_rng(3).standard_normal((64, 3), np.float32))
     model, weights = stages.load(mind, MODEL, 3), torch.linspace(-9, 9, 8)
     state, actions = model.core.initial_state(1), []
+    frames = sight.data.frames(sight.data.episode(2))
     with torch.no_grad():
-        for frame in sight.data.frames(sight.data.episode(2)):
-            z = sight.vae.encode(frame).sample(generator)[None]
+        for t, frame in enumerate(frames):
+            posterior = sight.vae.encode(frame[None])
+            z = posterior.mean + torch.exp(0.5 * posterior.log_variance) * noise[t]
             action = int(controller.act(weights, torch.cat([z, state.h], -1)))
             _, state = model.step(z, stages.BUTTONS[[action]], state)
-            assert player(frame) == action
+            assert player.act(np.stack([frames[0], frame]))[1] == action == twin.act(frame[None])[0]
             actions.append(action)
     assert len(set(actions)) > 1
-
-
-def test_agents_are_named_by_what_made_them():
-    def policy(rng):
-        return None
-
-    assert stages._named(policy) == {"policy": "policy"}
-    named = stages._named(functools.partial(policy, hand="/a/b/controller-1", memory="/a/world-model-2", names=["z"]))
-    assert named == {"policy": "policy", "hand": "b/controller-1", "memory": "a/world-model-2", "names": ["z"]}
 
 
 def test_equal_parameters():

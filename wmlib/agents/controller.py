@@ -56,5 +56,9 @@ def act(weights: Tensor, features: Tensor) -> Tensor:
 
     Source: Ha & Schmidhuber 2018, Doom: a linear controller without bias, thirds of [-1, 1].
     """
-    value = torch.tanh((weights * features).sum(-1))
-    return STAY + (value > 1 / 3).long() - (value < -1 / 3).long()
+    return thirds(torch.tanh((weights * features).sum(-1)))
+
+
+def thirds(values: Tensor) -> Tensor:
+    """Choose actions by numbers from [-1, 1]: int64, of the same shape."""
+    return STAY + (values > 1 / 3).long() - (values < -1 / 3).long()

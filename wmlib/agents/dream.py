@@ -1,7 +1,8 @@
 """Dreaming: a world model fed with its own predictions, as an environment to act in.
 
 Reading guide. `Dreams` is a batch of dreams that go on side by side; `Dreams.step` is one step of all of them. `live` lets a
-whole population of controllers live in them until all have died, which is what evolution asks for. `DreamEnv` is the same as
+whole population of controllers live in them until all have died, which is what evolution asks for; `record` keeps one dream
+of one controller, to be looked at. `DreamEnv` is the same as
 a Gymnasium vector environment, for any other agent, a player at the keyboard included.
 
 Chance in a dream comes from its number alone: dream 7 of seed 3 starts at the same frame and meets the same random numbers
@@ -175,6 +176,32 @@ def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequenc
         if not len(rows):
             break
     return total.reshape(len(weights), len(numbers)).cpu().numpy()
+
+
+@torch.no_grad()
+def record(dreams: Dreams, weights: Tensor, names: Sequence[str], number: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Keep what one controller sees and does in one dream, to its end or for so many steps.
+
+    Args:
+        dreams: it is started anew.
+        weights: float (F,).
+        names: see `controller.look`.
+        number: of the dream.
+        steps: at most.
+
+    Returns:
+        latents float (T, Z) and actions int64 (T,), on the CPU; T is at least 1.
+    """
+    dreams.begin([number])
+    weights = weights.to(dreams.device, dreams.latents.dtype)
+    latents, actions = [], []
+    for _ in range(steps):
+        chosen = controller.act(weights, controller.look(dreams.model, dreams.latents, dreams.state, names))
+        latents.append(dreams.latents[0].cpu())
+        actions.append(chosen[0].cpu())
+        if dreams.step(chosen)[0]:
+            break
+    return torch.stack(latents), torch.stack(actions)
 
 
 class DreamEnv(gymnasium.vector.VectorEnv):

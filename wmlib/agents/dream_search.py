@@ -43,6 +43,7 @@ class Search:
     Attributes:
         best: float64 (F,), weights of the best mean so far.
         best_score: steps it lived in the dreams kept for validation.
+        trail: the means that were tried on them, in their order.
         history: a `Generation` for each.
         step: generations done.
 
@@ -67,6 +68,7 @@ class Search:
         size = controller.count(dreams.model, names)
         self.cma = CMAES(np.zeros(size), sigma, population, parents, rng=rng)
         self.best, self.best_score = np.zeros(size), -np.inf
+        self.trail: list[np.ndarray] = []
         self.history: list[Generation] = []
 
     @property
@@ -83,6 +85,7 @@ class Search:
             validation = np.nan
             if self.cma.generation % self.every == 0:
                 validation = float(self._live(self.cma.mean[None], self.validation).mean())
+                self.trail.append(self.cma.mean.copy())
                 if validation > self.best_score:
                     self.best, self.best_score = self.cma.mean, validation
             self.history.append(Generation(float(lived.mean()), float(lived.max()), validation))
@@ -94,10 +97,12 @@ class Search:
     def state_dict(self) -> dict:
         """Return all that a later `load_state_dict` needs to go on to the same bits; the model is not in it."""
         history = np.array(self.history, np.float64).reshape(-1, len(Generation._fields))
-        return {"cma": self.cma.state_dict(), "best": self.best.copy(), "score": self.best_score, "history": history}
+        trail = np.array(self.trail, np.float64).reshape(-1, len(self.best))
+        best = {"best": self.best.copy(), "score": self.best_score}
+        return {"cma": self.cma.state_dict(), **best, "trail": trail, "history": history}
 
     def load_state_dict(self, state: dict) -> None:
         """Go back to a state taken from a search made with the same arguments."""
         self.cma.load_state_dict(state["cma"])
-        self.best, self.best_score = state["best"].copy(), state["score"]
+        self.best, self.best_score, self.trail = state["best"].copy(), state["score"], list(state["trail"].copy())
         self.history = [Generation(*row) for row in state["history"].tolist()]

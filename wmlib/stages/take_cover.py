@@ -1,8 +1,7 @@
 """Stages of the Take Cover world model: episodes of play, and VAEs trained on them.
 
 Reading guide. Each stage takes a notebook's `Run`, answers from its cache if the same was made before, in this notebook or
-in another, and else makes it. `episodes` plays, `train` trains VAEs in parallel, `load` reads one, and `ready` returns what a
-world model starts from: the episodes and the VAE of notebook 04, by its settings for this profile.
+in another, and else makes it. `episodes` plays, `train` trains VAEs in parallel and `load` reads one.
 
 A training goes on in blocks of steps. After each block its whole state lies in a checkpoint, so a stop costs a block at most,
 and the same call goes on to the same bits.
@@ -19,13 +18,13 @@ import torch
 from joblib import Parallel, delayed
 
 from wmlib.envs import doom, take_cover, take_cover_baselines
-from wmlib.experiment import checkpoint, profiles, seeding
+from wmlib.experiment import checkpoint, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
 from wmlib.models import vae, vae_study, vae_training
 from wmlib.models.vae import VAE
-from wmlib.models.vae_training import SMALL_THINGS, Objective, Trainer
+from wmlib.models.vae_training import Objective, Trainer
 from wmlib.rollouts import Rollouts, collection, store
 from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
@@ -99,10 +98,16 @@ def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
     return np.arange(data.starts[first]), [data.episode(i) for i in range(first, len(data.starts))]
 
 
-def train(run: Run, data: Rollouts, fits: Sequence[Fit], label: str = "training") -> list[Path]:
-    """Train a VAE for each fit, as many at a time as there are cores (on a GPU one); return their folders, for `load`."""
-    step = functools.partial(_train_until, run.cache, run.seed, str(run.device), data.folder)
-    return finish(step, fits, [fit.steps for fit in fits], BLOCK, label, 200, 1 if run.device.type == "cuda" else -1)
+def train(run: Run, data: Rollouts | Sequence[Rollouts], fits: Sequence[Fit], label: str = "training") -> list[Path]:
+    """Train a VAE for each fit, as many at a time as there are cores (on a GPU one); return their folders, for `load`.
+
+    Args:
+        data: the episodes for all of them, or for each its own.
+    """
+    each = [data] * len(fits) if isinstance(data, Rollouts) else data
+    jobs = [(rollouts.folder, fit) for rollouts, fit in zip(each, fits, strict=True)]
+    step = functools.partial(_train_until, run.cache, run.seed, str(run.device))
+    return finish(step, jobs, [fit.steps for fit in fits], BLOCK, label, 200, 1 if run.device.type == "cuda" else -1)
 
 
 def load(folder: Path, fit: Fit, stage: int = -1) -> VAE:
@@ -164,25 +169,9 @@ def notebook_fits(settings: Any, objective: Objective) -> list[Fit]:
     return [Fit(objective, index=i, batch=batch, rate=rate, decay=decay, **sizes) for i in range(settings.seeds)]
 
 
-def ready(run: Run, **overrides) -> tuple[Rollouts, VAE, str]:
-    """Return the episodes and the VAE that a world model starts from, made by notebook 04 or, if need be, now.
-
-    Args:
-        run: of any notebook; its seed, profile and device count.
-        overrides: settings of notebook 04 that are not its profile's.
-
-    Returns:
-        the episodes; the first VAE of the loss under which small things survive; a name for what was made of it.
-    """
-    settings = profiles.resolve(profiles.read("04_vae"), run.profile, overrides)
-    data = episodes(run, settings.episodes, settings.policy)
-    fit = notebook_fits(settings, SMALL_THINGS)[0]
-    (folder,) = train(run, data, [fit])
-    return data, load(folder, fit), folder.name
-
-
-def _train_until(cache: ArtifactCache, seed: int, device: str, data: Path, fit: Fit, until: int) -> Path | None:
+def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple[Path, Fit], until: int) -> Path | None:
     """Go on with a training to a step; return its folder if it is finished (or was), else None."""
+    data, fit = job
     settings = {"seed": seed, "device": device.partition(":")[0], "episodes": data.parent.name, "stages": STAGES, **asdict(fit)}
 
     def begin() -> Trainer:

@@ -1,12 +1,12 @@
-"""Stages of the Take Cover dream: latents, world models, controllers bred in dreams, and games of the finished agents.
+"""Stages of the Take Cover dream: latents, world models, and controllers bred in their dreams.
 
 Reading guide. In the order of the data: `latents` encodes all frames once; `train` trains world models on them; `breed` breeds
-controllers in their dreams; `games` lets agents and scripted players play the real game. `Model` and `Breeding` say what is
-made; everything is found again in the cache by what determines it. `seeing` is a finished agent as a player.
+controllers in their dreams. `Model` and `Breeding` say what is made; everything is found again in the cache by what determines
+it. What the finished agents do in the real game is in `take_cover_games.py`.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from torch import Tensor
 
 from wmlib.agents import cma_es, controller, dream, dream_search
 from wmlib.agents.dream import Dreams
 from wmlib.agents.dream_search import Search
-from wmlib.envs import doom, take_cover, take_cover_baselines
+from wmlib.envs import take_cover
 from wmlib.experiment import checkpoint, profiles, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
@@ -31,14 +30,13 @@ from wmlib.models.vae import VAE, Posterior
 from wmlib.models.vae_training import SMALL_THINGS
 from wmlib.models.world_model import WorldModel
 from wmlib.models.world_model_training import Experience, Trainer
-from wmlib.rollouts import Rollouts, collection
+from wmlib.rollouts import Rollouts
 from wmlib.stages import take_cover as stages
 from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
 BUTTONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # what the model is told of the actions left, stay, right
 MODEL_CODE = [lstm, mdn, recurrent, world_model, world_model_training, core, fast, kernels, memory, addressing]
 BREEDING_CODE = [cma_es, controller, dream, dream_search]
-GAME_CODE = [doom, take_cover, take_cover_baselines, collection, vae, controller, *MODEL_CODE]
 DECAY = 0.5  # share of a training over which the rate falls
 COLUMNS = ("mean", "log_variance")
 
@@ -117,16 +115,21 @@ class Sight(NamedTuple):
     encoded: Path  # see `latents`
 
 
-def sights(run: Run, count: int) -> list[Sight]:
-    """Return the episodes and `count` VAEs with the latents of each; those of notebook 04 where it has made them."""
+def sights(run: Run, count: int, data: Sequence[Rollouts] = ()) -> list[Sight]:
+    """Return the first parts of complete runs.
+
+    Args:
+        count: of runs.
+        data: the episodes of each; left out, those of notebook 04 for all, and its VAEs where it has made them.
+    """
     settings = profiles.resolve(profiles.read("04_vae"), run.profile, {})
-    data = stages.episodes(run, settings.episodes, settings.policy)
+    given = list(data) or [stages.episodes(run, settings.episodes, settings.policy)] * count
     first = stages.notebook_fits(settings, SMALL_THINGS)[0]
     fits = [replace(first, index=i) for i in range(count)]
     found = []
-    for fit, folder in zip(fits, stages.train(run, data, fits, "VAEs"), strict=True):
+    for rollouts, fit, folder in zip(given, fits, stages.train(run, given, fits, "VAEs"), strict=True):
         model = stages.load(folder, fit)
-        found.append(Sight(data, fit, folder, model, latents(run, data, folder, model)))
+        found.append(Sight(rollouts, fit, folder, model, latents(run, rollouts, folder, model)))
     return found
 
 
@@ -164,15 +167,16 @@ def experience(folder: Path, data: Rollouts) -> Experience:
     return Experience(mean, log_variance, actions, data.rewards, data.terminated, data.acted, data.resets)
 
 
-def train(run: Run, data: Rollouts, encoded: Path, models: Sequence[Model], rows: int) -> list[Path]:
+def train(run: Run, sights: Sequence[Sight], models: Sequence[Model]) -> list[Path]:
     """Train a world model for each entry, as many at a time as there are cores; return their folders, for `load`.
 
     Args:
-        encoded: as `latents` returned it.
-        rows: the first so many of the table are trained on.
+        sights: for each model, whose episodes and latents it learns from, but for the episodes held out.
     """
-    step = functools.partial(_train_until, run.cache, run.seed, data.folder, encoded, rows)
-    return finish(step, models, [max(1, model.steps) for model in models], 100, "world models", 20)
+    step = functools.partial(_train_until, run.cache, run.seed)
+    rows = [len(stages.split(sight.data)[0]) for sight in sights]
+    jobs = [(s.data.folder, s.encoded, r, model) for s, r, model in zip(sights, rows, models, strict=True)]
+    return finish(step, jobs, [max(1, model.steps) for model in models], 100, "world models", 20)
 
 
 def load(folder: Path, model: Model, latent: int) -> WorldModel:
@@ -182,23 +186,21 @@ def load(folder: Path, model: Model, latent: int) -> WorldModel:
     return made.eval()
 
 
-def breed(
-    run: Run, data: Rollouts, encoded: Sequence[Path], models: Sequence[tuple[Path, Model]], plans: Sequence[Breeding]
-) -> list[Path]:
+def breed(run: Run, sights: Sequence[Sight], models: Sequence[tuple[Path, Model]], plans: Sequence[Breeding]) -> list[Path]:
     """Breed a controller for each plan in the dreams of its model; return their folders, for `bred`.
 
     Args:
-        encoded: for each plan, the latents its dreams begin at: of the first frames of true episodes.
+        sights: for each plan, whose first frames its dreams begin at.
         models: for each plan, folder and description of the model.
     """
-    step = functools.partial(_breed_until, run.cache, run.seed, data.folder)
-    jobs = [(e, *m, plan) for e, m, plan in zip(encoded, models, plans, strict=True)]
+    step = functools.partial(_breed_until, run.cache, run.seed)
+    jobs = [(s.data.folder, s.encoded, *m, plan) for s, m, plan in zip(sights, models, plans, strict=True)]
     return finish(step, jobs, [plan.generations for plan in plans], 5, "generations", 3)
 
 
 def bred(folder: Path) -> dict:
-    """Return weights float64 (F,), score, its steps in validation dreams, and history, float64 (generations, 3), see
-    `dream_search.Generation`."""
+    """Return what came of it: weights float64 (F,); score, steps they lived in validation dreams; history, float64
+    (generations, 3), see `dream_search.Generation`; trail, float64 (validations, F), all means that were tried there."""
     return checkpoint.load(folder / "controller.safetensors")
 
 
@@ -214,83 +216,6 @@ def dreams(plan: Breeding, model: WorldModel, begin: Posterior, seed: int) -> Dr
     return Dreams(model, BUTTONS, begin, seed=seed, **own)
 
 
-def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list[np.ndarray]:
-    """Let players play the real game; return the tics each survived, int64 (count,), the same games for all.
-
-    Args:
-        policies: `agent`, or a scripted one of `take_cover_baselines`.
-        count: games.
-        name: which games; other names, other games.
-    """
-    seed = seeding.entropy(run.seed, "games", name) % 2**31
-    found = []
-    for policy in policies:
-
-        def make(policy=policy) -> list:
-            with quiet_workers():
-                return [collection.score("wmlib/TakeCover-v0", policy, count, seed).lengths]
-
-        found.append(run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0])
-    return found
-
-
-def record(run: Run, policy: Callable, count: int) -> Rollouts:
-    """Let a player play some games that are neither the tests' nor those of the episodes, and keep what it saw and did."""
-    seed = seeding.entropy(run.seed, "games", "recorded") % 2**31
-
-    def make(folder: Path) -> None:
-        with quiet_workers():
-            collection.collect(folder / "episodes", "wmlib/TakeCover-v0", policy, count, seed, shard_episodes=count)
-
-    settings = {"seed": seed, "policy": _named(policy), "count": count}
-    return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")
-
-
-def agent(sight: Sight, memory: Path, model: Model, hand: Path, plan: Breeding) -> Callable:
-    """Return a finished agent as a policy for `games`: its VAE, folders of world model and controller, and what they are."""
-    weights = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
-    return functools.partial(
-        seeing, sight=str(weights), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
-        model=asdict(model), hand=str(hand), names=list(plan.names),
-    )  # fmt: skip
-
-
-def seeing(
-    rng: np.random.Generator, sight: str, latent: int, vae_width: int, memory: str, model: dict, hand: str, names: list[str]
-) -> Callable[[np.ndarray], int]:
-    """Play as `agent` says: see with the VAE, remember with the world model, act with the controller."""
-    eye, mind, weights = _parts(sight, latent, vae_width, memory, tuple(model.items()), hand)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    state = mind.core.initial_state(1)
-
-    @torch.no_grad()
-    def play(frame: np.ndarray) -> int:
-        nonlocal state
-        z = eye.encode(frame[None]).sample(generator)
-        action = controller.act(weights, controller.look(mind, z, state, names))
-        state = mind.remember(z, BUTTONS[action], state)
-        return int(action)
-
-    return play
-
-
-@functools.lru_cache(maxsize=4)
-def _parts(sight: str, latent: int, width: int, memory: str, model: tuple, hand: str) -> tuple[VAE, WorldModel, Tensor]:
-    torch.set_num_threads(1)
-    eye = VAE(generator=torch.Generator(), latent=latent, width=width)
-    eye.load_state_dict(checkpoint.load(sight))
-    mind = load(Path(memory), Model(**dict(model)), latent)
-    return eye.eval(), mind, torch.from_numpy(bred(Path(hand))["weights"]).float()
-
-
-def _named(policy: Callable) -> dict:
-    """Say who plays, in plain values: folders by their names, which say what they were made with."""
-    if not isinstance(policy, functools.partial):
-        return {"policy": policy.__name__}
-    own = {k: "/".join(Path(v).parts[-2:]) if k in ("sight", "memory", "hand") else v for k, v in policy.keywords.items()}
-    return {"policy": policy.func.__name__, **own}
-
-
 def _encode(folder: Path, data: Path, model: VAE, rows: slice) -> None:
     torch.set_num_threads(1)
     with torch.no_grad():
@@ -299,9 +224,8 @@ def _encode(folder: Path, data: Path, model: VAE, rows: slice) -> None:
         np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.numpy()
 
 
-def _train_until(
-    cache: ArtifactCache, seed: int, data: Path, encoded: Path, rows: int, model: Model, until: int
-) -> Path | None:
+def _train_until(cache: ArtifactCache, seed: int, job: tuple, until: int) -> Path | None:
+    data, encoded, rows, model = job
     settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, **asdict(model)}
     steps = max(1, model.steps)
 
@@ -321,8 +245,8 @@ def _train_until(
     return advance(cache, "world-model", settings, MODEL_CODE, until, steps, begin, after, rate)
 
 
-def _breed_until(cache: ArtifactCache, seed: int, data: Path, job: tuple, until: int) -> Path | None:
-    encoded, folder, model, plan = job
+def _breed_until(cache: ArtifactCache, seed: int, job: tuple, until: int) -> Path | None:
+    data, encoded, folder, model, plan = job
     settings = {"seed": seed, "latents": encoded.name, "model": folder.name, **asdict(plan)}
 
     def begin() -> Search:
@@ -335,8 +259,9 @@ def _breed_until(cache: ArtifactCache, seed: int, data: Path, job: tuple, until:
 
     def after(folder: Path, search: Search) -> None:
         if search.step == plan.generations:
-            found = {"weights": search.best, "score": search.best_score, "history": np.array(search.history, np.float64)}
-            checkpoint.save(folder / "controller.safetensors", found)
+            found = {"weights": search.best, "score": search.best_score, "trail": np.stack(search.trail)}
+            history = np.array(search.history, np.float64)
+            checkpoint.save(folder / "controller.safetensors", {**found, "history": history})
 
     code = [*MODEL_CODE, *BREEDING_CODE]
     return advance(cache, "controller", settings, code, until, plan.generations, begin, after)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wmlib.viz.figures import COLORS, MARKERS, new_figure
+from wmlib.viz.vae_figures import unpack
 
 ORDER = ("blue", "orange", "green", "pink", "gold", "sky")
 SOLVED = 750  # tics, the mean over 100 games that counts as solving
@@ -97,10 +98,83 @@ def draw_foresight(data: Mapping) -> Figure:
     return figure
 
 
-def draw_view(frame: np.ndarray, text: str) -> Figure:
-    """Draw one picture of a dream, (64, 64, 3), with a line of text: for the playable dream."""
-    figure, axes = new_figure(3.2, 3.5)
-    axes[0, 0].imshow(frame, interpolation="nearest")
-    axes[0, 0].set_title(text)
-    axes[0, 0].axis("off")
+def draw_curve(data: Mapping) -> Figure:
+    """Draw the score in the real game, and in the dream, by generation.
+
+    Args:
+        data: generations: numbers; agents: by name, of each complete run {"real": …, "dream": …} at these generations;
+            blind: score of the blind runner; games: number of real games behind each point.
+    """
+    figure, axes = new_figure(8.4, 3.4, columns=2, sharex=True)
+    for ax, part, title in (
+        (axes[0, 0], "dream", "in dreams not used for selection"),
+        (axes[0, 1], "real", "in the real game"),
+    ):
+        for (name, style), runs in zip(look(list(data["agents"])).items(), data["agents"].values(), strict=True):
+            for i, run in enumerate(runs):
+                ax.plot(data["generations"], run[part], alpha=0.85, label=name if i == 0 else None, markersize=5, **style)
+        ax.set(xlabel="generation", title=title, ylim=(0, None))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 1].axhline(data["blind"], color=COLORS["grey"], linestyle=":")
+    axes[0, 1].annotate("blind runner", (1, data["blind"]), (0, 3), textcoords="offset points", fontsize=9)
+    axes[0, 0].set_ylabel("steps lived, mean")
+    axes[0, 0].legend(fontsize=9)
+    return figure
+
+
+def draw_seeing(data: Mapping) -> Figure:
+    """Draw whether players look at fireballs.
+
+    Args:
+        data: classes: names of the sizes; changed: by agent {"ball": …, "patch": …}, lists of [value, low, high] by size (None
+            where nothing was asked); dodges: by player [value, low, high] by size, moves away minus moves towards;
+            danger: by player deaths in a thousand tics by number of balls a second before, [value, low, high].
+    """
+    figure, axes = new_figure(10.4, 3.6, columns=3)
+    left, middle, right = axes[0]
+    styles = look([*data["changed"], *(n for n in data["dodges"] if n not in data["changed"])])
+    for shift, (name, parts) in zip((-0.12, 0.12), data["changed"].items(), strict=False):
+        for part, filled in (("ball", True), ("patch", False)):
+            face = {} if filled else {"markerfacecolor": "white", "linestyle": "--"}
+            what = "the ball" if filled else "a patch elsewhere"
+            _points(left, parts[part], shift, label=f"{name}, {what}", **{**styles[name], **face})
+    for ax, part in ((middle, "dodges"), (right, "danger")):
+        for i, (name, points) in enumerate(data[part].items()):
+            _points(ax, points, 0.12 * (i - 1), label=name, **styles[name])
+    middle.axhline(0, color=COLORS["grey"], linewidth=1)
+    for ax in (left, middle):
+        ax.set_xticks(range(len(data["classes"])), data["classes"])
+        ax.set_xlabel("pixels of the largest fireball")
+    left.set(ylabel="answers that change", title="painted out", ylim=(0, None))
+    middle.set(ylabel="moves away − moves towards", title="do they move away?")
+    right.set(xlabel="fireballs in sight a second before", ylabel="deaths in 1,000 tics", title="danger", ylim=(0, None))
+    right.set_xticks(range(4), ["0", "1", "2", "3+"])
+    left.legend(fontsize=7)
+    right.legend(fontsize=8)
+    return figure
+
+
+def _points(ax, points: list, shift: float, **style) -> None:
+    """Draw estimates with intervals, one a class; None is left out."""
+    there = [(x + shift, *p) for x, p in enumerate(points) if p is not None]
+    if there:
+        x, value, low, high = np.array(there, float).T
+        ax.vlines(x, low, high, color=style["color"], alpha=0.6)
+        ax.plot(x, value, markersize=5, **{"linestyle": "-", "linewidth": 1.2, **style})
+
+
+def draw_film(data: Mapping, frame: int) -> Figure:
+    """Draw one moment of a film: its pictures beside each other.
+
+    Args:
+        data: png: packed (R, frames, 64, 64, 3); rows: names of the R pictures; every: steps from one frame to the next.
+        frame: number of it.
+    """
+    grid = unpack(data["png"])[:, frame]
+    figure, axes = new_figure(2.4 * len(grid), 2.8, columns=len(grid))
+    for ax, picture, name in zip(axes[0], grid, data["rows"], strict=True):
+        ax.imshow(picture, interpolation="nearest")
+        ax.set_title(name)
+        ax.axis("off")
+    axes[0, 0].text(2, 61, f"{frame * data['every']}", color="white", fontsize=9)
     return figure

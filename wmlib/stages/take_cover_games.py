@@ -1,0 +1,166 @@
+"""Stages of the Take Cover dream that ask the real game: tests, recordings, new experience, and what agents look at.
+
+Reading guide. `agent` says in plain values who plays; `Player` of `wmlib.agents.player` does it. `games` lets scripted players
+or agents play the same games; `record` keeps what was seen; `experience_of` makes of an agent's games the episodes from which a
+next round learns; `seeing` asks recorded games whether the player looks at fireballs.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wmlib.agents import controller, player, seeing_study
+from wmlib.agents.player import Player
+from wmlib.envs import doom, take_cover, take_cover_baselines
+from wmlib.experiment import checkpoint, seeding
+from wmlib.experiment.run import Run
+from wmlib.models import vae, vae_study
+from wmlib.models.vae import VAE
+from wmlib.models.world_model import WorldModel
+from wmlib.rollouts import Rollouts, collection, join, together
+from wmlib.stages import take_cover_dream as dream
+from wmlib.stages.blocks import quiet_workers
+from wmlib.stages.take_cover_dream import BUTTONS, Breeding, Model, Sight
+
+ENV = "wmlib/TakeCover-v0"
+LANES = 8  # games side by side in a process
+GAME_CODE = [doom, take_cover, take_cover_baselines, collection, together, vae, controller, player, *dream.MODEL_CODE]
+RAW = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "lanes": LANES}  # frames are shrunk in batches
+
+
+def agent(sight: Sight, memory: Path, model: Model, hand: Path, plan: Breeding, tried: int | None = None) -> Callable:
+    """Return a finished agent, for `games`, `record`, `seeing`: its VAE, folders of world model and controller.
+
+    Args:
+        tried: number of a mean on the controller's `trail`; None: the best of them, which is the agent.
+    """
+    weights = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
+    own = {} if tried is None else {"tried": tried}
+    return functools.partial(
+        crew, sight=str(weights), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
+        model=asdict(model), hand=str(hand), names=list(plan.names), **own,
+    )  # fmt: skip
+
+
+def crew(lanes: int, *, names: Sequence[str], **who) -> Player:
+    """Return the player that `agent` describes, for so many games side by side."""
+    eye, mind, weights = parts(**who)
+    return Player(eye, mind, weights, names, BUTTONS, lanes)
+
+
+def parts(
+    sight: str, latent: int, vae_width: int, memory: str, model: dict, hand: str, tried: int | None = None
+) -> tuple[VAE, WorldModel, torch.Tensor]:
+    """Return V, M and C of an agent."""
+    return _parts(sight, latent, vae_width, memory, tuple(model.items()), hand, tried)
+
+
+@functools.lru_cache(maxsize=4)
+def _parts(sight: str, latent: int, width: int, memory: str, model: tuple, hand: str, tried: int | None):
+    torch.set_num_threads(1)
+    eye = VAE(generator=torch.Generator(), latent=latent, width=width)
+    eye.load_state_dict(checkpoint.load(sight))
+    mind, bred = dream.load(Path(memory), Model(**dict(model)), latent), dream.bred(Path(hand))
+    weights = bred["weights"] if tried is None else bred["trail"][tried]
+    return eye.eval(), mind, torch.from_numpy(weights).float()
+
+
+def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list[np.ndarray]:
+    """Let players play the real game; return the tics each survived, int64 (count,), the same games for all.
+
+    Args:
+        policies: `agent`, or a scripted one of `take_cover_baselines`.
+        count: games.
+        name: which games; other names, other games.
+    """
+    seed = seeding.entropy(run.seed, "games", name) % 2**31
+    found = []
+    for policy in policies:
+
+        def make(policy=policy) -> list:
+            with quiet_workers():
+                return [collection.score(ENV, policy, count, seed, **_lanes(policy)).lengths]
+
+        found.append(run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0])
+    return found
+
+
+def record(run: Run, policy: Callable, count: int, name: str = "recorded", shard: int = 5) -> Rollouts:
+    """Let a player play, and keep what it saw and did.
+
+    Args:
+        count: games.
+        name: which games: none of the tests', nor of the episodes that the first models learn from.
+        shard: games in a shard.
+    """
+    seed = seeding.entropy(run.seed, "games", name) % 2**31
+
+    def make(folder: Path) -> None:
+        with quiet_workers():
+            collection.collect(folder / "episodes", ENV, policy, count, seed, shard_episodes=shard, **_lanes(policy))
+
+    settings = {"seed": seed, "policy": _named(policy), "count": count, "shard": shard}
+    return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")
+
+
+def experience_of(run: Run, policy: Callable, before: Rollouts, round_: int) -> Rollouts:
+    """Return the episodes of a next round: those before, and after them as many games of an agent as there were at first."""
+    first = before.manifest.get("joined", [before.manifest])[0]
+    new = record(run, policy, first["episodes"], f"round {round_}", first["shard_episodes"])
+    made = run.cache.folder(
+        "joined", lambda folder: join(folder / "episodes", [before, new]),
+        {"parts": [part.folder.parent.name for part in (before, new)]},
+    )  # fmt: skip
+    return Rollouts(made / "episodes")
+
+
+def seeing(run: Run, policy: Callable, count: int) -> dict[str, np.ndarray]:
+    """Ask whether a player looks: counts by game of `seeing_study`; those of `occlusion` only for an agent.
+
+    Returns:
+        (count, classes) each: counted, away, towards; asked, ball, patch, push; (count, 4) each: tics, deaths.
+    """
+    played = record(run, policy, count)
+
+    def make() -> list[dict]:
+        frames = played.frames(np.arange(0, len(played), max(1, len(played) // 500)))
+        background = frames.mean(0).round().astype(np.uint8)
+        return [_seen(played, i, policy, background) for i in range(count)]
+
+    code = [*GAME_CODE, vae_study, seeing_study]
+    by_game = run.cached("seeing", make, code, games=played.folder.parent.name, policy=_named(policy))
+    return {name: np.stack([game[name] for game in by_game]) for name in by_game[0]}
+
+
+def _seen(played: Rollouts, number: int, policy: Callable, background: np.ndarray) -> dict[str, np.ndarray]:
+    rows = played.episode(number)[:-1]  # at the last row nothing is done
+    frames, actions = played.frames(rows), played.actions[rows]
+    balls = seeing_study.balls(frames)
+    found = {**seeing_study.dodging(balls, actions), **seeing_study.danger(balls.count, bool(played.terminated[rows[-1]]))}
+    if _is_agent(policy):
+        who = dict(policy.keywords)
+        names = who.pop("names")
+        asked = seeing_study.occlusion(*parts(**who), names, frames, BUTTONS[torch.from_numpy(actions)], background)
+        found |= {"asked": asked.pop("counted"), **asked}
+    return found
+
+
+def _is_agent(policy: Callable) -> bool:
+    return getattr(policy, "func", None) is crew
+
+
+def _lanes(policy: Callable) -> dict:
+    """Return how a player is best let play: an agent's networks think of several games at once."""
+    return RAW if _is_agent(policy) else {}
+
+
+def _named(policy: Callable) -> dict:
+    """Say who plays, in plain values: folders by their names, which say what they were made with."""
+    if not isinstance(policy, functools.partial):
+        return {"policy": policy.__name__}
+    own = {k: "/".join(Path(v).parts[-2:]) if k in ("sight", "memory", "hand") else v for k, v in policy.keywords.items()}
+    return {"policy": policy.func.__name__, **own}
