@@ -2,12 +2,13 @@
 
 Reading guide. `judge` reads held-out episodes with their true frames and says how well each next step was foretold, beside
 "the next latent is this one" (`copying`). `open_loop` shows the model a few steps and lets it go on alone, with the true
-actions: where a dream parts from the game.
+actions: where a dream parts from the game. `trace` looks into a DNC's memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -111,6 +112,22 @@ def open_loop(
     last = truth[:, seen - 1 : seen]
     errors = {"model": torch.stack(found, 1) - after, "copy": last - after, "mean": after.mean((0, 1)) - after}
     return {name: error.square().mean((0, 2)).numpy() for name, error in errors.items()}
+
+
+@torch.no_grad()
+def trace(model: WorldModel, latents: Tensor, actions: Tensor) -> tuple[Tensor, NamedTuple]:
+    """Return what the memory of a model with a DNC does along one sequence, for `viz.memory_inspector`.
+
+    Args:
+        latents: float (T, Z).
+        actions: float (T, A).
+
+    Returns:
+        the probability that each action is fatal, (1, T, 1), and a `Trace` with a leading axis of 1.
+    """
+    inputs = torch.cat([model.normalize(latents), actions], -1)
+    features, _, made = model.core(inputs[None], trace=True)
+    return torch.sigmoid(model.done(features)), made
 
 
 def long_enough(experience: Experience, episodes: Sequence[np.ndarray], steps: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Stages of the Take Cover dream: latents, world models, and controllers bred in their dreams.
 
-Reading guide. In the order of the data: `latents` encodes all frames once; `train` trains world models on them; `breed` breeds
-controllers in their dreams. `Model` and `Breeding` say what is made; everything is found again in the cache by what determines
-it. What the finished agents do in the real game is in `take_cover_games.py`.
+Reading guide. In the order of the data: `latents` encodes all frames once; `train` trains world models on them, `foresight`
+and `standing_still` judge them; `breed` breeds controllers in their dreams. `Model` and `Breeding` say what is made;
+everything is found again in the cache by what determines it. What the finished agents do in the real game is in
+`take_cover_games.py`.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +17,14 @@ import torch
 from joblib import Parallel, delayed
 
 from wmlib.agents import cma_es, controller, dream, dream_search
-from wmlib.agents.dream import Dreams
+from wmlib.agents.dream import Dreams, live
 from wmlib.agents.dream_search import Search
 from wmlib.envs import take_cover
 from wmlib.experiment import checkpoint, profiles, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
-from wmlib.models import lstm, mdn, recurrent, vae, world_model, world_model_training
+from wmlib.models import lstm, mdn, recurrent, vae, world_model, world_model_study, world_model_training
 from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE, Posterior
@@ -184,6 +185,54 @@ def load(folder: Path, model: Model, latent: int) -> WorldModel:
     made = model.build(latent, torch.Generator())
     made.load_state_dict(checkpoint.load(folder / "model.safetensors"))
     return made.eval()
+
+
+def foresight(run: Run, sights: Sequence[Sight], minds: Mapping[str, Sequence[tuple[Path, Model]]]) -> dict:
+    """Judge world models by held-out episodes; see `world_model_study`.
+
+    Args:
+        sights: of each complete run.
+        minds: by name, folder and description of the model of each run.
+
+    Returns:
+        judged: by name, for each run, what `judge` says; copy, floor: for each run, `copying` and `entropy_floor`; ahead: by
+        name, and for "copy", the error of the first run's model by horizon.
+    """
+
+    def make() -> dict:
+        draws, rng = run.torch_rng("judge"), run.rng("foresight")
+        tables = [experience(sight.encoded, sight.data) for sight in sights]
+        held_out = [stages.split(sight.data) for sight in sights]
+        worlds = {n: [load(*m, s.fit.latent) for m, s in zip(own, sights, strict=True)] for n, own in minds.items()}
+        triples = list(zip(tables, held_out, strict=True))
+        judged = {
+            n: [world_model_study.judge(w, t, held, draws) for w, (t, (_, held)) in zip(own, triples, strict=True)]
+            for n, own in worlds.items()
+        }
+        copied = [world_model_study.copying(t, rows, held, draws) for t, (rows, held) in triples]
+        floors = [world_model_study.entropy_floor(t, np.concatenate(held)) for t, (_, held) in triples]
+        starts = world_model_study.long_enough(tables[0], held_out[0][1], 100, rng)
+        ahead = {
+            n: world_model_study.open_loop(own[0], tables[0], starts, draws, seen=60, ahead=40)
+            for n, own in worlds.items() if minds[n][0][1].rows
+        }  # fmt: skip
+        lines = {**{n: e["model"] for n, e in ahead.items()}, "copy": next(iter(ahead.values()))["copy"]}
+        return {"judged": judged, "copy": copied, "floor": floors, "ahead": lines}
+
+    which = {name: [folder.name for folder, _ in own] for name, own in minds.items()}
+    return run.cached("foresight", make, [*MODEL_CODE, world_model_study], models=which)
+
+
+def standing_still(run: Run, sight: Sight, mind: tuple[Path, Model], plan: Breeding, count: int = 100) -> float:
+    """Return how long one who never moves lives in dreams of a model, a player whose score in the game is known: the mean."""
+
+    def make() -> float:
+        world = load(*mind, sight.fit.latent)
+        which = dreams(plan, world, starts(sight.encoded, sight.data), seeding.entropy(run.seed, "standing still") % 2**31)
+        still = torch.zeros(1, controller.count(world, ("z",)))
+        return float(live(which, still, ("z",), range(count)).mean())
+
+    return run.cached("stand-still", make, [*MODEL_CODE, *BREEDING_CODE], model=mind[0].name, count=count, **asdict(plan))
 
 
 def breed(run: Run, sights: Sequence[Sight], models: Sequence[tuple[Path, Model]], plans: Sequence[Breeding]) -> list[Path]:

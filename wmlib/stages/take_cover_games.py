@@ -118,6 +118,30 @@ def experience_of(run: Run, policy: Callable, before: Rollouts, round_: int) -> 
     return Rollouts(made / "episodes")
 
 
+def another_round(
+    run: Run,
+    sights: Sequence[Sight],
+    agents: Sequence[Callable],
+    models: Sequence[Model],
+    plans: Sequence[Breeding],
+    number: int,
+) -> tuple[list[Sight], list[Callable]]:
+    """Learn anew from all episodes so far and as many games of the agents; return what sees now, and the new agents.
+
+    Args:
+        sights, agents: of each complete run, what there is.
+        models, plans: of each, what is made.
+        number: of the round, from 1; other numbers, other games.
+
+    Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
+    """
+    grown = [experience_of(run, player, sight.data, number) for player, sight in zip(agents, sights, strict=True)]
+    seen = dream.sights(run, len(grown), grown)
+    minds = list(zip(dream.train(run, seen, models), models, strict=True))
+    hands = dream.breed(run, seen, minds, plans)
+    return seen, [agent(*each) for each in zip(seen, *zip(*minds, strict=True), hands, plans, strict=True)]
+
+
 def seeing(run: Run, policy: Callable, count: int) -> dict[str, np.ndarray]:
     """Ask whether a player looks: counts by game of `seeing_study`; those of `occlusion` only for an agent.
 

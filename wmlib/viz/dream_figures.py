@@ -1,34 +1,63 @@
 """The pictures of notebook 05, each a function of stored numbers."""
 
 from collections.abc import Mapping
+from itertools import cycle, pairwise
 
 import numpy as np
+import scipy.stats
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from wmlib.agents.seeing_study import CLASSES
+from wmlib.experiment.statistics import share
+from wmlib.models.vae import VAE
+from wmlib.rollouts import Rollouts
 from wmlib.viz.figures import COLORS, MARKERS, new_figure
 from wmlib.viz.vae_figures import unpack
 
 ORDER = ("blue", "orange", "green", "pink", "gold", "sky")
+LEAST = 30  # cases below which no share is drawn
 SOLVED = 750  # tics, the mean over 100 games that counts as solving
 
 
 def look(names: list[str]) -> dict[str, dict]:
     """Return color and marker for each agent, in their order."""
-    return {name: {"color": COLORS[c], "marker": m} for name, c, m in zip(names, ORDER, MARKERS, strict=False)}
+    return {name: {"color": COLORS[c], "marker": m} for name, c, m in zip(names, cycle(ORDER), cycle(MARKERS), strict=False)}
+
+
+def table(scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray], rng: np.random.Generator) -> list[dict]:
+    """Return the rows that `draw_scores` draws, scripted players first.
+
+    Args:
+        scripted: tics (games,) by name.
+        agents: tics (complete runs, games) by name.
+    """
+    rows = []
+    for kind, players in (("scripted", scripted), ("agent", agents)):
+        for name, tics in players.items():
+            runs = np.atleast_2d(tics)
+            mean = share(runs, np.ones(runs.shape[1]), rng)
+            lived = np.sort(runs.ravel())
+            row = {"name": name, "kind": kind, **mean._asdict(), "quartiles": np.quantile(lived, (0.25, 0.75))}
+            row["interquartile_mean"] = scipy.stats.trim_mean(lived, 0.25)
+            rows.append({**row, "starts": runs.mean(1) if kind == "agent" else [], "lived": runs.ravel()})
+    return rows
 
 
 def draw_scores(data: Mapping) -> Figure:
     """Draw how long players survive in the real game.
 
     Args:
-        data: rows: each with name, kind ("scripted" or "agent"), value, low, high, and starts: mean of each random start;
-            games: number of each.
+        data: rows, made by `table`; games: number of each.
     """
     rows = data["rows"]
     figure, axes = new_figure(7.6, 0.42 * len(rows) + 1.2)
     ax = axes[0, 0]
     for y, row in enumerate(rows):
         color = COLORS["grey" if row["kind"] == "scripted" else "blue"]
+        ax.plot(row["quartiles"], [y, y], color=color, linewidth=9, alpha=0.18, solid_capstyle="butt")
+        ax.plot(row["interquartile_mean"], y, "D", color=color, markersize=5, markerfacecolor="white")
         ax.plot([row["low"], row["high"]], [y, y], color=color, linewidth=2.2)
         ax.plot(row["value"], y, "o", color=color, markersize=8)
         if row["kind"] == "agent":
@@ -122,6 +151,23 @@ def draw_curve(data: Mapping) -> Figure:
     return figure
 
 
+def seeing(looked: Mapping[str, list[Mapping]], rng: np.random.Generator) -> dict:
+    """Make of counts, by player and complete run (see `stages.take_cover_games.seeing`), what `draw_seeing` draws."""
+
+    def by_class(runs: list[Mapping], hits, counts: str, scale: float = 1.0) -> list:
+        each, base = (np.stack([part(run) for run in runs]) for part in (hits, lambda run: run[counts]))
+        found = [share(each[..., c], base[..., c], rng) if base[..., c].sum() >= LEAST else None for c in range(base.shape[-1])]
+        return [f and [scale * v for v in f[:3]] for f in found]
+
+    asked = {name: runs for name, runs in looked.items() if "asked" in runs[0]}
+    return {
+        "classes": [f"{a}-{b - 1}" for a, b in pairwise(CLASSES)] + [f"{CLASSES[-1]} +"],
+        "changed": {n: {p: by_class(r, lambda x, p=p: x[p], "asked") for p in ("ball", "patch")} for n, r in asked.items()},
+        "dodges": {n: by_class(r, lambda x: x["away"] - x["towards"], "counted") for n, r in looked.items()},
+        "danger": {n: by_class(r, lambda x: x["deaths"], "tics", 1000.0) for n, r in looked.items()},
+    }
+
+
 def draw_seeing(data: Mapping) -> Figure:
     """Draw whether players look at fireballs.
 
@@ -161,6 +207,22 @@ def _points(ax, points: list, shift: float, **style) -> None:
         x, value, low, high = np.array(there, float).T
         ax.vlines(x, low, high, color=style["color"], alpha=0.6)
         ax.plot(x, value, markersize=5, **{"linestyle": "-", "linewidth": 1.2, **style})
+
+
+def shown(eye: VAE, latents: Tensor, count: int) -> np.ndarray:
+    """Return pictures of latents (T, Z), float (count, 64, 64, 3); black where there are fewer."""
+    with torch.no_grad():
+        pictures = eye.decode(latents[:count]).numpy()
+    return np.pad(pictures, ((0, count - len(pictures)), (0, 0), (0, 0), (0, 0)))
+
+
+def seen_again(eye: VAE, played: Rollouts, every: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames of the longest of some recorded games, and what a VAE makes of them, float (count, 64, 64, 3) each."""
+    rows = played.episode(int(played.lengths.argmax()))[::every][:count]
+    with torch.no_grad():
+        posterior = eye.encode(played.frames(rows))
+    frames = np.pad(played.frames(rows), ((0, count - len(rows)), (0, 0), (0, 0), (0, 0)))
+    return frames / np.float32(255), shown(eye, posterior.mean, count)
 
 
 def draw_film(data: Mapping, frame: int) -> Figure:
