@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from wmlib.experiment import paths, profiles, results, runner
+from wmlib.experiment import backend, paths, profiles, results, runner
 from wmlib.experiment.profiles import SettingError
 
-FLAGS = ("--profile", "--out", "--seed", "--device", "-p", "--fresh", "--jobs", "--cell-timeout", "--help")
+FLAGS = ("--profile", "--out", "--seed", "--device", "-p", "--fresh", "--jobs", "--cell-timeout", "--backend", "--scheduler", "--help")
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="change one setting")
     run.add_argument("--fresh", action="store_true", help="make every cached stage again")
     run.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at a time (default 1)")
+    run.add_argument("--backend", default="loky", help="loky (default): processes of this machine; dask: a cluster")
+    run.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, for example tcp://host:8786")
     run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="a cell that takes longer counts as hung")
 
     commands.add_parser("list", parents=[where], help="show the notebooks, their settings and last results")
@@ -60,6 +62,10 @@ def main(arguments: list[str]) -> int:
 def command_run(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         raise SettingError(f"jobs: got {options.jobs}; allowed is a whole number >= 1")
+    backend.use(options.backend, options.scheduler)  # a wrong address is found now, not in a notebook
+    os.environ["WMLIB_BACKEND"] = options.backend
+    if options.scheduler:
+        os.environ["WMLIB_SCHEDULER"] = options.scheduler
     parameters = runner.parse_parameters(options.parameters)
     jobs = runner.plan(options.notebooks, options.profile, options.seed, options.device, parameters, options.cell_timeout)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process; the parallel parts start processes

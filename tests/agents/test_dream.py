@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wmlib.agents import controller
-from wmlib.agents.dream import DreamEnv, Dreams, live
+from wmlib.agents.dream import DreamEnv, Dreams, live, record
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import Posterior
@@ -74,6 +74,19 @@ def test_a_dream_equals_a_plain_loop():
         torch.testing.assert_close(made.latents[0], z.detach(), atol=1e-8, rtol=1e-6)
         assert done.item() == (net.done(h).item() >= 0) and reward.item() == 1.0
         z = made.latents[0].clone()
+
+
+def test_a_recorded_dream_is_the_one_that_is_lived():
+    names = ("z", "h")
+    made = dreams("dnc", cap=60)
+    weights = population(made, 1, names)
+    lived = live(made, weights, names, [0, 1, 2, 3])[0]
+    for number, steps in enumerate(lived):
+        latents, actions = record(made, weights[0], names, number, 60)
+        assert len(latents) == len(actions) == steps and latents.shape[1:] == (Z,)
+    made.begin([3])
+    assert torch.equal(latents[0], made.latents[0])
+    assert len(record(made, weights[0], names, 3, 2)[0]) == min(2, lived[3])
 
 
 def test_dreams_are_drawn_from_the_models_density():

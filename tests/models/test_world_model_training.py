@@ -134,6 +134,16 @@ def test_judge_equals_a_loop_over_episodes():
     assert found["recall"] == hits / max(deaths, 1) and found["false_alarms"] == alarms / steps
 
 
+def test_the_trace_of_a_sequence_goes_with_its_predictions():
+    made, table = trainer("dnc"), small_world()
+    latents, actions = torch.from_numpy(table.mean[:7].astype(np.float32)), torch.from_numpy(table.actions[:7])
+    fatal, trace = study.trace(made.model, latents, actions)
+    with torch.no_grad():
+        prediction, _ = made.model(latents[None], actions[None])
+    torch.testing.assert_close(fatal[..., 0], torch.sigmoid(prediction.done))
+    assert fatal.shape == (1, 7, 1) and trace.write_gate.shape == (1, 7) and trace.memory.shape == (1, 7, 4, 3)
+
+
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="batch, length: got 500, 7"):
         trainer(batch=500)

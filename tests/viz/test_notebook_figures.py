@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures, vae_figures
-from wmlib.viz.figures import to_png
+from wmlib.viz import cma_es_figures, dnc_figures, dream_figures, mdn_figures, memory_inspector, vae_figures
+from wmlib.viz.figures import FILM_DPI, to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"
 DRAWN = {
@@ -38,6 +38,14 @@ DRAWN = {
             for name in ("hits", "training", "kl", "sweep", "latent", "neighbours")
         },
     },
+    "05_vizdoom_dream": {
+        "strip": lambda d: vae_figures.draw_pictures(d["strip"]),
+        "memory": lambda d: memory_inspector.draw_strip(d["memory"]),
+        **{
+            name: lambda d, name=name: getattr(dream_figures, f"draw_{name}")(d[name])
+            for name in ("scores", "evolution", "transfer", "curve", "foresight", "seeing")
+        },
+    },
 }
 
 
@@ -54,12 +62,17 @@ def test_a_figure_is_redrawn_from_its_results(notebook, name):
     assert np.abs(again - stored).mean() < 1  # of 255: other machines may smooth letters differently
 
 
-def test_the_films_poster_is_a_frame_of_its_results():
-    from wmlib.viz.figures import FILM_DPI
+FILMS = {
+    "01_cma_es_toy/search": lambda d: cma_es_figures.draw_films(d["films"], 20),
+    "05_vizdoom_dream/film": lambda d: dream_figures.draw_film(d["film"], 10),
+}
 
-    films = results.read(FIGURES / "01_cma_es_toy/results.json")["data"]["films"]
-    again = pixels(to_png(cma_es_figures.draw_films(films, 20), dpi=FILM_DPI))
-    assert np.abs(again - pixels((FIGURES / "01_cma_es_toy/search.png").read_bytes())).mean() < 1
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_films_poster_is_a_frame_of_its_results(name):
+    data = results.read(FIGURES / name.split("/")[0] / "results.json")["data"]
+    again = pixels(to_png(FILMS[name](data), dpi=FILM_DPI))
+    assert np.abs(again - pixels((FIGURES / f"{name}.png").read_bytes())).mean() < 1
 
 
 def test_the_sliders_pictures_are_drawn():

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wmlib.experiment import environment, paths, profiles, results, seeding
+from wmlib.experiment import backend, environment, paths, profiles, results, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.statistics import Estimate
 
@@ -37,6 +37,7 @@ class Run:
     Attributes:
         settings: frozen dataclass of the resolved values.
         device: torch.device.
+        backend: joblib's, where parallel work is done; see `wmlib.experiment.backend`.
         figures: folder of this notebook's figures and results.json.
     """
 
@@ -46,6 +47,7 @@ class Run:
         self.notebook, self.profile, self.seed = notebook, profile, seed
         seeding.entropy(seed)  # refuses a bad seed now and not in the middle
         self.device = choose_device(device)
+        self.backend = backend.use_what_was_asked()
         self.figures = paths.figures(profile) / notebook
         fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
         self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)

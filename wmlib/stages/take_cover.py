@@ -85,6 +85,7 @@ def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
         collection.collect(
             folder / "episodes", "wmlib/TakeCover-v0", POLICIES[policy], count, run.seed,
             env_kwargs={"shrunk": False}, prepare=take_cover.shrink, shard_episodes=min(100, max(5, count // 6)),
+            backend=run.backend,
         )  # fmt: skip
 
     code = [doom, take_cover, take_cover_baselines, collection, store]

@@ -83,7 +83,7 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
 
         def make(policy=policy) -> list:
             with quiet_workers():
-                return [collection.score(ENV, policy, count, seed, **_lanes(policy)).lengths]
+                return [collection.score(ENV, policy, count, seed, backend=run.backend, **_lanes(policy)).lengths]
 
         found.append(run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0])
     return found
@@ -101,7 +101,8 @@ def record(run: Run, policy: Callable, count: int, name: str = "recorded", shard
 
     def make(folder: Path) -> None:
         with quiet_workers():
-            collection.collect(folder / "episodes", ENV, policy, count, seed, shard_episodes=shard, **_lanes(policy))
+            own = {"backend": run.backend, **_lanes(policy)}
+            collection.collect(folder / "episodes", ENV, policy, count, seed, shard_episodes=shard, **own)
 
     settings = {"seed": seed, "policy": _named(policy), "count": count, "shard": shard}
     return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")

@@ -1,0 +1,57 @@
+"""Where parallel work is done: in processes of this machine, or on the workers of a Dask cluster.
+
+Reading guide. Everything parallel goes through joblib. `use` tells joblib, for the rest of a process, where its tasks go; a
+`Run` calls it with what `./run_all.sh --backend dask --scheduler ADDRESS` asked for. Results do not depend on it: a task's
+random numbers come from its own number.
+"""
+
+import os
+
+from joblib import parallel_config
+
+from wmlib.experiment import profiles
+from wmlib.experiment.profiles import SettingError
+
+BACKENDS = ("loky", "dask")
+SECONDS = 20  # to reach a scheduler
+_used: tuple | None = None  # what this process uses, its client with it
+
+
+def use(backend: str, scheduler: str | None = None) -> None:
+    """Send all parallel work of this process to a backend.
+
+    Args:
+        backend: "loky", processes of this machine, or "dask".
+        scheduler: address of a running `dask-scheduler`, for example "tcp://127.0.0.1:8786". Its workers must have this
+            package and see the same files under the same names.
+
+    Raises:
+        SettingError: another word; an address without Dask or Dask without one; Dask not installed; no scheduler there.
+    """
+    global _used
+    profiles.choose("backend", backend, BACKENDS)
+    if (backend == "dask") != (scheduler is not None):
+        raise SettingError("backend, scheduler: --backend dask and --scheduler ADDRESS (such as tcp://host:8786) go together")
+    if _used is not None and _used[:2] == (backend, scheduler):
+        return
+    client = None if scheduler is None else _client(scheduler)
+    parallel_config(backend=backend)
+    _used = (backend, scheduler, client)
+
+
+def use_what_was_asked() -> str:
+    """Use what the command line left in the environment, `WMLIB_BACKEND` and `WMLIB_SCHEDULER`; return the backend."""
+    backend = os.environ.get("WMLIB_BACKEND", "loky")
+    use(backend, os.environ.get("WMLIB_SCHEDULER"))
+    return backend
+
+
+def _client(scheduler: str):
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise SettingError("backend: dask is not installed; run: pip install -e '.[cluster]'") from error
+    try:
+        return Client(scheduler, timeout=SECONDS)
+    except OSError as error:
+        raise SettingError(f"scheduler: nobody answers at {scheduler}; start dask-scheduler there, or mend the address") from error
