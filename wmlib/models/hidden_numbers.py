@@ -9,6 +9,7 @@ an opponent out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,25 +40,28 @@ class Clues(NamedTuple):
     resets: np.ndarray  # bool (S,)
 
 
-def clues(record: Record, of: Views) -> Clues:
+def clues(record: Record, of: Views, table: dict | None = None) -> Clues:
     """Write down what is seen and what is true, for every step of every life in a list of views.
 
     Args:
         record, of: a table and what is looked at in it; of free-for-all games, without fog.
+        table: `by_game` of these games at least, if it is there already.
     """
-    games = {}
-    for game in np.unique(of.games):
-        rows = slice(record.starts[game], record.starts[game + 1])
-        games[game] = (rows.start, *_of_game(np.asarray(record.states[rows])))
+    table = by_game(record, np.unique(of.games)) if table is None else table
     found = {"events": [], "truth": [], "tracked": [], "alive": []}
     for life in of.lives:
-        start, seen, burst, have, counted, alive = games[of.games[life[0]]]
-        rows, others = of.rows[life] - start, OTHERS[of.agents[life[0]], 1:]
+        seen, burst, have, counted, alive = table[of.games[life[0]]]
+        rows, others = of.rows[life] - record.starts[of.games[life[0]]], OTHERS[of.agents[life[0]], 1:]
         flags = [seen[rows][:, others].reshape(len(rows), -1), burst[rows, None] / 4]
         found["events"].append(np.concatenate(flags, 1).astype(np.float32))
         for name, part in (("truth", have), ("tracked", counted), ("alive", alive)):
             found[name].append(part[rows][:, others])
     return Clues(**{name: np.concatenate(parts) for name, parts in found.items()}, resets=of.resets)
+
+
+def by_game(record: Record, games: Sequence[int]) -> dict[int, tuple[np.ndarray, ...]]:
+    """Return, for some games, what `clues` cuts lives out of."""
+    return {game: _of_game(np.asarray(record.states[record.starts[game] : record.starts[game + 1]])) for game in games}
 
 
 def _of_game(states: np.ndarray) -> tuple[np.ndarray, ...]:
