@@ -102,7 +102,7 @@ def foretell(model, record: Record, of: Views, chunk: int = 8, width: int = 64) 
     return said
 
 
-def dream(model, record: Record, of: Views, horizons: Sequence[int], every: int = 25, width: int = 64) -> dict:
+def dream(model, record: Record, of: Views, horizons: Sequence[int], every: int = 50, width: int = 64) -> dict:
     """Predict on from one's own predictions: true actions, no correction.
 
     Args:
