@@ -1,15 +1,16 @@
-"""Stages of notebook 06: games of scripted players, models that foretell the next state, and what their answers are worth.
+"""Stages of notebook 06: games of scripted players, and models that foretell the next state.
 
 Reading guide. `games` plays and keeps full states; `split` says which games are for what. A `Net` is all that determines a
-model, its data aside; `train` trains some of them, `search` finds a learning rate by validation games, `measure` judges on
-test games. Everything is found again in the cache by what determines it; a stopped training goes on from its checkpoint.
+model, its data aside; `train` trains some of them, `search` tries learning rates on validation games. What trained models
+are worth is in `pommerman_study`. Everything is found again in the cache by what determines it; a stopped training goes on
+from its checkpoint.
 """
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,13 +23,20 @@ from wmlib.experiment import checkpoint, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
-from wmlib.models import board_code, board_model, hidden_numbers, lstm, mdn, prediction_study, prediction_training, recurrent
-from wmlib.models import world_model
+from wmlib.models import (
+    board_code,
+    board_model,
+    hidden_numbers,
+    lstm,
+    mdn,
+    prediction_training,
+    recurrent,
+    world_model,
+)
 from wmlib.models.board_model import BoardModel, VectorModel, Window, count_tables
 from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
-from wmlib.models.hidden_numbers import Clues, Tracker
+from wmlib.models.hidden_numbers import Tracker
 from wmlib.models.lstm import LSTM
-from wmlib.models.prediction_study import Rule
 from wmlib.models.prediction_training import Record, Trainer, Views
 from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
@@ -39,7 +47,6 @@ BLOCK = 20  # games that one worker plays side by side; a part of what determine
 HELD_OUT = 0.1  # share of the games for validation, and again for the test; two at least
 RATES = {"board": (2e-3, 4e-3, 8e-3), "vector": (1e-3, 2e-3, 4e-3), "tracker": (5e-3, 1e-2, 2e-2)}
 DECAY = 0.6  # share of a training over which the rate falls
-HORIZONS = (1, 2, 5, 10, 20)
 COUNTED = 40_000  # steps behind the tables
 ENGINE = [boards, layout, many, players, rules, views]
 MODEL_CODE = [board_code, board_model, hidden_numbers, prediction_training, world_model, mdn, recurrent, lstm, core, fast,
@@ -187,18 +194,16 @@ def counted(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return read.vectors[0].numpy(), read.following[0].numpy()
 
 
+@functools.lru_cache(maxsize=2)
+def _tables(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    return count_tables(*map(torch.from_numpy, counted(folder)))
+
+
 @functools.lru_cache(maxsize=4)
-def _clue_table(folder: Path, part: str) -> dict:
+def clue_table(folder: Path, part: str) -> dict:
+    """Return `hidden_numbers.by_game` of one part of the games."""
     games = record(folder)
     return hidden_numbers.by_game(games, getattr(split(games), part))
-
-
-def rules_of_counting(folder: Path) -> dict[str, Rule]:
-    """Return the predictors that need no network, by name."""
-    now, after = counted(folder)
-    study = prediction_study
-    return {"copying": study.copying(), "table of values": study.count_values(now, after),
-            "table of cells": study.count_cells(now, after)}  # fmt: skip
 
 
 def test_views(games: Record) -> Views:
@@ -227,8 +232,7 @@ def train(run: Run, folder: Path, nets: Sequence[Net], label: str = "models") ->
         folder: as `games` returned it.
     """
     step = functools.partial(_train_until, run.cache, run.seed, folder)
-    block = max([100, *(net.updates // 10 for net in nets)])
-    return finish(step, nets, [net.updates for net in nets], block, label, 500)
+    return finish(step, nets, [net.updates for net in nets], 1000, label, 500)
 
 
 def _train_until(cache: ArtifactCache, seed: int, folder: Path, net: Net, until: int) -> Path | None:
@@ -237,7 +241,7 @@ def _train_until(cache: ArtifactCache, seed: int, folder: Path, net: Net, until:
     def begin() -> Trainer:
         table = record(folder)
         generator = seeding.torch_generator(seed, "prediction", net.index)
-        model = net.build(count_tables(*map(torch.from_numpy, counted(folder))), generator)
+        model = net.build(_tables(folder), generator)
         # all nets of one index see the same lives in the same order, from the same place on
         of = prediction_training.views(table, split(table).train, seeding.generator(seed, "lives", net.index))
         order = seeding.torch_generator(seed, "streams", net.index)
@@ -254,7 +258,7 @@ def reader(folder: Path, of: Views, net: Net, part: str):
     """Return what makes a batch of places in a list of views of one part of the games, for nets of this family."""
     games = record(folder)
     if net.family == "tracker":
-        return functools.partial(hidden_numbers.read, hidden_numbers.clues(games, of, _clue_table(folder, part)))
+        return functools.partial(hidden_numbers.read, hidden_numbers.clues(games, of, clue_table(folder, part)))
     return functools.partial(prediction_training.batch, games, of, full=net.full)
 
 
@@ -310,70 +314,3 @@ def _validate(folder: Path, model: Path, net: Net, streams: int = 16, length: in
         loss, state = made.loss(read(places), state)
         losses.append(float(loss))
     return float(np.mean(losses))
-
-
-def measure(run: Run, folder: Path, nets: Sequence[Net], folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """Judge board and vector nets on the test games.
-
-    Returns:
-        of each net: one, `prediction_study.tally` of the next state; ahead, the same for each of `HORIZONS` (not with view B).
-    """
-    return _judged(run, folder, [(net, path) for net, path in zip(nets, folders, strict=True)])
-
-
-def measure_rules(run: Run, folder: Path) -> dict[str, dict[str, Any]]:
-    """Judge what needs no network, as `measure` does."""
-    names = list(rules_of_counting(folder))
-    return dict(zip(names, _judged(run, folder, names), strict=True))
-
-
-def _judged(run: Run, folder: Path, what: Sequence) -> list[dict[str, Any]]:
-    def make() -> list[dict]:
-        few = len(test_views(record(folder)).rows) < 3000
-        jobs = [delayed(_judge)(folder, thing) for thing in what]
-        with quiet_workers():
-            return list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(jobs), "judging", len(jobs)))
-
-    names = [thing if isinstance(thing, str) else thing[1].name for thing in what]
-    code = [*MODEL_CODE, prediction_study]
-    return run.cached("prediction-measures", make, code, games=folder.name, what=names, horizons=HORIZONS, counted=COUNTED)
-
-
-def _judge(folder: Path, thing: str | tuple[Net, Path]) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    table = record(folder)
-    model = rules_of_counting(folder)[thing] if isinstance(thing, str) else load(thing[1], thing[0])
-    of = test_views(table)
-    every = np.arange(0, len(of.rows), 2000)
-    said, parts = prediction_study.foretell(model, table, of), []
-    now, after = ([prediction_training.batch(table, of, np.arange(a, min(a + 2000, len(of.rows)))[None])[i][0] for a in every]
-                  for i in (0, 1))  # fmt: skip
-    now, after = torch.cat(now).numpy(), torch.cat(after).numpy()
-    found = {"one": prediction_study.tally(now, after, said, of.games), "ahead": []}
-    if not getattr(model, "full", False):
-        dreams = prediction_study.dream(model, table, of, HORIZONS)
-        for h in range(len(HORIZONS)):
-            parts = dreams["after"][:, h], dreams["said"][:, h]
-            found["ahead"].append(prediction_study.tally(dreams["start"], *parts, dreams["games"]))
-    return found
-
-
-def hidden(run: Run, folder: Path, nets: Sequence[Net], folders: Sequence[Path]) -> dict[str, list[dict]]:
-    """Judge trackers on the test games; return `hidden_numbers.tally` of each net under "nets", and of rules under "rules":
-    what everybody starts with, and counting by hand."""
-
-    def make() -> dict:
-        of, true = clues_of_test(folder)
-        start = np.broadcast_to(hidden_numbers.START, true.truth.shape)
-        found = [hidden_numbers.answers(load(path, net), true) for net, path in zip(nets, folders, strict=True)]
-        return {"nets": [hidden_numbers.tally(true, said, of.games) for said in found],
-                "rules": [hidden_numbers.tally(true, said, of.games) for said in (start, true.tracked)]}  # fmt: skip
-
-    names = [path.name for path in folders]
-    return run.cached("hidden-measures", make, MODEL_CODE, games=folder.name, nets=names)
-
-
-def clues_of_test(folder: Path) -> tuple[Views, Clues]:
-    """Return the test's lives and their clues."""
-    of = test_views(record(folder))
-    return of, hidden_numbers.clues(record(folder), of, _clue_table(folder, "test"))
