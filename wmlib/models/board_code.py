@@ -1,10 +1,11 @@
-"""Pommerman's view A as a network takes it and gives it: what is in each cell, where each agent stands, four numbers of one's own.
+"""Pommerman's view A as a network takes it and gives it: what is in each cell, where each agent stands, one's own numbers.
 
 Reading guide. `read` takes a vector of 372 integers apart: a *thing* in each of 121 cells (one of 16: a bomb with 4 steps to go
 is another thing than one with 5), the blast strength of bombs, the cell of each agent. `planes` draws that as pictures for a
 convolution. `targets` says what the next vector is, in the same terms: things, blasts, a *move* of each agent, the changes of
 one's own numbers. `write` goes back from such answers to a vector. Because an agent is told by its move and drawn on the
-board at the end, no answer can double an agent or lose it by accident: `likeliest_moves` chooses the moves of all four together.
+board at the end, no answer can double an agent or lose it by accident: `likeliest_moves` chooses the moves of all four
+together.
 
 Axes: N states, in any order; 121 cells, row by row; 4 agents, the seeing one first, then the others in ascending order.
 

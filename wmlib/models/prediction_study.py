@@ -1,4 +1,4 @@
-"""How good is a prediction of Pommerman's next state? Counts by game, baselines that need no network, dreams without correction.
+"""How good is a prediction of Pommerman's next state? Counts by game, baselines without a network, dreams.
 
 Reading guide. `foretell` runs a model over lives, seeing the true state at every step; `dream` lets it go on from its own
 answers. `tally` compares answers with what happened, game by game, so that intervals can be drawn over games; `GROUPS` are
@@ -21,7 +21,8 @@ from wmlib.models.prediction_training import Record, Views, batch
 
 GROUPS = ("board", "flames", "bombs", "position", "ammo", "blast strength", "kick")
 REACH = SIZE - 1  # largest distance on the board, in rows and in columns
-_PLACES = {"bombs": slice(BOARD, OWN), "position": slice(OWN, OWN + 2), "ammo": OWN + 2, "blast strength": OWN + 3, "kick": OWN + 4}
+_PLACES = {"bombs": slice(BOARD, OWN), "position": slice(OWN, OWN + 2)}
+_PLACES |= {name: OWN + 2 + i for i, name in enumerate(GROUPS[4:])}
 
 
 def tally(now: np.ndarray, after: np.ndarray, said: np.ndarray, games: np.ndarray) -> dict[str, np.ndarray]:
@@ -40,7 +41,8 @@ def tally(now: np.ndarray, after: np.ndarray, said: np.ndarray, games: np.ndarra
         ValueError: shapes that do not fit.
     """
     if not now.shape == after.shape == said.shape == (len(games), FEATURES):
-        raise ValueError(f"now, after, said: got {now.shape}, {after.shape}, {said.shape}; allowed is ({len(games)}, {FEATURES})")
+        shapes = f"{now.shape}, {after.shape}, {said.shape}"
+        raise ValueError(f"now, after, said: got shapes {shapes}; allowed is ({len(games)}, {FEATURES}) for all")
     which, index = np.unique(games, return_inverse=True)
     right, changed = said == after, now != after
     burning = ((now[:, :BOARD] == FLAMES) | (after[:, :BOARD] == FLAMES)) & changed[:, :BOARD]
@@ -65,7 +67,7 @@ def tally(now: np.ndarray, after: np.ndarray, said: np.ndarray, games: np.ndarra
 
 
 def _by_distance(now: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """Add up flags on the board, bool (N, 121), by row and column distance from the seeing agent: (21, 21), it is at [10, 10]."""
+    """Add up flags on the board, bool (N, 121), by row and column distance from the seeing agent: (21, 21)."""
     total = np.zeros((2 * REACH + 1, 2 * REACH + 1))
     step, cell = np.nonzero(flags)
     row, column = now[step, OWN].astype(int), now[step, OWN + 1].astype(int)
