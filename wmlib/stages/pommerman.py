@@ -206,9 +206,11 @@ def clue_table(folder: Path, part: str) -> dict:
     return hidden_numbers.by_game(games, getattr(split(games), part))
 
 
-def test_views(games: Record) -> Views:
-    """Return the steps that all models are judged on."""
-    return prediction_training.views(games, split(games).test)
+def test_views(games: Record, cap: int | None = None) -> Views:
+    """Return the steps that all models are judged on; with `cap` only the first so many of each life."""
+    of = prediction_training.views(games, split(games).test)
+    kept = np.concatenate([life[:cap] for life in of.lives])
+    return Views(*(part[kept] for part in of))
 
 
 test_views.__test__ = False  # not a test, whatever pytest makes of its name

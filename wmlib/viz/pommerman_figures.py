@@ -95,6 +95,24 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict:
     return made
 
 
+def hidden_rates(tallies: Tallies, rng: np.random.Generator) -> list[list[float]]:
+    """Return for each of `hidden_numbers.KINDS` the share of right answers among numbers that moved: [value, low, high]."""
+    made = []
+    for kind in range(3):
+        hits, of = (np.stack([t[part][:, kind] for t in tallies]) for part in ("moved_right", "moved"))
+        hits, of = (np.repeat(v, 2, 0) if len(v) == 1 else v for v in (hits, of))  # a rule has no random starts
+        made.append(list(share(hits, of, rng)[:3]) if of.sum() else [0.0, 0.0, 0.0])
+    return made
+
+
+def hidden_gap(a: Tallies, b: Tallies | None, rng: np.random.Generator) -> Estimate:
+    """Return the share of right answers among all numbers that moved, or the difference of two such shares, paired."""
+    hits, of = (np.stack([t[part].sum(1) for t in a]) for part in ("moved_right", "moved"))
+    if b is not None:
+        hits = hits - np.stack([t["moved_right"].sum(1) for t in b])
+    return share(hits, of, rng)
+
+
 def paint(ax: Axes, board: np.ndarray, truth: np.ndarray | None = None, title: str = "") -> None:
     """Paint a board of 121 codes; cells that are not as in `truth` get a red frame."""
     board = np.asarray(board).reshape(SIZE, SIZE)
@@ -106,7 +124,7 @@ def paint(ax: Axes, board: np.ndarray, truth: np.ndarray | None = None, title: s
         elif code == BOMB:
             ax.add_patch(Circle((column, row), 0.3, facecolor="black"))
         else:
-            ax.text(column, row, "brk"[code - EXTRA_BOMB], ha="center", va="center", fontsize=6)
+            ax.text(column, row, "brk?"[code - EXTRA_BOMB], ha="center", va="center", fontsize=6)
     if truth is not None:
         for row, column in np.argwhere(board != np.asarray(truth).reshape(SIZE, SIZE)):
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=WRONG, linewidth=1.6))
