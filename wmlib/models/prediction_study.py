@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmlib.envs.pommerman.layout import FLAMES, SIZE
+from wmlib.envs.pommerman.layout import AGENT, AGENTS, FLAMES, SIZE
 from wmlib.envs.pommerman.views import BOARD, FEATURES
 from wmlib.models.board_code import LARGEST, OWN, impossible
 from wmlib.models.board_model import Batch
@@ -34,8 +34,9 @@ def tally(now: np.ndarray, after: np.ndarray, said: np.ndarray, games: np.ndarra
 
     Returns:
         arrays with a row for each game, in order of its number: steps, right (of 372 a step), exact, impossible; changed and
-        changed_right (G, 7), by `GROUPS`; kept, of same, the components that did not change. And by distance from the seeing
-        agent, all games together: near, near_right (21, 21), changed cells of the board and those foretold.
+        changed_right (G, 7), by `GROUPS`; kept, of same, the components that did not change; drawn, of living, the agents on
+        the true board that are on the other exactly once. And by distance from the seeing agent, all games together: near,
+        near_right (21, 21), changed cells of the board and those foretold.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -56,10 +57,13 @@ def tally(now: np.ndarray, after: np.ndarray, said: np.ndarray, games: np.ndarra
         return np.bincount(index, values.reshape(len(now), -1).sum(1), len(which))
 
     near, near_right = (_by_distance(now, part[:, :BOARD]) for part in (changed, changed & right))
+    codes = np.arange(AGENT, AGENT + AGENTS)[:, None, None]
+    living, drawn = (((board[:, :BOARD] == codes).sum(2) == 1).T for board in (after, said))
     wrong = impossible(torch.from_numpy(now), torch.from_numpy(said)).numpy()
     return {
         "steps": by_game(np.ones(len(now))), "right": by_game(right), "exact": by_game(right.all(1)),
         "impossible": by_game(wrong), "kept": by_game(~changed & right), "same": by_game(~changed),
+        "living": by_game(living), "drawn": by_game(living & drawn),
         "changed": np.stack([by_game(parts[name]) for name in GROUPS], 1),
         "changed_right": np.stack([by_game(hit[name]) for name in GROUPS], 1),
         "near": near, "near_right": near_right,

@@ -27,6 +27,7 @@ PARTS = {  # label -> hits and counts of a tally
     "kept": ("kept", "same"),
     "exact": ("exact", "steps"),
     "impossible": ("impossible", "steps"),
+    "agents drawn": ("drawn", "living"),
 }
 COMPONENTS = 372
 
@@ -79,7 +80,7 @@ def ahead(judged: Mapping[str, Sequence[Mapping]], horizons: Sequence[int]) -> d
     def curve(own: Mapping, part: str) -> list[float]:
         return [float(hits.sum() / of.sum()) for hits, of in (counts([t], part) for t in own["ahead"])]
 
-    parts = ("all right", "changed right", "impossible")
+    parts = ("all right", "changed right", "agents drawn")
     found = {name: {part: [curve(own, part) for own in runs] for part in parts} for name, runs in judged.items()}
     return {"horizons": list(horizons), "curves": found}
 
@@ -170,7 +171,7 @@ def draw_dream(data: Mapping, start: int, horizon: int) -> Figure:
 def draw_strip(data: Mapping, start: int, horizons: Sequence[int]) -> Figure:
     """Draw the same at several horizons: a row for the game and for each model."""
     i, names = list(data["starts"]).index(start), list(data["said"])
-    figure, axes = new_figure(1.55 * len(horizons), 1.65 * (1 + len(names)), rows=1 + len(names), columns=len(horizons))
+    figure, axes = new_figure(1.4 * len(horizons), 1.5 * (1 + len(names)), rows=1 + len(names), columns=len(horizons))
     for column, h in enumerate(horizons):
         truth = unpack(data["truth"][i][h - 1])
         paint(axes[0, column], truth, title=f"{h} step{'s' * (h > 1)} on")
@@ -234,7 +235,7 @@ def draw_ahead(data: Mapping) -> Figure:
     figure, axes = new_figure(9.6, 3.6, columns=3)
     colors = [c for c in COLORS if c != "grey"]
     labels = {"all right": "all components right, %", "changed right": "changed since the start, right, %",
-              "impossible": "boards that can not be, %"}  # fmt: skip
+              "agents drawn": "living agents that are on the board, %"}  # fmt: skip
     for ax, (part, label) in zip(axes[0], labels.items(), strict=True):
         for i, (name, parts) in enumerate(data["curves"].items()):
             grey = name == "copying"
