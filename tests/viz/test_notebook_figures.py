@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures, vae_figures
+from wmlib.viz import cma_es_figures, dnc_figures, mdn_figures, pommerman_figures, vae_figures
 from wmlib.viz.figures import to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -37,6 +37,10 @@ DRAWN = {
             name: lambda d, name=name: getattr(vae_figures, f"draw_{name}")(d[name])
             for name in ("hits", "training", "kl", "sweep", "latent", "neighbours")
         },
+    },
+    "06_pommerman_prediction": {
+        name: lambda d, name=name: getattr(pommerman_figures, f"draw_{name}")(d[name])
+        for name in ("scores", "groups", "near", "ahead", "hidden")
     },
 }
 
