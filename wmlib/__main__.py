@@ -9,7 +9,19 @@ from pathlib import Path
 from wmlib.experiment import backend, paths, profiles, results, runner
 from wmlib.experiment.profiles import SettingError
 
-FLAGS = ("--profile", "--out", "--seed", "--device", "-p", "--fresh", "--jobs", "--cell-timeout", "--backend", "--scheduler", "--help")
+FLAGS = (
+    "--profile",
+    "--out",
+    "--seed",
+    "--device",
+    "-p",
+    "--fresh",
+    "--jobs",
+    "--cell-timeout",
+    "--backend",
+    "--scheduler",
+    "--help",
+)
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, dnc_figures, dream_figures, mdn_figures, memory_inspector, vae_figures
+from wmlib.viz import cma_es_figures, dnc_figures, dream_figures, mdn_figures, memory_inspector, pommerman_figures, vae_figures
 from wmlib.viz.figures import FILM_DPI, to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -45,6 +45,9 @@ DRAWN = {
             name: lambda d, name=name: getattr(dream_figures, f"draw_{name}")(d[name])
             for name in ("scores", "evolution", "transfer", "curve", "foresight", "seeing")
         },
+    "06_pommerman_prediction": {
+        name: lambda d, name=name: getattr(pommerman_figures, f"draw_{name}")(d[name])
+        for name in ("scores", "groups", "near", "ahead", "hidden")
     },
 }
 

@@ -7,6 +7,7 @@ survives a kill; the rename at the end makes it whole.
 """
 
 import ast
+import functools
 import hashlib
 import inspect
 import json
@@ -36,16 +37,23 @@ def code_hash(modules: Iterable[ModuleType]) -> str:
     """Return a hash of what the modules do: their syntax trees without docstrings and comments."""
     sha = hashlib.sha256()
     for module in modules:
-        if os.path.getmtime(inspect.getsourcefile(module)) > _LOADED:
+        changed = os.path.getmtime(inspect.getsourcefile(module))
+        if changed > _LOADED:
             raise RuntimeError(f"{module.__name__} was edited after this kernel started: restart the kernel and run again")
-        tree = ast.parse(inspect.getsource(module))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-                if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                    body[:] = body[1:] or [ast.Pass()]
-        sha.update(ast.dump(tree).encode())
+        sha.update(_doing(module, changed))
     return sha.hexdigest()
+
+
+@functools.lru_cache(maxsize=256)  # half a second for a dozen modules, and every artifact asks
+def _doing(module: ModuleType, changed: float) -> bytes:
+    """Return a module's syntax tree without docstrings, as text; `changed` says of which state of its file."""
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[:] = body[1:] or [ast.Pass()]
+    return ast.dump(tree).encode()
 
 
 def file_sha256(path: Path) -> str:

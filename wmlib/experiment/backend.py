@@ -54,4 +54,6 @@ def _client(scheduler: str):
     try:
         return Client(scheduler, timeout=SECONDS)
     except OSError as error:
-        raise SettingError(f"scheduler: nobody answers at {scheduler}; start dask-scheduler there, or mend the address") from error
+        raise SettingError(
+            f"scheduler: nobody answers at {scheduler}; start dask-scheduler there, or mend the address"
+        ) from error
