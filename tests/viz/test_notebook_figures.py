@@ -45,6 +45,7 @@ DRAWN = {
             name: lambda d, name=name: getattr(dream_figures, f"draw_{name}")(d[name])
             for name in ("scores", "evolution", "transfer", "curve", "foresight", "seeing")
         },
+    },
     "06_pommerman_prediction": {
         name: lambda d, name=name: getattr(pommerman_figures, f"draw_{name}")(d[name])
         for name in ("scores", "groups", "near", "ahead", "hidden")
