@@ -40,7 +40,8 @@ def data(tmp_path):
 @pytest.fixture
 def run(tmp_path):
     """What the stages need of a Run."""
-    run = SimpleNamespace(cache=ArtifactCache(tmp_path / "cache"), seed=1, device=torch.device("cpu"), profile="smoke")
+    run = SimpleNamespace(cache=ArtifactCache(tmp_path / "cache"), seed=1, device=torch.device("cpu"), backend="loky")
+    run.profile = "smoke"
     run.cached = lambda *a, **k: Run.cached(run, *a, **k)
     return run
 

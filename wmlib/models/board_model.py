@@ -94,7 +94,7 @@ class BoardModel(nn.Module):
         >>> rng = torch.Generator().manual_seed(0)
         >>> model = BoardModel(Window(BoardModel.CORE_INPUTS, 11, generator=rng), 5, uniform_tables(), generator=rng)
         >>> sum(p.numel() for p in model.parameters())
-        24112
+        19436
     """
 
     CORE_INPUTS = 48

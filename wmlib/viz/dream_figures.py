@@ -195,8 +195,9 @@ def draw_seeing(data: Mapping) -> Figure:
     middle.set(ylabel="moves away − moves towards", title="do they move away?")
     right.set(xlabel="fireballs in sight a second before", ylabel="deaths in 1,000 tics", title="danger", ylim=(0, None))
     right.set_xticks(range(4), ["0", "1", "2", "3+"])
-    left.legend(fontsize=7)
-    right.legend(fontsize=8)
+    for ax, size in ((left, 7), (right, 8)):
+        if ax.get_legend_handles_labels()[0]:  # a short run may have nothing to show
+            ax.legend(fontsize=size)
     return figure
 
 
