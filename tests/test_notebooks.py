@@ -49,6 +49,7 @@ def test_follows_the_skeleton(path):
     headings = [h for h in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)]
     assert headings == HEADINGS
     assert 25 <= len(cells) <= 60
+    assert "@@" not in text and not re.search(r"^[A-Z ]+ TEXT$", text, flags=re.MULTILINE), "a place where a text is to come"
     for cell, following in itertools.pairwise(cells):
         assert not (cell.cell_type == following.cell_type == "code"), f"no sentence between two code cells:\n{following.source}"
     for cell in cells:
