@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.models import board_code as code
 from wmlib.models import hidden_numbers, prediction_training
 from wmlib.models import prediction_study as study
 from wmlib.models.lstm import LSTM
@@ -171,4 +170,13 @@ def test_a_tracker_learns_what_pickups_mean():
 
 
 def test_what_moved_is_counted_by_game():
-    assert code.LARGEST[363:368].tolist() == [10, 10, 10, 10, 1] and code.SMALLEST[366] == 2
+    """Two games of two steps: in the second the first opponent has one more ammo, the last is dead, one guess wrong."""
+    truth = np.tile(hidden_numbers.START, (4, 3, 1))
+    truth[2:, 0, 0] = 2
+    alive = np.ones((4, 3), bool)
+    alive[3, 2] = False
+    said = truth.copy()
+    said[3, 0, 0] = 1
+    found = hidden_numbers.tally(hidden_numbers.Clues(None, truth, truth, alive, None), said, np.array([4, 4, 9, 9]))
+    assert found["all"].tolist() == [[6, 6, 6], [5, 5, 5]] and found["right"].tolist() == [[6, 6, 6], [4, 5, 5]]
+    assert found["moved"].tolist() == [[0, 0, 0], [2, 0, 0]] and found["moved_right"].tolist() == [[0, 0, 0], [1, 0, 0]]

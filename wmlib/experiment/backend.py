@@ -35,6 +35,8 @@ def use(backend: str, scheduler: str | None = None) -> None:
     if _used is not None and _used[:2] == (backend, scheduler):
         return
     client = None if scheduler is None else _client(scheduler)
+    if _used is not None and _used[2] is not None:
+        _used[2].close()
     parallel_config(backend=backend)
     _used = (backend, scheduler, client)
 

@@ -2,15 +2,14 @@
 
 Reading guide. `Record` is a table of full states, game after game. `Views` lists what there is to learn in it: every step of
 every agent that lives, seen by that agent, from the start of the game to its death; one such *life* after another. `batch`
-reads any places of that list. `Trainer` cuts it in B streams and reads all of them forward, T steps at a time, the state
-carried and forgotten where a life begins: as the trainer of notebook 05, for models with a `loss` and an `initial_state`.
+reads any places of that list. `Trainer` reads the list in streams (see `streams.py`) and trains whatever has a `loss` and an
+`initial_state`.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from wmlib.envs.pommerman.layout import AGENTS
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.models.board_code import view_a
 from wmlib.models.board_model import Batch
+from wmlib.models.streams import StreamTrainer
 
 ALIVE = 7 * BOARD + 5 + 6 * np.arange(AGENTS)  # places in view B
 OTHERS = np.array([[i, *(j for j in range(AGENTS) if j != i)] for i in range(AGENTS)])  # the seeing agent first
@@ -100,28 +100,20 @@ class Learner(Protocol):
     def loss(self, batch, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 
 
-class Trainer:
-    """Train a model with Adam on streams.
+class Trainer(StreamTrainer):
+    """Train a model with Adam on streams; see `StreamTrainer` for the rest of the arguments.
 
     Args:
-        model: it is trained in place, on the CPU.
+        model: on the CPU.
         resets: bool (S,), where lives begin in the list that is read.
         read: makes a batch of places int64 (B, T).
-        generator: CPU generator; it says where a pass begins.
-        batch: B, streams read side by side.
-        length: T, steps read from each at a time: as far as the gradient goes back.
-        learning_rate: above 0; may be changed between steps in `optimizer.param_groups`.
-        clip: largest norm of the gradient.
-
-    Raises:
-        ValueError: batch and length ask for more steps than there are.
     """
 
     def __init__(
         self,
         model: nn.Module,
         resets: np.ndarray,
-        read,
+        read: Callable[[np.ndarray], Any],
         *,
         generator: torch.Generator,
         batch: int = 8,
@@ -129,50 +121,13 @@ class Trainer:
         learning_rate: float = 4e-3,
         clip: float = 10.0,
     ):
-        if batch < 1 or length < 1 or batch * length > len(resets):
-            raise ValueError(f"batch, length: got {batch}, {length}; {batch} streams of {length} need more than {len(resets)}")
-        self.model, self.resets, self.read, self.generator = model, resets, read, generator
-        self.batch, self.length, self.clip = batch, length, clip
-        self.optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
-        self.step = 0
-        self._start_pass()
+        self.read = read
+        own = {"batch": batch, "length": length, "learning_rate": learning_rate, "clip": clip}
+        super().__init__(model, len(resets), generator=generator, **own)
 
-    def run(self, steps: int) -> Iterator[float]:
-        """Take steps, and yield the loss before each; between two the state may be saved."""
-        for _ in range(steps):
-            yield self._step()
+    def _initial_state(self) -> tuple[Tensor, ...]:
+        return self.model.initial_state(self.batch)
 
-    def _step(self) -> float:
-        stream = len(self.resets) // self.batch
-        if self._position + self.length > stream:  # what is left is too short
-            self._start_pass()
-        time = self._position + np.arange(self.length)
-        places = (self._offset + stream * np.arange(self.batch)[:, None] + time) % len(self.resets)  # (B, T)
-        self.optimizer.zero_grad()
-        loss, state = self.model.loss(self.read(places), self._state)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
-        self._state = tuple(part.detach() for part in state)
-        self._position += self.length
-        self.step += 1
-        return float(loss.detach())
-
-    def _start_pass(self) -> None:
-        """Begin again at another place, so that streams and stretches are cut elsewhere."""
-        self._offset = int(torch.randint(len(self.resets), (), generator=self.generator))
-        self._position, self._state = 0, self.model.initial_state(self.batch)
-
-    def state_dict(self) -> dict:
-        """Return a copy of all that a later `load_state_dict` needs to go on to the same bits: the data are not in it."""
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer")}
-        place = {"offset": self._offset, "position": self._position, "step": self.step}
-        return copy.deepcopy({**parts, **place, "state": list(self._state), "generator": self.generator.get_state()})
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go back to a state taken from a trainer built with the same arguments."""
-        for name in ("model", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.generator.set_state(state["generator"])
-        self._offset, self._position, self.step = state["offset"], state["position"], state["step"]
-        self._state = tuple(state["state"])
+    def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], float]:
+        loss, state = self.model.loss(self.read(rows), state)
+        return loss, state, float(loss.detach())

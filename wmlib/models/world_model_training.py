@@ -8,15 +8,13 @@ every reading: the model never sees the same numbers twice.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wmlib.models.recurrent import detach_state
+from wmlib.models.streams import StreamTrainer
 from wmlib.models.world_model import Losses, WorldModel, loss
 
 
@@ -40,7 +38,7 @@ class Experience(NamedTuple):
         return mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
 
 
-class Trainer:
+class Trainer(StreamTrainer):
     """Train a world model with Adam.
 
     Args:
@@ -72,61 +70,19 @@ class Trainer:
         clip: float = 1.0,
         done_weight: float = 10.0,
     ):
-        rows = len(experience.resets)
-        if batch < 1 or length < 1 or batch * (length + 1) > rows:
-            raise ValueError(
-                f"batch, length: got {batch}, {length}; {batch} streams of {length + 1} rows need more than {rows}"
-            )
-        self.model, self.experience, self.generator = model, experience, generator
-        self.batch, self.length, self.clip, self.done_weight = batch, length, clip, done_weight
-        self.optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
-        self.step = 0
-        self._start_pass()
+        self.experience, self.done_weight = experience, done_weight
+        own = {"batch": batch, "length": length, "learning_rate": learning_rate, "clip": clip, "ahead": 1}
+        super().__init__(model, len(experience.resets), generator=generator, **own)
 
-    def run(self, steps: int) -> Iterator[Losses]:
-        """Take steps, and yield the losses before each; between two the state may be saved."""
-        for _ in range(steps):
-            yield self._step()
+    def _initial_state(self) -> tuple[Tensor, ...]:
+        return self.model.core.initial_state(self.batch)
 
-    def _step(self) -> Losses:
+    def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], Losses]:
         data, device = self.experience, next(self.model.parameters()).device
-        stream = len(data.resets) // self.batch
-        if self._position + self.length + 1 > stream:  # what is left is too short
-            self._start_pass()
-        time = self._position + np.arange(self.length + 1)
-        rows = (self._offset + stream * np.arange(self.batch)[:, None] + time) % len(data.resets)  # (B, T + 1)
         latents, now = data.sample(rows, self.generator).to(device), rows[:, :-1]
         names = ("actions", "rewards", "terminated", "acted", "resets")
         actions, rewards, done, acted, resets = (torch.from_numpy(getattr(data, name)[now]).to(device) for name in names)
-        self.optimizer.zero_grad()
-        prediction, state = self.model(latents[:, :-1], actions, self._state, resets)
+        kind = type(self._initial_state())
+        prediction, state = self.model(latents[:, :-1], actions, kind(*state), resets)
         losses = loss(prediction, latents[:, 1:], done, acted, rewards, done_weight=self.done_weight)
-        losses.total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
-        self._state = detach_state(state)
-        self._position += self.length
-        self.step += 1
-        return Losses(*(value.detach() for value in losses))
-
-    def _start_pass(self) -> None:
-        """Begin again at another row, so that streams and stretches are cut at other places."""
-        self._offset = int(torch.randint(len(self.experience.resets), (), generator=self.generator))
-        self._position, self._state = 0, None
-
-    def state_dict(self) -> dict:
-        """Return a copy of all that a later `load_state_dict` needs to go on to the same bits: the table is not in it."""
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer")}
-        place = {"offset": self._offset, "position": self._position, "step": self.step}
-        core = None if self._state is None else list(self._state)
-        return copy.deepcopy({**parts, **place, "core": core, "generator": self.generator.get_state()})
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go back to a state taken from a trainer built with the same arguments."""
-        for name in ("model", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.generator.set_state(state["generator"])
-        self._offset, self._position, self.step = state["offset"], state["position"], state["step"]
-        empty = self.model.core.initial_state(self.batch)
-        core = state["core"]
-        self._state = None if core is None else type(empty)(*(new.to(old) for new, old in zip(core, empty, strict=True)))
+        return losses.total, state, Losses(*(value.detach() for value in losses))

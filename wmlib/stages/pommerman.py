@@ -31,6 +31,7 @@ from wmlib.models import (
     mdn,
     prediction_training,
     recurrent,
+    streams,
     world_model,
 )
 from wmlib.models.board_model import BoardModel, VectorModel, Window, count_tables
@@ -49,8 +50,8 @@ RATES = {"board": (2e-3, 4e-3, 8e-3, 1.6e-2), "vector": (5e-4, 1e-3, 2e-3, 4e-3)
 DECAY = 0.6  # share of a training over which the rate falls
 COUNTED = 40_000  # steps behind the tables
 ENGINE = [boards, layout, many, players, rules, views]
-MODEL_CODE = [board_code, board_model, hidden_numbers, prediction_training, world_model, mdn, recurrent, lstm, core, fast,
-              kernels, memory, addressing]  # fmt: skip
+MODEL_CODE = [board_code, board_model, hidden_numbers, prediction_training, streams, world_model, mdn, recurrent, lstm, core,
+              fast, kernels, memory, addressing]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from wmlib.experiment import checkpoint, profiles, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
-from wmlib.models import lstm, mdn, recurrent, vae, world_model, world_model_study, world_model_training
+from wmlib.models import lstm, mdn, recurrent, streams, vae, world_model, world_model_study, world_model_training
 from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE, Posterior
@@ -36,7 +36,7 @@ from wmlib.stages import take_cover as stages
 from wmlib.stages.blocks import advance, falling, finish, quiet_workers
 
 BUTTONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # what the model is told of the actions left, stay, right
-MODEL_CODE = [lstm, mdn, recurrent, world_model, world_model_training, core, fast, kernels, memory, addressing]
+MODEL_CODE = [lstm, mdn, recurrent, streams, world_model, world_model_training, core, fast, kernels, memory, addressing]
 BREEDING_CODE = [cma_es, controller, dream, dream_search]
 DECAY = 0.5  # share of a training over which the rate falls
 COLUMNS = ("mean", "log_variance")

@@ -21,7 +21,7 @@ from wmlib.experiment.run import Run
 from wmlib.models import vae, vae_study
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
-from wmlib.rollouts import Rollouts, collection, join, together
+from wmlib.rollouts import Rollouts, collection, joined, together
 from wmlib.stages import take_cover_dream as dream
 from wmlib.stages.blocks import quiet_workers
 from wmlib.stages.take_cover_dream import BUTTONS, Breeding, Model, Sight
@@ -113,8 +113,8 @@ def experience_of(run: Run, policy: Callable, before: Rollouts, round_: int) -> 
     first = before.manifest.get("joined", [before.manifest])[0]
     new = record(run, policy, first["episodes"], f"round {round_}", first["shard_episodes"])
     made = run.cache.folder(
-        "joined", lambda folder: join(folder / "episodes", [before, new]),
-        {"parts": [part.folder.parent.name for part in (before, new)]},
+        "joined", lambda folder: joined.join(folder / "episodes", [before, new]),
+        {"parts": [part.folder.parent.name for part in (before, new)]}, [joined],
     )  # fmt: skip
     return Rollouts(made / "episodes")
 

@@ -1,0 +1,71 @@
+"""Parallel work on a Dask cluster of two processes gives what processes of this machine give; wrong requests are refused."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from dask.distributed import Client, LocalCluster
+
+from wmlib.experiment import backend
+from wmlib.experiment.profiles import SettingError
+from wmlib.experiment.run import Run
+from wmlib.models.vae_training import SMALL_THINGS
+from wmlib.stages import take_cover as stages
+
+FITS = [stages.Fit(SMALL_THINGS, frames=210, latent=3, width=1, batch=1, index=i) for i in range(2)]
+
+
+@pytest.fixture
+def scheduler():
+    """Address of a scheduler with two workers, each a process of its own."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+        backend.use("loky")
+
+
+def made(folder, monkeypatch):
+    """Collect ten episodes and train two VAEs as the environment says where; return lengths and weights."""
+    monkeypatch.setenv("WMLIB_OUT", str(folder))
+    run = Run("04_vae", "smoke", 1, "cpu")
+    data = stages.episodes(run, 10)
+    folders = stages.train(run, data, FITS)
+    return run, data, [stages.load(where, fit).state_dict() for where, fit in zip(folders, FITS, strict=True)]
+
+
+def test_a_cluster_changes_no_bit(scheduler, tmp_path, monkeypatch):
+    run, here, expected = made(tmp_path / "here", monkeypatch)
+    assert run.backend == "loky"
+    monkeypatch.setenv("WMLIB_BACKEND", "dask")
+    monkeypatch.setenv("WMLIB_SCHEDULER", scheduler)
+    run, there, found = made(tmp_path / "there", monkeypatch)
+    assert run.backend == "dask" and np.array_equal(here.lengths, there.lengths)
+    rows = np.arange(len(here))
+    assert np.array_equal(here.frames(rows), there.frames(rows))
+    for ours, theirs in zip(expected, found, strict=True):
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    with Client(scheduler, set_as_default=False) as client:
+        assert client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter) > 10  # it was done there
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "message"),
+    [
+        ("ray", None, "backend: got 'ray'; allowed are loky, dask"),
+        ("dask", None, "--backend dask and --scheduler ADDRESS"),
+        ("loky", "tcp://127.0.0.1:1", "--backend dask and --scheduler ADDRESS"),
+        ("dask", "tcp://127.0.0.1:1", "scheduler: nobody answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_wrong_requests_are_refused(name, address, message, monkeypatch):
+    monkeypatch.setattr(backend, "SECONDS", 1)
+    with pytest.raises(SettingError, match=message):
+        backend.use(name, address)
+
+
+def test_the_command_line_refuses_a_wrong_pair_in_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "wmlib", "01", "--profile", "smoke", "--backend", "dask"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.startswith("wmlib: backend, scheduler:") and done.stderr.count("\n") == 1
