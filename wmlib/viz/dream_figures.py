@@ -145,7 +145,7 @@ def draw_curve(data: Mapping) -> Figure:
         ax.set(xlabel="generation", title=title, ylim=(0, None))
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 1].axhline(data["blind"], color=COLORS["grey"], linestyle=":")
-    axes[0, 1].annotate("blind runner", (1, data["blind"]), (0, 3), textcoords="offset points", fontsize=9)
+    axes[0, 1].annotate("blind runner", (data["generations"][0], data["blind"]), (0, 3), textcoords="offset points", fontsize=9)
     axes[0, 0].set_ylabel("steps lived, mean")
     axes[0, 0].legend(fontsize=9)
     return figure
