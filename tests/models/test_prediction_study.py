@@ -58,6 +58,13 @@ def test_tally_equals_a_plain_loop():
         study.tally(NOW, AFTER, said[:3], OF.games)
 
 
+def test_the_average_board_has_the_commonest_value_of_each_component():
+    said = study.commonest(AFTER).rule(NOW[:5])
+    assert said.dtype == np.uint8 and said.shape == (5, 372) and (said == said[0]).all()
+    shares = (AFTER == said[0]).mean(0)
+    assert all(shares[k] >= (AFTER[:, k] == value).mean() for k in (0, 60, 130, 250, 363, 366) for value in range(14))
+
+
 def test_rules_are_what_counting_by_hand_says():
     assert (study.copying().rule(NOW) == NOW).all()
     after = Counter()

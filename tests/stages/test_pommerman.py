@@ -83,7 +83,7 @@ def test_search_and_measures(world):
     assert found[0]["one"]["steps"].sum() == len(stages.test_views(stages.record(folder), 30).rows)
     assert len(found[0]["ahead"]) == len(study.HORIZONS) and found[1]["ahead"] == []
     simple = study.measure_rules(run, folder, cap=30)
-    assert list(simple) == ["copying", "table of values", "table of cells"]
+    assert list(simple) == ["copying", "average board", "table of values", "table of cells"]
     copied = simple["copying"]["one"]
     assert copied["changed_right"].sum() == 0 and np.array_equal(copied["kept"], copied["same"])
     known = study.hidden(run, folder, [tracker], stages.train(run, folder, [tracker]), cap=30)

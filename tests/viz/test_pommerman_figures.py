@@ -34,7 +34,9 @@ def test_rates_and_gaps():
     assert estimate.value == pytest.approx(right) and estimate.low < right < estimate.high
     assert draw.rate(own[:1], "kept", rng).value == pytest.approx(3630 / 3640)
     assert tuple(draw.gap(own, own, "changed right", rng)[:3]) == (0, 0, 0)
-    hidden = [{"moved": np.full((4, 3), 8.0), "moved_right": np.full((4, 3), 6.0)}] * 2
+    hidden = [{"moved": np.full((4, 3), 8.0), "moved_right": np.full((4, 3), 6.0), "all": np.full((4, 3), 18.0),
+               "right": np.full((4, 3), 15.0)}] * 2  # fmt: skip
+    assert draw.hidden_rates(hidden, rng, moved=False) == [[0.9] * 3] * 3
     assert draw.hidden_rates(hidden, rng) == [[0.75] * 3] * 3 and draw.hidden_gap(hidden, None, rng).value == 0.75
     assert draw.hidden_gap(hidden, hidden, rng).value == 0
 
@@ -48,6 +50,7 @@ def test_all_pictures_are_drawn():
     dreams = {"starts": [60, 65], "truth": draw.pack(boards), "said": {"DNC": draw.pack(boards)}}
     film = {"first": 60, "truth": draw.pack(boards[0]), "said": {"DNC": draw.pack(boards[1])}}
     hidden = {"kinds": ["ammo", "kick"], "rows": {"start values": [[0, 0, 0]] * 2, "DNC": [[0.5, 0.4, 0.6]] * 2}}
+    hidden["still"] = {"start values": [[1, 1, 1]] * 2, "DNC": [[0.9, 0.9, 0.9]] * 2}
     near = draw.near(all_)
     assert near["DNC"].shape == (13, 13) and near["DNC"][6, 6] == 0.4
     for figure in (

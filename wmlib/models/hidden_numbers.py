@@ -1,6 +1,7 @@
 """Where long memory must pay: what the others have, told from what they were seen to do.
 
-Reading guide. An opponent's ammo, blast strength and kick are on no picture. They follow from what it picked up, perhaps a
+Reading guide. An opponent's ammo, blast strength and kick are not written in view A (a blast strength shows
+in the bombs that it lays, and nowhere else). They follow from what it picked up, perhaps a
 hundred steps ago, and from the bombs it laid. `events` writes down, for each step of a life, what was just seen of the three
 others: `SEEN` flags, no more than two consecutive views hold. `truth` is what they really have. `track` counts by hand, with
 the rules known: the baseline that a memory can be compared with. `Tracker` is the model: events into a core, three softmaxes

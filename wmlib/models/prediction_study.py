@@ -2,7 +2,7 @@
 
 Reading guide. `foretell` runs a model over lives, seeing the true state at every step; `dream` lets it go on from its own
 answers. `tally` compares answers with what happened, game by game, so that intervals can be drawn over games; `GROUPS` are
-the kinds of components. `copying` and the two `count_…` functions are what a model has to beat.
+the kinds of components. `copying`, `commonest` and the two `count_…` functions are what a model has to beat.
 """
 
 from __future__ import annotations
@@ -179,6 +179,16 @@ class Rule:
 def copying() -> Rule:
     """Return the rule "nothing changes"."""
     return Rule(lambda now: now.copy())
+
+
+def commonest(after: np.ndarray) -> Rule:
+    """Count how often each component has each value; return the rule "always the most frequent one", one board for all states.
+
+    Args:
+        after: uint8 (N, 372), states of training games.
+    """
+    best = np.array([np.bincount(values).argmax() for values in after.T], np.uint8)
+    return Rule(lambda now: np.tile(best, (len(now), 1)))
 
 
 _KINDS = np.r_[np.repeat([0, 1, 2], BOARD), 3, 3, 4, 5, 6, np.full(4, 7)]  # components that share a table

@@ -46,7 +46,8 @@ RANDOM = Style(0.0, 0.0, 1.0)  # does anything at all
 COMPANIES = (("simple",) * 4, ("simple", "chaos", "simple", "simple"), ("chaos",) * 4, ("simple", RANDOM, "chaos", "simple"))
 BLOCK = 20  # games that one worker plays side by side; a part of what determines them
 HELD_OUT = 0.1  # share of the games for validation, and again for the test; two at least
-RATES = {"board": (2e-3, 4e-3, 8e-3, 1.6e-2), "vector": (5e-4, 1e-3, 2e-3, 4e-3), "tracker": (2.5e-3, 5e-3, 1e-2, 2e-2)}
+RATES = {"board": (2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2), "vector": (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3),
+         "tracker": (2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2)}  # fmt: skip
 DECAY = 0.6  # share of a training over which the rate falls
 COUNTED = 40_000  # steps behind the tables
 ENGINE = [boards, layout, many, players, rules, views]

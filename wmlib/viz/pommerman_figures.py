@@ -96,11 +96,14 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict:
     return made
 
 
-def hidden_rates(tallies: Tallies, rng: np.random.Generator) -> list[list[float]]:
-    """Return for each of `hidden_numbers.KINDS` the share of right answers among numbers that moved: [value, low, high]."""
+def hidden_rates(tallies: Tallies, rng: np.random.Generator, moved: bool = True) -> list[list[float]]:
+    """Return for each of `hidden_numbers.KINDS` the share of right answers among numbers that moved, or among those that are
+    still as at the start: [value, low, high]."""
     made = []
     for kind in range(3):
         hits, of = (np.stack([t[part][:, kind] for t in tallies]) for part in ("moved_right", "moved"))
+        if not moved:
+            hits, of = (np.stack([t[part][:, kind] for t in tallies]) - v for part, v in (("right", hits), ("all", of)))
         hits, of = (np.repeat(v, 2, 0) if len(v) == 1 else v for v in (hits, of))  # a rule has no random starts
         made.append(list(share(hits, of, rng)[:3]) if of.sum() else [0.0, 0.0, 0.0])
     return made
@@ -226,6 +229,13 @@ def draw_groups(data: Mapping) -> Figure:
     return figure
 
 
+def _family(name: str) -> str:
+    """Return the colour of a predictor that can dream, as in `draw_scores`."""
+    if name in ("copying", "average board") or name.startswith("table"):
+        return "grey"
+    return "orange" if name.startswith("MDN") else "blue"
+
+
 def draw_ahead(data: Mapping) -> Figure:
     """Draw what is left of the predictions after several steps without correction.
 
@@ -233,18 +243,20 @@ def draw_ahead(data: Mapping) -> Figure:
         data: as from `ahead`.
     """
     figure, axes = new_figure(9.6, 3.6, columns=3)
-    colors = [c for c in COLORS if c != "grey"]
+    names = list(data["curves"])
+    families = [_family(name) for name in names]
+    lines = ["-", "--", ":", "-."]  # within a family, the last one first: the DNC
+    styles = [{"color": COLORS[f], "linestyle": lines[families[i + 1 :].count(f) % len(lines)]} for i, f in enumerate(families)]
     labels = {"all right": "all components right, %", "changed right": "changed since the start, right, %",
               "agents drawn": "living agents that are on the board, %"}  # fmt: skip
     for ax, (part, label) in zip(axes[0], labels.items(), strict=True):
-        for i, (name, parts) in enumerate(data["curves"].items()):
-            grey = name == "copying"
-            style = {"color": COLORS["grey" if grey else colors[(i - 1) % len(colors)]], "marker": MARKERS[i % len(MARKERS)]}
-            ax.plot(data["horizons"], 100 * np.mean(parts[part], 0), markersize=5, label=name, **style)
+        for i, (name, style) in enumerate(zip(names, styles, strict=True)):
+            values = 100 * np.mean(data["curves"][name][part], 0)
+            ax.plot(data["horizons"], values, marker=MARKERS[i % len(MARKERS)], markersize=5, label=name, **style)
         ax.set(xscale="log", xlabel="steps without correction", ylabel=label)
         ax.set_xticks(data["horizons"], data["horizons"])
         ax.minorticks_off()
-    low = min(np.min(parts["all right"]) for name, parts in data["curves"].items() if not name.startswith("MDN"))
+    low = min(np.min(data["curves"][name]["all right"]) for name in names if _family(name) == "blue")
     axes[0, 0].set_ylim(100 * min(low, 0.9) - 1, 100.2)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
@@ -273,10 +285,11 @@ def draw_near(data: Mapping) -> Figure:
 
 
 def draw_hidden(data: Mapping) -> Figure:
-    """Draw how often the opponents' hidden numbers are told, where they are no longer those of the start.
+    """Draw how often the opponents' hidden numbers are told: dots, where they are no longer those of the start; rings, where
+    they still are.
 
     Args:
-        data: kinds (3,); rows: name -> for each kind [value, low, high].
+        data: kinds (3,); rows and still: name -> for each kind [value, low, high].
     """
     figure, axes = new_figure(8.4, 3.2, columns=len(data["kinds"]), sharey=True)
     for k, (ax, kind) in enumerate(zip(axes[0], data["kinds"], strict=True)):
@@ -285,6 +298,7 @@ def draw_hidden(data: Mapping) -> Figure:
             color = COLORS["grey" if name in ("start values", "counting by hand") else "blue"]
             ax.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45)
             ax.plot(value, y, "o", color=color, markersize=7)
+            ax.plot(100 * data["still"][name][k][0], y, "o", color=color, markersize=7, fillstyle="none")
         ax.set(title=kind, xlabel="right, %", xlim=(-3, 103), ylim=(len(data["rows"]) - 0.5, -0.5))
     axes[0, 0].set_yticks(range(len(data["rows"])), list(data["rows"]))
     return figure
