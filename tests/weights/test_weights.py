@@ -7,6 +7,7 @@ import torch
 from wmlib import weights
 from wmlib.agents import controller
 from wmlib.models.lstm import LSTM
+from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
 from wmlib.stages.take_cover_dream import BUTTONS
 
@@ -32,6 +33,21 @@ def test_the_parts_fit_together_to_an_agent():
         actions = controller.act(hand, controller.look(mind, z, state, entry["settings"]["names"]))
         prediction, _ = mind.step(z, BUTTONS[actions], state)
         assert eye.decode(prediction.mixture.mean()).shape == (3, 64, 64, 3)
+
+
+@pytest.mark.parametrize("settings", [{"latent": 64, "width": 32}, {"latent": 5, "width": 1}, {"latent": 64, "width": 2}])
+def test_a_folded_vae_computes_the_same(settings):
+    rng = torch.Generator().manual_seed(0)
+    vae = VAE(generator=rng, **settings)
+    for parameter in vae.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=rng)  # biases too
+    folded = weights.fold(vae.state_dict())
+    again = VAE(generator=rng, **settings)
+    again.load_state_dict(weights.unfold(folded, again))
+    latents = torch.randn(9, settings["latent"], generator=rng)
+    torch.testing.assert_close(again.decode(latents), vae.decode(latents), atol=2e-6, rtol=0)
+    if settings["width"] == 32:
+        assert sum(value.numel() for value in folded.values()) < 0.31 * 4_446_915
 
 
 def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
