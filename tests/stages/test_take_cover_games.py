@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from wmlib.agents import seeing_study
-from wmlib.envs.take_cover_baselines import shuttle, sticky
-from wmlib.experiment import checkpoint
+from wmlib.envs.take_cover_baselines import fresh, held, shuttle, sticky
+from wmlib.experiment import checkpoint, seeding
 from wmlib.experiment.run import Run
 from wmlib.models.vae import VAE
 from wmlib.rollouts import collection
@@ -55,6 +55,14 @@ def test_an_agent_is_asked_by_lanes_and_found_again(run, agent, monkeypatch):
     assert tics.shape == (3,) and ((tics > 1) & (tics <= 60)).all()
     monkeypatch.setattr(collection, "score", None)  # nothing is played twice
     assert games.games(run, [agent], 3, "test")[0].tolist() == tics.tolist()
+
+
+def test_several_players_at_once_play_the_same_games(run):
+    players = [held, sticky, fresh]
+    together = games.games(run, players, 3, "test")
+    alone = [games._play(run, player, 3, seeding.entropy(run.seed, "games", "test") % 2**31) for player in players]
+    again = [collection.score(games.ENV, p, 3, seeding.entropy(run.seed, "games", "test") % 2**31).lengths for p in players]
+    assert [tics.tolist() for tics in together] == [tics.tolist() for tics in alone] == [tics.tolist() for tics in again]
 
 
 def test_a_mean_on_the_trail_is_another_agent(agent):

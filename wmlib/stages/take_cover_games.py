@@ -5,18 +5,22 @@ or agents play the same games; `record` keeps what was seen; `experience_of` mak
 next round learns; `seeing` asks recorded games whether the player looks at fireballs.
 """
 
+import contextlib
 import functools
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed, parallel_config
 
 from wmlib.agents import controller, player, seeing_study
 from wmlib.agents.player import Player
 from wmlib.envs import doom, take_cover, take_cover_baselines
 from wmlib.experiment import checkpoint, seeding
+from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
 from wmlib.models import vae, vae_study
 from wmlib.models.vae import VAE
@@ -78,15 +82,26 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
         name: which games; other names, other games.
     """
     seed = seeding.entropy(run.seed, "games", name) % 2**31
-    found = []
-    for policy in policies:
+    with quiet_workers():
+        if len(policies) < 3:
+            return [_play(run, policy, count, seed, backend=run.backend) for policy in policies]
+        # a process a player: were their games shared out one player after the other, all would wait for each one's longest
+        with parallel_config(backend=run.backend, n_jobs=-1):
+            tasks = [delayed(_play_silently)(run, policy, count, seed) for policy in policies]
+            return list(progress(Parallel(return_as="generator")(tasks), "players", len(tasks)))
 
-        def make(policy=policy) -> list:
-            with quiet_workers():
-                return [collection.score(ENV, policy, count, seed, backend=run.backend, **_lanes(policy)).lengths]
 
-        found.append(run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0])
-    return found
+def _play(run: Run, policy: Callable, count: int, seed: int, **settings) -> np.ndarray:
+    def make() -> list:
+        return [collection.score(ENV, policy, count, seed, **settings, **_lanes(policy)).lengths]
+
+    return run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0]
+
+
+def _play_silently(run: Run, policy: Callable, count: int, seed: int) -> np.ndarray:
+    """Play in this process, without a bar: the bar of all players is the caller's."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return _play(run, policy, count, seed, workers=1)
 
 
 def record(run: Run, policy: Callable, count: int, name: str = "recorded", shard: int = 5) -> Rollouts:
