@@ -17,7 +17,7 @@ from wmlib.agents import controller
 from wmlib.agents.cma_es import CMAES
 from wmlib.agents.dream import Dreams, live
 
-VALIDATION = 2**40  # dreams from this number on are never used for selection
+VALIDATION = 2**40  # in dreams from this number on no candidate is bred; they choose among the means
 
 
 class Generation(NamedTuple):

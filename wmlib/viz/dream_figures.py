@@ -136,7 +136,7 @@ def draw_curve(data: Mapping) -> Figure:
     """
     figure, axes = new_figure(8.4, 3.4, columns=2, sharex=True)
     for ax, part, title in (
-        (axes[0, 0], "dream", "in dreams not used for selection"),
+        (axes[0, 0], "dream", "in the 64 dreams that choose the agent"),
         (axes[0, 1], "real", "in the real game"),
     ):
         for (name, style), runs in zip(look(list(data["agents"])).items(), data["agents"].values(), strict=True):
@@ -157,6 +157,8 @@ def seeing(looked: Mapping[str, list[Mapping]], rng: np.random.Generator) -> dic
     def by_class(runs: list[Mapping], hits, counts: str, scale: float = 1.0) -> list:
         each, base = (np.stack([part(run) for run in runs]) for part in (hits, lambda run: run[counts]))
         found = [share(each[..., c], base[..., c], rng) if base[..., c].sum() >= LEAST else None for c in range(base.shape[-1])]
+        # of no event in n cases a bootstrap makes an interval without width; 3 / n is the end of one, if cases are independent
+        found = [f if f is None or f[1:3] != (0, 0) else (0.0, 0.0, 3 / base[..., c].sum()) for c, f in enumerate(found)]
         return [f and [scale * v for v in f[:3]] for f in found]
 
     asked = {name: runs for name, runs in looked.items() if "asked" in runs[0]}
