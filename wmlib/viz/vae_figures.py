@@ -226,7 +226,7 @@ def draw_sweep(data: Mapping) -> Figure:
         data: floors: by name: beta (B,), kl (B,), squared_error (B,), active (B,) dimensions; total: KL of the floor, nats.
     """
     figure, axes = new_figure(8.4, 3.8, columns=2)
-    above, below = ((6, 6), (8, 2), (8, 2)), ((-14, 8), (8, 5), (-32, -12))  # beside the points, one line above the other
+    above, below = ((6, 6), (8, 2), (8, 2)), ((-14, 8), (10, -11), (-32, -12))  # beside the points, one line above the other
     styles = zip(("pink", "blue"), ("--", "-"), ("^", "o"), (above, below), strict=True)
     for (color, line, marker, places), (name, d) in zip(styles, data["floors"].items(), strict=False):
         axes[0, 0].plot(d["kl"], d["squared_error"], line, marker=marker, color=COLORS[color], label=name)
