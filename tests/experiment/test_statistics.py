@@ -101,3 +101,13 @@ def test_a_share_of_nothing_is_refused():
     for hits, counts in ((np.zeros((3, 5)), np.zeros(5)), (np.zeros((3, 5)), np.ones(3)), (np.zeros(5), np.ones(5))):
         with pytest.raises(ValueError, match="hits, counts: got shapes"):
             statistics.share(hits, counts, np.random.default_rng(0))
+
+
+def test_two_runs_give_intervals_that_are_too_short():
+    """What notebook 05 says of its own intervals: runs 213 tics apart, games 350, two runs of 100 games."""
+    rng, held = np.random.default_rng(0), []
+    for _ in range(300):
+        tics = rng.normal(0, 213, (2, 1)) + rng.normal(0, 350, (2, 100))
+        estimate = statistics.share(tics, np.ones(100), rng, 400)
+        held.append(estimate.low <= 0 <= estimate.high)
+    assert 0.55 < np.mean(held) < 0.75

@@ -83,3 +83,12 @@ def test_the_sliders_pictures_are_drawn():
     data = results.read(FIGURES / "02_mixture_density_network/results.json")["data"]["density"]
     true, model = (np.array(data[k])[data["cut"]] for k in ("true", "model"))
     assert len(to_png(mdn_figures.draw_conditional(np.array(data["y"]), true, model, 0.35))) > 5000
+
+
+def test_a_share_without_any_event_has_an_interval_with_width():
+    counts = {"away": 2, "towards": 2, "counted": 8, "asked": 10, "ball": 1, "patch": 0}
+    one = {name: np.full((5, 3), count) for name, count in counts.items()}
+    runs = [one | {"tics": np.full((5, 4), 20), "deaths": np.zeros((5, 4))}] * 2
+    found = dream_figures.seeing({"agent": runs}, np.random.default_rng(0))
+    assert found["changed"]["agent"]["patch"][0] == [0, 0, 3 / 100] and found["danger"]["agent"][3] == [0, 0, 1000 * 3 / 200]
+    assert found["changed"]["agent"]["ball"][0][0] == 0.1 and found["dodges"]["agent"][0] == [0, 0, 0]

@@ -83,12 +83,14 @@ def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list
     """
     seed = seeding.entropy(run.seed, "games", name) % 2**31
     with quiet_workers():
-        if len(policies) < 3:
-            return [_play(run, policy, count, seed, backend=run.backend) for policy in policies]
-        # a process a player: were their games shared out one player after the other, all would wait for each one's longest
-        with parallel_config(backend=run.backend, n_jobs=-1):
-            tasks = [delayed(_play_silently)(run, policy, count, seed) for policy in policies]
-            return list(progress(Parallel(return_as="generator")(tasks), "players", len(tasks)))
+        if len(policies) > 2:
+            # a process a player: were their games shared out one player after the other, all would wait for each one's longest
+            with parallel_config(backend=run.backend, n_jobs=-1):
+                tasks = [delayed(_play_silently)(run, policy, count, seed) for policy in policies]
+                for _ in progress(Parallel(return_as="generator_unordered")(tasks), "players", len(tasks)):
+                    pass
+        # found again here, so that this run's books say what came from the cache
+        return [_play(run, policy, count, seed, backend=run.backend) for policy in policies]
 
 
 def _play(run: Run, policy: Callable, count: int, seed: int, **settings) -> np.ndarray:
@@ -98,10 +100,10 @@ def _play(run: Run, policy: Callable, count: int, seed: int, **settings) -> np.n
     return run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0]
 
 
-def _play_silently(run: Run, policy: Callable, count: int, seed: int) -> np.ndarray:
+def _play_silently(run: Run, policy: Callable, count: int, seed: int) -> None:
     """Play in this process, without a bar: the bar of all players is the caller's."""
     with contextlib.redirect_stderr(io.StringIO()):
-        return _play(run, policy, count, seed, workers=1)
+        _play(run, policy, count, seed, workers=1)
 
 
 def record(run: Run, policy: Callable, count: int, name: str = "recorded", shard: int = 5) -> Rollouts:

@@ -154,18 +154,18 @@ def draw_curve(data: Mapping) -> Figure:
 def seeing(looked: Mapping[str, list[Mapping]], rng: np.random.Generator) -> dict:
     """Make of counts, by player and complete run (see `stages.take_cover_games.seeing`), what `draw_seeing` draws."""
 
-    def by_class(runs: list[Mapping], hits, counts: str, scale: float = 1.0) -> list:
+    def by_class(runs: list[Mapping], hits, counts: str, scale: float = 1.0, events: bool = True) -> list:
         each, base = (np.stack([part(run) for run in runs]) for part in (hits, lambda run: run[counts]))
         found = [share(each[..., c], base[..., c], rng) if base[..., c].sum() >= LEAST else None for c in range(base.shape[-1])]
-        # of no event in n cases a bootstrap makes an interval without width; 3 / n is the end of one, if cases are independent
-        found = [f if f is None or f[1:3] != (0, 0) else (0.0, 0.0, 3 / base[..., c].sum()) for c, f in enumerate(found)]
+        if events:  # of none in n cases a bootstrap makes an interval without width; 3 / n is its end, if cases are independent
+            found = [f and (f if each[..., c].any() else (0.0, 0.0, 3 / base[..., c].sum())) for c, f in enumerate(found)]
         return [f and [scale * v for v in f[:3]] for f in found]
 
     asked = {name: runs for name, runs in looked.items() if "asked" in runs[0]}
     return {
         "classes": [f"{a}-{b - 1}" for a, b in pairwise(CLASSES)] + [f"{CLASSES[-1]} +"],
         "changed": {n: {p: by_class(r, lambda x, p=p: x[p], "asked") for p in ("ball", "patch")} for n, r in asked.items()},
-        "dodges": {n: by_class(r, lambda x: x["away"] - x["towards"], "counted") for n, r in looked.items()},
+        "dodges": {n: by_class(r, lambda x: x["away"] - x["towards"], "counted", events=False) for n, r in looked.items()},
         "danger": {n: by_class(r, lambda x: x["deaths"], "tics", 1000.0) for n, r in looked.items()},
     }
 
