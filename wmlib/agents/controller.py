@@ -41,7 +41,8 @@ def look(model: WorldModel, latents: Tensor, state: NamedTuple, names: Sequence[
 
 def count(model: WorldModel, names: Sequence[str]) -> int:
     """Return F, how many numbers `look` gives, which is how many weights a controller has."""
-    return look(model, torch.zeros(1, model.latent), model.core.initial_state(1), names).shape[-1]
+    state = model.core.initial_state(1)
+    return look(model, state[0].new_zeros(1, model.latent), state, names).shape[-1]
 
 
 def act(weights: Tensor, features: Tensor) -> Tensor:

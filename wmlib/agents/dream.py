@@ -22,6 +22,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from wmlib.agents import controller
+from wmlib.models.recorded import replayed, unchecked
 from wmlib.models.recurrent import reset_state
 from wmlib.models.vae import Posterior
 from wmlib.models.world_model import WorldModel
@@ -80,6 +81,7 @@ class Dreams:
         self.model, self.seed, self.temperature, self.start_noise, self.cap = model, seed, temperature, start_noise, cap
         self.device = next(model.parameters()).device
         self.actions, self.starts = actions.to(self.device), Posterior(*(part.to(self.device) for part in starts))
+        self.recorded: dict[tuple, _Steps] = {}  # see `_live_in_step`
         self._limit = float(np.log(threshold / (1 - threshold)))
 
     def begin(self, numbers: Sequence[int], copies: int = 1) -> None:
@@ -115,9 +117,7 @@ class Dreams:
             done, bool (B,): this action ended the dream; rewards, float (B,): 1 a step, or the model's reward head.
         """
         place = self.age % BLOCK
-        for i in np.flatnonzero(place == 0):
-            self._uniform[i] = 1 - self._rngs[i].random(self._uniform.shape[1:], np.float32)  # (0, 1]
-            self._normal[i] = self._rngs[i].standard_normal(self._normal.shape[1:], np.float32)
+        self._draw(np.flatnonzero(place == 0))
         every = np.arange(len(place))
         uniform, normal = (self._put(part[every, place])[self._dream] for part in (self._uniform, self._normal))
         prediction, self.state = self.model.step(self.latents, self.actions[actions], self.state)
@@ -130,6 +130,12 @@ class Dreams:
         """Go on with some rows only: row numbers, int64."""
         self.latents, self._dream = self.latents[rows], self._dream[rows]
         self.state = type(self.state)(*(part[rows] for part in self.state))
+
+    def _draw(self, dreams: Sequence[int]) -> None:
+        """Draw the chance of the next `BLOCK` steps of some dreams."""
+        for i in dreams:
+            self._uniform[i] = 1 - self._rngs[i].random(self._uniform.shape[1:], np.float32)  # (0, 1]
+            self._normal[i] = self._rngs[i].standard_normal(self._normal.shape[1:], np.float32)
 
     def _open(self, places: Sequence[int], numbers: Sequence[int]) -> Tensor:
         """Set up the chance of dreams, and return their first latents."""
@@ -161,6 +167,8 @@ def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequenc
         float64 (P, len(numbers)), the sum of rewards: the steps lived, unless the model has a reward head.
     """
     dreams.begin(numbers, copies=len(weights))
+    if dreams.device.type == "cuda":
+        return _live_in_step(dreams, weights, names)
     rows = torch.arange(len(weights) * len(numbers), device=dreams.device)
     total = torch.zeros(len(rows), dtype=torch.float64, device=dreams.device)
     weights = weights.to(dreams.device, dreams.latents.dtype)
@@ -176,6 +184,61 @@ def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequenc
         if not len(rows):
             break
     return total.reshape(len(weights), len(numbers)).cpu().numpy()
+
+
+def _live_in_step(dreams: Dreams, weights: Tensor, names: Sequence[str]) -> np.ndarray:
+    """Do as `live`, after `begin`: dreams that have ended go on unheeded, so that all steps are alike and can be replayed."""
+    size, count = len(dreams.latents), len(dreams.age)
+    key = (*names, size, count)
+    if key not in dreams.recorded:
+        dreams.recorded[key] = _Steps(dreams, names, size, count)
+    return dreams.recorded[key].live(weights).reshape(-1, count)
+
+
+class _Steps:
+    """Hold all that a step of B = P · E dreams works on, at places that stay."""
+
+    def __init__(self, dreams: Dreams, names: Sequence[str], size: int, count: int):
+        self.dreams, self.names, self.count = dreams, names, count
+        self.latents, self.state = dreams.latents.clone(), type(dreams.state)(*(part.clone() for part in dreams.state))
+        like = self.latents
+        self.weights = like.new_zeros(size, controller.count(dreams.model, names))
+        self.chance = like.new_full((2, count, BLOCK, like.shape[-1]), 0.5)  # uniform and normal
+        self.place = torch.zeros(1, dtype=torch.int64, device=like.device)
+        self.total, self.alive = like.new_zeros(size, dtype=torch.float64), like.new_ones(size, dtype=torch.bool)
+        with unchecked(dreams.model.core):
+            self.step = replayed(self._step, like.device)
+
+    def live(self, weights: Tensor) -> np.ndarray:
+        """Live through the dreams that have just begun: weights (P, F); returns the sums of rewards, (B,)."""
+        dreams = self.dreams
+        self.weights.copy_(weights.to(self.weights).repeat_interleave(self.count, 0))
+        for old, new in zip((self.latents, *self.state), (dreams.latents, *dreams.state), strict=True):
+            old.copy_(new)
+        self.total.zero_()
+        self.alive.fill_(True)
+        for t in range(dreams.cap):
+            if t % BLOCK == 0:
+                if not self.alive.any():
+                    break
+                dreams._draw(range(self.count))
+                self.chance.copy_(torch.from_numpy(np.stack([dreams._uniform, dreams._normal])))
+                self.place.zero_()
+            self.step()
+        return self.total.cpu().numpy()
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        dreams = self.dreams
+        uniform, normal = self.chance.index_select(2, self.place).squeeze(2).repeat(1, len(self.latents) // self.count, 1)
+        actions = controller.act(self.weights, controller.look(dreams.model, self.latents, self.state, self.names))
+        prediction, state = dreams.model.step(self.latents, dreams.actions[actions], self.state)
+        for old, new in zip(self.state, state, strict=True):
+            old.copy_(new)
+        self.latents.copy_(prediction.mixture.draw(uniform, normal, dreams.temperature))
+        self.total += self.alive if prediction.reward is None else self.alive * prediction.reward
+        self.alive &= prediction.done < dreams._limit
+        self.place += 1
 
 
 @torch.no_grad()

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wmlib.models.lstm import LSTM
+from wmlib.models.recorded import record_training
 from wmlib.models.streams import StreamTrainer
 from wmlib.models.world_model import Losses, WorldModel, loss
 
@@ -73,6 +75,8 @@ class Trainer(StreamTrainer):
         self.experience, self.done_weight = experience, done_weight
         own = {"batch": batch, "length": length, "learning_rate": learning_rate, "clip": clip, "ahead": 1}
         super().__init__(model, len(experience.resets), generator=generator, **own)
+        if next(model.parameters()).is_cuda and not isinstance(model.core, LSTM):  # the LSTM's sequences are one call already
+            record_training(model.core, batch, length)
 
     def _initial_state(self) -> tuple[Tensor, ...]:
         return self.model.core.initial_state(self.batch)

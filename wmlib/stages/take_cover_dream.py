@@ -152,12 +152,12 @@ def latents(run: Run, data: Rollouts, vae_folder: Path, model: VAE) -> Path:
         for name in COLUMNS:
             np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, size).flush()
         cuts = np.arange(0, len(data), 2000)
-        tasks = [delayed(_encode)(folder, data.folder, model, slice(a, a + 2000)) for a in cuts]
+        tasks = [delayed(_encode)(folder, data.folder, model, slice(a, a + 2000), str(run.device)) for a in cuts]
         with quiet_workers():
             for _ in progress(Parallel(n_jobs=-1, return_as="generator_unordered")(tasks), "encoding", len(tasks)):
                 pass
 
-    settings = {"episodes": data.folder.parent.name, "vae": vae_folder.name}
+    settings = {"episodes": data.folder.parent.name, "vae": vae_folder.name, "device": run.device.type}
     return run.cache.folder("latents", make, settings, [vae])
 
 
@@ -171,10 +171,12 @@ def experience(folder: Path, data: Rollouts) -> Experience:
 def train(run: Run, sights: Sequence[Sight], models: Sequence[Model]) -> list[Path]:
     """Train a world model for each entry, as many at a time as there are cores; return their folders, for `load`.
 
+    On a GPU too: one recurrent network, step by step, leaves it waiting for most of the time.
+
     Args:
         sights: for each model, whose episodes and latents it learns from, but for the episodes held out.
     """
-    step = functools.partial(_train_until, run.cache, run.seed)
+    step = functools.partial(_train_until, run.cache, run.seed, str(run.device))
     rows = [len(stages.split(sight.data)[0]) for sight in sights]
     jobs = [(s.data.folder, s.encoded, r, model) for s, r, model in zip(sights, rows, models, strict=True)]
     return finish(step, jobs, [max(1, model.steps) for model in models], 100, "world models", 20)
@@ -242,7 +244,7 @@ def breed(run: Run, sights: Sequence[Sight], models: Sequence[tuple[Path, Model]
         sights: for each plan, whose first frames its dreams begin at.
         models: for each plan, folder and description of the model.
     """
-    step = functools.partial(_breed_until, run.cache, run.seed)
+    step = functools.partial(_breed_until, run.cache, run.seed, str(run.device))
     jobs = [(s.data.folder, s.encoded, *m, plan) for s, m, plan in zip(sights, models, plans, strict=True)]
     return finish(step, jobs, [plan.generations for plan in plans], 5, "generations", 3)
 
@@ -265,23 +267,25 @@ def dreams(plan: Breeding, model: WorldModel, begin: Posterior, seed: int) -> Dr
     return Dreams(model, BUTTONS, begin, seed=seed, **own)
 
 
-def _encode(folder: Path, data: Path, model: VAE, rows: slice) -> None:
+def _encode(folder: Path, data: Path, model: VAE, rows: slice, device: str) -> None:
     torch.set_num_threads(1)
+    rollouts = Rollouts(data)
     with torch.no_grad():
-        found = model.encode(Rollouts(data).frames(np.arange(*rows.indices(len(Rollouts(data))))))
+        found = model.to(device).encode(rollouts.frames(np.arange(*rows.indices(len(rollouts)))))
     for name, value in zip(COLUMNS, found, strict=True):
-        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.numpy()
+        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.cpu().numpy()
 
 
-def _train_until(cache: ArtifactCache, seed: int, job: tuple, until: int) -> Path | None:
+def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
     data, encoded, rows, model = job
     settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, **asdict(model)}
+    settings["device"] = device.partition(":")[0]
     steps = max(1, model.steps)
 
     def begin() -> Trainer:
         table = experience(encoded, Rollouts(data))
         generator = seeding.torch_generator(seed, "world model", model.index)
-        made = model.build(table.mean.shape[1], generator)
+        made = model.build(table.mean.shape[1], generator).to(device)
         table = Experience(*(part[:rows] for part in table))
         own = {"batch": model.batch, "length": model.length, "learning_rate": model.rate}
         return Trainer(made, table, generator=generator, **own)
@@ -294,14 +298,15 @@ def _train_until(cache: ArtifactCache, seed: int, job: tuple, until: int) -> Pat
     return advance(cache, "world-model", settings, MODEL_CODE, until, steps, begin, after, rate)
 
 
-def _breed_until(cache: ArtifactCache, seed: int, job: tuple, until: int) -> Path | None:
+def _breed_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
     data, encoded, folder, model, plan = job
     settings = {"seed": seed, "latents": encoded.name, "model": folder.name, **asdict(plan)}
+    settings["device"] = device.partition(":")[0]
 
     def begin() -> Search:
         rollouts = Rollouts(data)
         first = starts(encoded, rollouts)
-        world = load(folder, model, first.mean.shape[1])
+        world = load(folder, model, first.mean.shape[1]).to(device)
         rng = seeding.generator(seed, "controller", plan.index)
         which = dreams(plan, world, first, seeding.entropy(seed, "dreams", plan.index) % 2**31)
         return Search(which, plan.names, rng=rng, population=plan.population, trials=plan.trials)
