@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.agents import controller
+from wmlib.agents import controller, dream
 from wmlib.agents.dream import DreamEnv, Dreams, live, record
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
@@ -46,6 +46,19 @@ def test_a_population_lives_as_each_controller_alone(kind, names):
     alone = [[live(made, weights[p : p + 1], names, [n])[0, 0] for n in range(3)] for p in range(5)]
     # a product of many rows may round otherwise than that of one, and a dream can hang on a rounding: seldom
     assert (together == alone).mean() > 0.85
+
+
+@pytest.mark.parametrize("kind, reward", [("lstm", True), ("dnc", False)])
+def test_dreams_that_go_on_unheeded_count_the_same(kind, reward):
+    """On a GPU no dream is dropped, so that each step can be replayed; here the same without a recording."""
+    names, made = ("z", "h"), dreams(kind, cap=100, reward=reward)
+    for seed in (1, 2):  # the second time in the places of the first
+        weights = torch.randn(5, controller.count(made.model, names), generator=torch.Generator().manual_seed(seed))
+        expected = live(made, weights, names, range(seed, seed + 3))
+        made.begin(range(seed, seed + 3), copies=5)
+        found = dream._live_in_step(made, weights, names)
+        assert expected.min() < found.max() and len(made.recorded) == 1
+        assert np.isclose(found, expected, rtol=1e-4).mean() > 0.85  # see above
 
 
 def test_a_dream_equals_a_plain_loop():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from wmlib import weights
 from wmlib.agents import seeing_study
 from wmlib.envs.take_cover_baselines import fresh, held, shuttle, sticky
 from wmlib.experiment import checkpoint, seeding
@@ -32,8 +33,8 @@ def agent(tmp_path):
     rng = torch.Generator().manual_seed(0)
     checkpoint.save(tmp_path / "vae" / "7.safetensors", VAE(generator=rng, latent=3, width=1).state_dict())
     checkpoint.save(tmp_path / "mind" / "model.safetensors", MODEL.build(3, rng).state_dict())
-    weights = torch.randn(2, 8, generator=rng, dtype=torch.float64).numpy()
-    found = {"weights": weights[0], "score": 1.0, "trail": weights, "history": np.zeros((1, 3))}
+    hands = torch.randn(2, 8, generator=rng, dtype=torch.float64).numpy()
+    found = {"weights": hands[0], "score": 1.0, "trail": hands, "history": np.zeros((1, 3))}
     checkpoint.save(tmp_path / "hand" / "controller.safetensors", found)
     return functools.partial(
         games.crew, sight=str(tmp_path / "vae" / "7.safetensors"), latent=3, vae_width=1, memory=str(tmp_path / "mind"),
@@ -55,6 +56,15 @@ def test_an_agent_is_asked_by_lanes_and_found_again(run, agent, monkeypatch):
     assert tics.shape == (3,) and ((tics > 1) & (tics <= 60)).all()
     monkeypatch.setattr(collection, "score", None)  # nothing is played twice
     assert games.games(run, [agent], 3, "test")[0].tolist() == tics.tolist()
+
+
+def test_an_agent_of_the_kept_weights_plays_and_is_known_by_them(run):
+    policy = games.published("vae", "world_model", "controller")
+    assert games._named(policy)["digests"] == [weights.load(n)[1]["sha256"] for n in ("vae", "world_model", "controller")]
+    (tics,) = games.games(run, [policy], 2, "test")
+    assert ((tics > 1) & (tics <= 60)).all()
+    with pytest.raises(ValueError, match="name is 'eye'; there are"):
+        games.published("eye", "world_model", "controller")
 
 
 def test_several_players_at_once_play_the_same_games(run):

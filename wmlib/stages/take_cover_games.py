@@ -1,8 +1,9 @@
 """Stages of the Take Cover dream that ask the real game: tests, recordings, new experience, and what agents look at.
 
-Reading guide. `agent` says in plain values who plays; `Player` of `wmlib.agents.player` does it. `games` lets scripted players
-or agents play the same games; `record` keeps what was seen; `experience_of` makes of an agent's games the episodes from which a
-next round learns; `seeing` asks recorded games whether the player looks at fireballs.
+Reading guide. `agent` says in plain values who plays (`published`: one whose weights are kept in `wmlib.weights`); `Player` of
+`wmlib.agents.player` does it. `games` lets scripted players or agents play the same games; `record` keeps what was seen;
+`experience_of` makes of an agent's games the episodes from which a next round learns; `seeing` asks recorded games whether the
+player looks at fireballs.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed, parallel_config
 
+from wmlib import weights
 from wmlib.agents import controller, player, seeing_study
 from wmlib.agents.player import Player
 from wmlib.envs import doom, take_cover, take_cover_baselines
@@ -42,18 +44,31 @@ def agent(sight: Sight, memory: Path, model: Model, hand: Path, plan: Breeding, 
     Args:
         tried: number of a mean on the controller's `trail`; None: the best of them, which is the agent.
     """
-    weights = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
+    eye = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
     own = {} if tried is None else {"tried": tried}
     return functools.partial(
-        crew, sight=str(weights), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
+        crew, sight=str(eye), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
         model=asdict(model), hand=str(hand), names=list(plan.names), **own,
     )  # fmt: skip
 
 
+def published(eye: str, mind: str, hand: str) -> Callable:
+    """Return an agent whose V, M and C are kept in `wmlib.weights`, by their names there, for `games` and `record`."""
+    digests = [weights.load(name)[1]["sha256"] for name in (eye, mind, hand)]  # so that its games are those of these weights
+    return functools.partial(kept, eye=eye, mind=mind, hand=hand, digests=digests)
+
+
+def kept(lanes: int, *, eye: str, mind: str, hand: str, digests: Sequence[str]) -> Player:
+    """Return the player that `published` describes, for so many games side by side."""
+    torch.set_num_threads(1)
+    (sees, _), (foretells, _), (acts, entry) = (weights.load(name) for name in (eye, mind, hand))
+    return Player(sees, foretells, acts, entry["settings"]["names"], BUTTONS, lanes)
+
+
 def crew(lanes: int, *, names: Sequence[str], **who) -> Player:
     """Return the player that `agent` describes, for so many games side by side."""
-    eye, mind, weights = parts(**who)
-    return Player(eye, mind, weights, names, BUTTONS, lanes)
+    eye, mind, hand = parts(**who)
+    return Player(eye, mind, hand, names, BUTTONS, lanes)
 
 
 def parts(
@@ -69,8 +84,8 @@ def _parts(sight: str, latent: int, width: int, memory: str, model: tuple, hand:
     eye = VAE(generator=torch.Generator(), latent=latent, width=width)
     eye.load_state_dict(checkpoint.load(sight))
     mind, bred = dream.load(Path(memory), Model(**dict(model)), latent), dream.bred(Path(hand))
-    weights = bred["weights"] if tried is None else bred["trail"][tried]
-    return eye.eval(), mind, torch.from_numpy(weights).float()
+    own = bred["weights"] if tried is None else bred["trail"][tried]
+    return eye.eval(), mind, torch.from_numpy(own).float()
 
 
 def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list[np.ndarray]:
@@ -197,7 +212,7 @@ def _is_agent(policy: Callable) -> bool:
 
 def _lanes(policy: Callable) -> dict:
     """Return how a player is best let play: an agent's networks think of several games at once."""
-    return RAW if _is_agent(policy) else {}
+    return RAW if getattr(policy, "func", None) in (crew, kept) else {}
 
 
 def _named(policy: Callable) -> dict:
