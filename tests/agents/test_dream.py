@@ -57,8 +57,21 @@ def test_dreams_that_go_on_unheeded_count_the_same(kind, reward):
         expected = live(made, weights, names, range(seed, seed + 3))
         made.begin(range(seed, seed + 3), copies=5)
         found = dream._live_in_step(made, weights, names)
-        assert expected.min() < found.max() and len(made.recorded) == 1
+        assert expected.min() < expected.max() and len(made._recorded) == 1
         assert np.isclose(found, expected, rtol=1e-4).mean() > 0.85  # see above
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_dreams_on_a_gpu_are_those_of_the_cpu():
+    names, made = ("z", "h"), {device: dreams("dnc", cap=100) for device in ("cpu", "cuda")}
+    made["cuda"] = Dreams(made["cpu"].model.to("cuda"), BUTTONS, starts(), seed=3, cap=100)
+    made["cpu"] = dreams("dnc", cap=100)
+    for seed, temperature in ((1, 1.0), (2, 1.0), (2, 1.3)):
+        weights = torch.randn(5, controller.count(made["cpu"].model, names), generator=torch.Generator().manual_seed(seed))
+        for one in made.values():
+            one.temperature = temperature
+        lived = [live(one, weights, names, range(seed, seed + 3)) for one in made.values()]
+        assert (lived[0] == lived[1]).mean() > 0.85
 
 
 def test_a_dream_equals_a_plain_loop():

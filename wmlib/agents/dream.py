@@ -35,7 +35,7 @@ class Dreams:
     """A batch of dreams, one a row.
 
     Args:
-        model: the world model, on any device; it is not trained here.
+        model: the world model, on any device; it is not trained here, and stays on its device.
         actions: float (n, A), what the model is told of each of n discrete actions.
         starts: posteriors of first frames of true episodes, (S, Z); each dream begins with a draw from one of them.
         seed: any whole number >= 0.
@@ -81,7 +81,7 @@ class Dreams:
         self.model, self.seed, self.temperature, self.start_noise, self.cap = model, seed, temperature, start_noise, cap
         self.device = next(model.parameters()).device
         self.actions, self.starts = actions.to(self.device), Posterior(*(part.to(self.device) for part in starts))
-        self.recorded: dict[tuple, _Steps] = {}  # see `_live_in_step`
+        self._recorded: dict[tuple, _Steps] = {}  # see `_live_in_step`
         self._limit = float(np.log(threshold / (1 - threshold)))
 
     def begin(self, numbers: Sequence[int], copies: int = 1) -> None:
@@ -164,7 +164,8 @@ def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequenc
         numbers: of the dreams.
 
     Returns:
-        float64 (P, len(numbers)), the sum of rewards: the steps lived, unless the model has a reward head.
+        float64 (P, len(numbers)), the sum of rewards: the steps lived, unless the model has a reward head. On a GPU the
+        latents and state of `dreams` stay at the start, and numbers that are not finite end a dream instead of raising.
     """
     dreams.begin(numbers, copies=len(weights))
     if dreams.device.type == "cuda":
@@ -189,17 +190,17 @@ def live(dreams: Dreams, weights: Tensor, names: Sequence[str], numbers: Sequenc
 def _live_in_step(dreams: Dreams, weights: Tensor, names: Sequence[str]) -> np.ndarray:
     """Do as `live`, after `begin`: dreams that have ended go on unheeded, so that all steps are alike and can be replayed."""
     size, count = len(dreams.latents), len(dreams.age)
-    key = (*names, size, count)
-    if key not in dreams.recorded:
-        dreams.recorded[key] = _Steps(dreams, names, size, count)
-    return dreams.recorded[key].live(weights).reshape(-1, count)
+    key = (*names, size, count, dreams.temperature, id(dreams.model))  # what is recorded is not looked up again
+    if key not in dreams._recorded:
+        dreams._recorded[key] = _Steps(dreams, names, size, count)
+    return dreams._recorded[key].live(weights).reshape(-1, count)
 
 
 class _Steps:
     """Hold all that a step of B = P · E dreams works on, at places that stay."""
 
     def __init__(self, dreams: Dreams, names: Sequence[str], size: int, count: int):
-        self.dreams, self.names, self.count = dreams, names, count
+        self.dreams, self.model, self.names, self.count = dreams, dreams.model, names, count
         self.latents, self.state = dreams.latents.clone(), type(dreams.state)(*(part.clone() for part in dreams.state))
         like = self.latents
         self.weights = like.new_zeros(size, controller.count(dreams.model, names))
@@ -236,7 +237,7 @@ class _Steps:
         for old, new in zip(self.state, state, strict=True):
             old.copy_(new)
         self.latents.copy_(prediction.mixture.draw(uniform, normal, dreams.temperature))
-        self.total += self.alive if prediction.reward is None else self.alive * prediction.reward
+        self.total += self.alive if prediction.reward is None else prediction.reward.masked_fill(~self.alive, 0)
         self.alive &= prediction.done < dreams._limit
         self.place += 1
 

@@ -1,13 +1,14 @@
 """Recurrent networks on a GPU: hundreds of small operations recorded once, and then asked for as one (CUDA graphs).
 
-Reading guide. A step of a DNC is about a hundred small operations, and a GPU is done with each before Python has asked for the
-next. `replayed` records a function that works in place on tensors that stay where they are; `record_training` records a
+Reading guide. A step of a DNC is about two hundred small operations, and a GPU is done with each before Python has asked for
+the next. `replayed` records a function that works in place on tensors that stay where they are; `record_training` records a
 core's way along a sequence and the way of the gradient back. Both compute what the plain call computes.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,14 +24,18 @@ def replayed(function: Callable[[], Any], device: torch.device) -> Callable[[], 
     """Return what does as `function` does: on a GPU a recording of it, elsewhere itself.
 
     Args:
-        function: works in place, on tensors that stay where they are; it is called three times to warm up, and asks the GPU
-            for nothing that Python would have to wait for.
+        function: works in place, on tensors that stay where they are and that the caller keeps alive. On a GPU it is called
+            here, three times to warm up and once to record; it must not ask the GPU for anything that Python has to wait for.
     """
     if device.type != "cuda":
         return function
-    with _warm_stream(device):
+    gc.collect()  # recordings that are no longer used hold memory, and hold each other
+    stream, usual = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    stream.wait_stream(usual)
+    with torch.cuda.stream(stream):  # CUDA wants the warm-up of a recording on a side stream
         for _ in range(3):
             function()
+    usual.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         function()
@@ -48,20 +53,30 @@ def unchecked(core: RecurrentCore) -> Iterator[None]:
 
 
 def record_training(core: RecurrentCore, batch: int, length: int) -> None:
-    """Let a core on a GPU answer calls with gradient and inputs (batch, length, D), a state and resets, from a recording.
+    """Record a core's way along (batch, length, D) and back, and use that for calls of this shape with state and resets.
 
-    The outputs of a call are overwritten by the next one. All other calls are done as before.
+    Outputs and state of such a call are overwritten by the next: go back before you call again. A state through which a
+    gradient flows, and calls of other shapes, are answered as before. The core can no longer be copied or pickled; take its
+    `state_dict`.
+
+    Args:
+        core: on a GPU.
+        batch, length: B and T.
     """
+    gc.collect()  # see `replayed`
     like = next(core.parameters())
-    plain, state = core.forward, core.initial_state(batch)
+    plain, start = type(core).forward.__get__(core), core.initial_state(batch)
     inputs = like.new_zeros(batch, length, core.input_size).requires_grad_()
     reset = torch.zeros(batch, length, dtype=torch.bool, device=like.device)
-    graphed = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(state)), (inputs, reset, *state))
+    graphed = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))
 
     def forward(inputs: Tensor, state: Any = None, reset: Tensor | None = None, **options: Any):
-        fits = inputs.shape[:-1] == (batch, length) and inputs.requires_grad and torch.is_grad_enabled()
-        if options or not fits or state is None or reset is None:
+        given = not (options or state is None or reset is None) and torch.is_grad_enabled() and inputs.is_cuda
+        if not given or inputs.shape[:-1] != (batch, length) or any(part.requires_grad for part in state):
             return plain(inputs, state, reset, **options)
+        core._checked_state(inputs, state, reset)
+        if any(new.shape != old.shape for new, old in zip(state, start, strict=True)):
+            return plain(inputs, state, reset)
         outputs, *new = graphed(inputs, reset, *state)
         return outputs, type(state)(*new)
 
@@ -82,7 +97,10 @@ class _Sequence(nn.Module):
 
 
 class _WithoutWaiting(TorchFunctionMode):
-    """Take products in a way whose gradient does not ask the GPU first whether a factor is 0, and wait for its answer."""
+    """Take products in a way whose gradient does not ask the GPU first whether a factor is 0, and wait for its answer.
+
+    Two places need it: `addressing.update_usage` and `addressing.allocation`.
+    """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is torch.Tensor.prod:  # over a few read heads
@@ -90,13 +108,3 @@ class _WithoutWaiting(TorchFunctionMode):
         if function is torch.cumprod:  # of usages, which are above 0
             return args[0].log().cumsum(args[1]).exp()
         return function(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _warm_stream(device: torch.device) -> Iterator[None]:
-    """Do something beside what the GPU is asked for otherwise, as a recording wants it of the calls before."""
-    stream, usual = torch.cuda.Stream(device), torch.cuda.current_stream(device)
-    stream.wait_stream(usual)
-    with torch.cuda.stream(stream):
-        yield
-    usual.wait_stream(stream)

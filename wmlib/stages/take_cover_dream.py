@@ -6,10 +6,12 @@ everything is found again in the cache by what determines it. What the finished 
 `take_cover_games.py`.
 """
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +26,7 @@ from wmlib.experiment import checkpoint, profiles, seeding
 from wmlib.experiment.artifacts import ArtifactCache
 from wmlib.experiment.progress import progress
 from wmlib.experiment.run import Run
-from wmlib.models import lstm, mdn, recurrent, streams, vae, world_model, world_model_study, world_model_training
+from wmlib.models import lstm, mdn, recorded, recurrent, streams, vae, world_model, world_model_study, world_model_training
 from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE, Posterior
@@ -179,7 +181,8 @@ def train(run: Run, sights: Sequence[Sight], models: Sequence[Model]) -> list[Pa
     step = functools.partial(_train_until, run.cache, run.seed, str(run.device))
     rows = [len(stages.split(sight.data)[0]) for sight in sights]
     jobs = [(s.data.folder, s.encoded, r, model) for s, r, model in zip(sights, rows, models, strict=True)]
-    return finish(step, jobs, [max(1, model.steps) for model in models], 100, "world models", 20)
+    block = 1000 if run.device.type == "cuda" else 100  # a GPU's recordings are made anew in each
+    return finish(step, jobs, [max(1, model.steps) for model in models], block, "world models", 20)
 
 
 def load(folder: Path, model: Model, latent: int) -> WorldModel:
@@ -271,15 +274,14 @@ def _encode(folder: Path, data: Path, model: VAE, rows: slice, device: str) -> N
     torch.set_num_threads(1)
     rollouts = Rollouts(data)
     with torch.no_grad():
-        found = model.to(device).encode(rollouts.frames(np.arange(*rows.indices(len(rollouts)))))
+        found = copy.deepcopy(model).to(device).encode(rollouts.frames(np.arange(*rows.indices(len(rollouts)))))
     for name, value in zip(COLUMNS, found, strict=True):
         np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.cpu().numpy()
 
 
 def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
     data, encoded, rows, model = job
-    settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, **asdict(model)}
-    settings["device"] = device.partition(":")[0]
+    settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, "device": device, **asdict(model)}
     steps = max(1, model.steps)
 
     def begin() -> Trainer:
@@ -295,13 +297,12 @@ def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until
             checkpoint.save(folder / "model.safetensors", trainer.model.state_dict())
 
     rate = model.rate_at if model.steps else lambda step: 0.0
-    return advance(cache, "world-model", settings, MODEL_CODE, until, steps, begin, after, rate)
+    return advance(cache, "world-model", settings, [*MODEL_CODE, *_recorded(device)], until, steps, begin, after, rate)
 
 
 def _breed_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
     data, encoded, folder, model, plan = job
-    settings = {"seed": seed, "latents": encoded.name, "model": folder.name, **asdict(plan)}
-    settings["device"] = device.partition(":")[0]
+    settings = {"seed": seed, "latents": encoded.name, "model": folder.name, "device": device, **asdict(plan)}
 
     def begin() -> Search:
         rollouts = Rollouts(data)
@@ -317,5 +318,10 @@ def _breed_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until
             history = np.array(search.history, np.float64)
             checkpoint.save(folder / "controller.safetensors", {**found, "history": history})
 
-    code = [*MODEL_CODE, *BREEDING_CODE]
+    code = [*MODEL_CODE, *BREEDING_CODE, *_recorded(device)]
     return advance(cache, "controller", settings, code, until, plan.generations, begin, after)
+
+
+def _recorded(device: str) -> list[ModuleType]:
+    """Return the code that determines a result on a GPU alone."""
+    return [recorded] if device == "cuda" else []

@@ -59,7 +59,7 @@ def published(eye: str, mind: str, hand: str) -> Callable:
 
 
 def kept(lanes: int, *, eye: str, mind: str, hand: str, digests: Sequence[str]) -> Player:
-    """Return the player that `published` describes, for so many games side by side."""
+    """Return the player that `published` describes, for so many games side by side; the digests only name its games."""
     torch.set_num_threads(1)
     (sees, _), (foretells, _), (acts, entry) = (weights.load(name) for name in (eye, mind, hand))
     return Player(sees, foretells, acts, entry["settings"]["names"], BUTTONS, lanes)
