@@ -1,9 +1,9 @@
 """Trained weights, small, for readers who cannot train: an agent of notebook 05 that sees, remembers and acts.
 
-Reading guide. `names` lists what is there, `load` builds it. Each is a safetensors file in half precision; `manifest.json` says
-of each how it is built, how it was made, how well it did, and its checksum. `save` writes one. Notebook 05 lets an agent of the
-paper's size play; all else in the notebooks is made anew. A VAE is kept in fewer numbers than it is trained in, and computes the
-same: see `fold`.
+Reading guide. `names` lists what is there, `load` builds it. Each is a safetensors file in half precision; `manifest.json`
+says of each how it is built, how it was made, how well it did, and its checksum. `save` writes one. Notebook 05 lets an agent
+of the paper's size play; all else in the notebooks is made anew. A VAE is kept in fewer numbers than it is trained in, and
+computes the same: see `fold`.
 """
 
 import hashlib
