@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from wmlib.experiment import profiles, results
+from wmlib.experiment import results
+from wmlib.experiment import settings as profiles
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -119,7 +120,7 @@ def test_committed_results_are_those_of_the_committed_notebook(path):
 
 def test_the_readme_table_is_up_to_date(tmp_path):
     """As committed: who has just run the notebooks on another processor may have other last digits in figures/."""
-    from wmlib.viz.readme import with_claims
+    from wmlib.command.claims import with_claims
 
     root = ROOT
     packed = subprocess.run(["git", "-C", ROOT, "archive", "HEAD", "README.md", "figures"], capture_output=True)

@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from wmlib.experiment import backend, paths, profiles, results, runner
-from wmlib.experiment.profiles import SettingError
+from wmlib.experiment import backend, paths, results
+from wmlib.experiment import settings as profiles
+from wmlib.command import runner
+from wmlib.experiment.settings import SettingError
 
 FLAGS = (
     "--profile",
@@ -86,7 +88,7 @@ def command_run(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from wmlib.experiment import view
+    from wmlib.command import view
 
     console = Console(highlight=False)
     try:
@@ -103,7 +105,7 @@ def command_run(options: argparse.Namespace) -> int:
 
 
 def build_gallery(profile: str) -> None:
-    from wmlib.viz.gallery import build_gallery as build
+    from wmlib.command.gallery import build_gallery as build
 
     out = paths.output(profile)
     try:
@@ -132,7 +134,7 @@ def command_list(options: argparse.Namespace) -> int:
 
 
 def command_readme(options: argparse.Namespace) -> int:
-    from wmlib.viz.readme import write_claims
+    from wmlib.command.claims import write_claims
 
     write_claims(paths.root() / "README.md", paths.root() / "figures")
     return 0

@@ -12,7 +12,7 @@ from scipy.linalg import sqrtm
 from wmlib.agents.cma_es import CMAES
 from wmlib.agents.minimise import minimise
 from wmlib.experiment import checkpoint
-from wmlib.tasks.benchmark_functions import ellipsoid, rosenbrock, sphere
+from wmlib.lessons.cma_es_toy.benchmark_functions import ellipsoid, rosenbrock, sphere
 
 
 def search_at(N, seed=0, sigma=0.7, start=1.3, **options):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.agents import controller, dream
+from wmlib.agents import dream
+from wmlib.agents import linear_controller as controller
 from wmlib.agents.dream import DreamEnv, Dreams, live, record
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM

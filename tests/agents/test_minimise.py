@@ -5,7 +5,7 @@ import pytest
 
 from wmlib.agents.cma_es import CMAES
 from wmlib.agents.minimise import minimise
-from wmlib.tasks.benchmark_functions import sphere
+from wmlib.lessons.cma_es_toy.benchmark_functions import sphere
 
 
 class Counted:

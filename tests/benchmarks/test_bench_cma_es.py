@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from wmlib.agents.cma_es import CMAES
-from wmlib.tasks.benchmark_functions import sphere
+from wmlib.lessons.cma_es_toy.benchmark_functions import sphere
 
 POPULATION = 64
 

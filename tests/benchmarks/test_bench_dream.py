@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from wmlib.agents import controller
+from wmlib.agents import linear_controller as controller
 from wmlib.agents.dream import Dreams
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM

@@ -12,7 +12,7 @@ import torch
 from wmlib.models.dnc import DNC
 from wmlib.viz import memory_inspector as inspector
 from wmlib.viz.figures import to_png
-from wmlib.viz.memory_step import StepView
+from wmlib.viz.memory_inspector.step import StepView
 
 SIZES = {"N 16, W 16, T 13": (16, 16, 1, 13), "N 128, W 32, T 100": (128, 32, 2, 100), "N 256, W 64, T 300": (256, 64, 4, 300)}
 TURNS = 9

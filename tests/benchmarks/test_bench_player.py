@@ -10,8 +10,8 @@ import time
 import numpy as np
 import torch
 
-from wmlib.agents import controller
-from wmlib.agents.player import Player
+from wmlib.agents import linear_controller as controller
+from wmlib.agents.world_models_agent import Player
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE

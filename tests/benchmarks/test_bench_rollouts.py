@@ -12,8 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from wmlib.envs.take_cover import BUTTONS, TakeCover, shrink
-from wmlib.envs.take_cover_baselines import sticky
+from wmlib.envs.doom.take_cover import BUTTONS, TakeCover, shrink
+from wmlib.envs.doom.scripted import sticky
 from wmlib.experiment import seeding
 from wmlib.rollouts import collect
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from wmlib.envs.take_cover import TakeCover, shrink
+from wmlib.envs.doom.take_cover import TakeCover, shrink
 
 TURNS, EPISODES = 7, 4
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from wmlib.models.vae import VAE
-from wmlib.models.vae_training import PAPER
+from wmlib.training.vae import PAPER
 
 BATCH, TURNS = 100, 15
 

@@ -9,10 +9,10 @@ import torch
 from dask.distributed import Client, LocalCluster
 
 from wmlib.experiment import backend
-from wmlib.experiment.profiles import SettingError
+from wmlib.experiment.settings import SettingError
 from wmlib.experiment.run import Run
-from wmlib.models.vae_training import SMALL_THINGS
-from wmlib.stages import take_cover as stages
+from wmlib.training.vae import SMALL_THINGS
+from wmlib.lessons.vae import pipeline as stages
 
 FITS = [stages.Fit(SMALL_THINGS, frames=210, latent=3, width=1, batch=1, index=i) for i in range(2)]
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from gymnasium import spaces
 
-from wmlib.envs.take_cover import shrink
-from wmlib.envs.take_cover_baselines import sticky
+from wmlib.envs.doom.take_cover import shrink
+from wmlib.envs.doom.scripted import sticky
 from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, score
 from wmlib.rollouts.collection import play
 
@@ -254,8 +254,8 @@ def test_what_is_missing_is_made_without_a_word(counted, tmp_path, recwarn):
 def test_a_killed_collection_goes_on_with_nothing_lost_or_doubled(tmp_path):
     source = """
 import sys
-from wmlib.envs.take_cover import shrink
-from wmlib.envs.take_cover_baselines import sticky
+from wmlib.envs.doom.take_cover import shrink
+from wmlib.envs.doom.scripted import sticky
 from wmlib.rollouts import collect
 collect(sys.argv[1], "wmlib/TakeCover-v0", sticky, 24, 3, env_kwargs={"max_tics": 100}, shard_episodes=3, workers=2)
 """
@@ -348,7 +348,7 @@ def test_frames_prepared_in_blocks_are_the_same_to_the_bit(tmp_path, variant):
     assert one.lengths.tolist() == [50] * 3  # 153 rows: two blocks and a rest
     for name in ("00000.frames.npy", "00000.steps.npz"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "blocks" / name).read_bytes()
-    assert blocks.manifest["prepare"]["function"] == "wmlib.envs.take_cover.shrink"
+    assert blocks.manifest["prepare"]["function"] == "wmlib.envs.doom.take_cover.shrink"
 
 
 def test_policies_do_not_share_the_environments_randomness():

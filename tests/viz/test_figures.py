@@ -10,7 +10,8 @@ from wmlib.experiment import results
 from wmlib.experiment.results import ResultsError
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import Estimate
-from wmlib.viz import figures, lesson, readme, widgets
+from wmlib.viz import figures, lesson, widgets
+from wmlib.command import claims as readme
 from wmlib.viz.figures import new_figure, save_animation, save_figure, to_png
 
 WORDS = {"alt": "A curve that rises to the right", "caption": "A curve, drawn from stored numbers, n = 3."}

@@ -8,7 +8,13 @@ import pytest
 from PIL import Image
 
 from wmlib.experiment import results
-from wmlib.viz import cma_es_figures, dnc_figures, dream_figures, mdn_figures, memory_inspector, pommerman_figures, vae_figures
+from wmlib.lessons.cma_es_toy import figures as cma_es_figures
+from wmlib.lessons.addition import figures as dnc_figures
+from wmlib.lessons.vizdoom_dream import figures as dream_figures
+from wmlib.lessons.mixture_density import figures as mdn_figures
+from wmlib.viz import memory_inspector
+from wmlib.lessons.pommerman import figures as pommerman_figures
+from wmlib.lessons.vae import figures as vae_figures
 from wmlib.viz.figures import FILM_DPI, to_png
 
 FIGURES = Path(__file__).parents[2] / "figures"

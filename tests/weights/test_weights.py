@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from wmlib import weights
-from wmlib.agents import controller
+from wmlib.agents import linear_controller as controller
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
-from wmlib.stages.take_cover_dream import BUTTONS
+from wmlib.lessons.vizdoom_dream.pipeline import BUTTONS
 
 
 def test_everything_in_the_manifest_loads_and_is_small():

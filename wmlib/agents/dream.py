@@ -21,8 +21,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from wmlib.agents import controller
-from wmlib.models.recorded import replayed, unchecked
+from wmlib.agents import linear_controller as controller
+from wmlib.models.cuda_graphs import replayed, unchecked
 from wmlib.models.recurrent import reset_state
 from wmlib.models.vae import Posterior
 from wmlib.models.world_model import WorldModel

@@ -69,7 +69,7 @@ def minimise(
     Source: Auger & Hansen 2005, "A restart CMA evolution strategy with increasing population size".
 
     Example:
-        >>> from wmlib.tasks.benchmark_functions import rosenbrock
+        >>> from wmlib.lessons.cma_es_toy.benchmark_functions import rosenbrock
         >>> found = minimise(rosenbrock, [0.0, 0.0], 0.5, 5000, target=1e-9, rng=np.random.default_rng(0))
         >>> found.x.round(3).tolist(), found.stopped_by
         ([1.0, 1.0], ['target'])

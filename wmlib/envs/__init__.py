@@ -3,5 +3,5 @@
 import gymnasium
 import pettingzoo
 
-gymnasium.register("wmlib/TakeCover-v0", entry_point="wmlib.envs.take_cover:TakeCover")
+gymnasium.register("wmlib/TakeCover-v0", entry_point="wmlib.envs.doom.take_cover:TakeCover")
 pettingzoo.register("parallel", "wmlib/Pommerman-v0", entry_point="wmlib.envs.pommerman.parallel:Pommerman")

@@ -9,8 +9,8 @@ import os
 
 from joblib import parallel_config
 
-from wmlib.experiment import profiles
-from wmlib.experiment.profiles import SettingError
+from wmlib.experiment import settings as profiles
+from wmlib.experiment.settings import SettingError
 
 BACKENDS = ("loky", "dask")
 SECONDS = 20  # to reach a scheduler

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from wmlib.experiment import backend, environment, paths, profiles, results, seeding
-from wmlib.experiment.artifacts import ArtifactCache
+from wmlib.experiment import backend, paths, results, seeding
+from wmlib.experiment import provenance as environment
+from wmlib.experiment import settings as profiles
+from wmlib.experiment.cache import ArtifactCache
 from wmlib.experiment.statistics import Estimate
 
 

@@ -2,8 +2,8 @@
 
 Reading guide. `play` is one episode; everything else hands out episodes to processes. Episode i depends on (seed, i) alone,
 so neither the number of processes nor a restart changes a byte. A policy is a function of a random generator that returns
-a player, and a player is a function from frame to action (see `wmlib.envs.take_cover_baselines`). Or, with `lanes`, it is a
-function of their number that returns a `Crew`, which plays so many episodes at once (see `wmlib.rollouts.together`).
+a player, and a player is a function from frame to action (see `wmlib.envs.doom.scripted`). Or, with `lanes`, it is a
+function of their number that returns a `Crew`, which plays so many episodes at once (see `wmlib.rollouts.vectorized`).
 """
 
 import functools
@@ -26,7 +26,7 @@ from wmlib.experiment.progress import progress
 from wmlib.rollouts import store
 from wmlib.rollouts.read import Rollouts
 from wmlib.rollouts.store import Episode, RolloutError
-from wmlib.rollouts.together import Crew, play_together
+from wmlib.rollouts.vectorized import Crew, play_together
 
 Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]] | Callable[[int], Crew]
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wmlib.experiment.artifacts import file_sha256
+from wmlib.experiment.cache import file_sha256
 from wmlib.experiment.atomic import write_atomically
 
 FRAMES, STEPS = "frames.npy", "steps.npz"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from wmlib.experiment.atomic import write_atomically
 from wmlib.models.vae import VAE
-from wmlib.stages.take_cover_dream import Model
+from wmlib.lessons.vizdoom_dream.pipeline import Model
 
 FOLDER = Path(__file__).parent
 

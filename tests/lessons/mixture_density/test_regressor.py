@@ -1,0 +1,158 @@
+"""The toy network: shapes, its linear special case, resuming, and that it learns what least squares cannot."""
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib.models.mdn import Mixture
+from wmlib.lessons.mixture_density.regressor import ToyNetwork, Trainer, negative_log_likelihood, squared_error
+from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def toy_data(problem, count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = problem.sample(count, np.random.default_rng(seed))
+    return torch.tensor(x, dtype=torch.float32)[:, None], torch.tensor(y, dtype=torch.float32)[:, None]
+
+
+def log_density(network):
+    def model(x, y):
+        with torch.no_grad():
+            x, y = (torch.tensor(axis, dtype=torch.float32)[:, None] for axis in (x, y))
+            return network(x).log_prob(y).numpy()
+
+    return model
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "none"])
+def test_shapes_and_the_twin(nonlinearity):
+    sizes = {"hidden": 5, "inputs": 2, "dimensions": 3, "nonlinearity": nonlinearity}
+    mixture = ToyNetwork(7, generator=generator(), **sizes)(torch.zeros(11, 2))
+    assert isinstance(mixture, Mixture) and mixture.means.shape == mixture.logits.shape == (11, 7, 3)
+    assert ToyNetwork(7, generator=generator(), shared=True, **sizes)(torch.zeros(11, 2)).logits.shape == (11, 7, 1)
+    twin = ToyNetwork(0, generator=generator(), **sizes)
+    assert twin(torch.zeros(11, 2)).shape == (11, 3)
+    first, second = ToyNetwork(1, generator=generator(), **sizes).hidden, twin.hidden
+    assert torch.equal(first.weight, second.weight) and torch.equal(first.bias, second.bias)
+
+
+def test_forward_equals_a_plain_loop():
+    network = ToyNetwork(0, generator=generator(), hidden=3).double()
+    x = 0.7
+    network.requires_grad_(False)
+    expected = float(network.head.bias[0])
+    for unit in range(3):
+        activation = np.tanh(float(network.hidden.weight[unit, 0]) * x + float(network.hidden.bias[unit]))
+        expected += float(network.head.weight[0, unit]) * activation
+    assert float(network(torch.tensor([[x]], dtype=torch.float64))) == pytest.approx(expected, rel=1e-12)
+
+
+def test_bishops_network_has_nine_outputs():
+    assert ToyNetwork(3, generator=generator(), hidden=5).head.linear.out_features == 9
+
+
+def test_without_a_nonlinearity_every_centre_is_a_straight_line():
+    x = torch.linspace(-2, 2, 13)[:, None]
+    straight, bent = (ToyNetwork(5, generator=generator(), nonlinearity=kind)(x).means for kind in ("none", "tanh"))
+    assert torch.diff(straight, n=2, dim=0).abs().max() < 1e-6 < 1e-3 < torch.diff(bent, n=2, dim=0).abs().max()
+
+
+def test_losses_equal_their_definitions():
+    mixture = ToyNetwork(3, generator=generator(), dimensions=2)(torch.zeros(7, 1))
+    y = torch.randn(7, 2, generator=generator())
+    torch.testing.assert_close(negative_log_likelihood(mixture, y), -mixture.marginal_log_prob(y).sum() / 7)
+    torch.testing.assert_close(squared_error(y, torch.ones(7, 2)), torch.nn.functional.mse_loss(y, torch.ones(7, 2)))
+
+
+def test_training_is_adam_on_all_the_data_with_a_cosine_rate():
+    x, y = toy_data(BISHOP_INVERSE, 23)
+    network, plain = (ToyNetwork(2, generator=generator(), hidden=3) for _ in range(2))
+    losses = Trainer(network, negative_log_likelihood, x, y, steps=5, learning_rate=0.01).run()
+    optimizer = torch.optim.Adam(plain.parameters(), lr=0.01)
+    for step in range(5):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01 * 0.5 * (1 + np.cos(np.pi * step / 5))
+        optimizer.zero_grad()
+        value = negative_log_likelihood(plain(x), y)
+        assert float(losses[step]) == pytest.approx(float(value.detach()), rel=1e-5)
+        value.backward()
+        optimizer.step()
+    for ours, expected in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("components", [0, 3])
+def test_ten_steps_equal_five_a_stop_and_five(components, tmp_path):
+    x, y = toy_data(AUTHOR_TOY, 29)
+    loss = negative_log_likelihood if components else squared_error
+
+    def make(seed):
+        return Trainer(ToyNetwork(components, generator=generator(seed)), loss, x, y, steps=10)
+
+    whole = make(1)
+    losses = whole.run()
+    first = make(1)
+    start = first.run(5)
+    torch.save(first.state_dict(), tmp_path / "half.pt")
+    second = make(2)  # other initial weights: all must come from the file
+    second.load_state_dict(torch.load(tmp_path / "half.pt", weights_only=True))
+    assert torch.equal(losses, torch.cat([start, second.run()]))
+    for ours, expected in zip(second.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, expected)
+    assert len(second.run()) == 0 and second.step == 10
+
+
+def test_training_is_determined_by_the_seed():
+    x, y = toy_data(AUTHOR_TOY, 31)
+    state = torch.get_rng_state()
+    runs = []
+    for seed in (4, 4, 5):
+        network = ToyNetwork(3, generator=generator(seed))
+        runs.append(Trainer(network, negative_log_likelihood, x, y, steps=7).run())
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_mixture_learns_the_inverse_problem_and_one_bell_does_not():
+    """Mean KL from the truth after 400 steps: near 0.33 with five bells, 1.18 with one (five seeds); bound between."""
+    x, y = toy_data(BISHOP_INVERSE, 300)
+    kl = {}
+    for components in (1, 5):
+        network = ToyNetwork(components, generator=generator(), hidden=16)
+        Trainer(network, negative_log_likelihood, x, y, steps=400, learning_rate=0.01).run()
+        kl[components] = BISHOP_INVERSE.mean_kl(log_density(network))
+    assert 0 < kl[5] < 0.6 < 0.9 < kl[1]
+
+
+def test_least_squares_solves_the_forward_problem_and_averages_the_inverse():
+    x, y = toy_data(BISHOP_INVERSE, 300)
+    error = {}
+    for name, (given, wanted) in {"forward": (y, x), "inverse": (x, y)}.items():
+        network = ToyNetwork(0, generator=generator())
+        error[name] = float(Trainer(network, squared_error, given, wanted, steps=1000, learning_rate=0.05).run()[-1])
+    assert error["forward"] < 0.006  # the noise alone is 0.1²/3 = 0.0033
+    assert error["inverse"] > 0.02
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ToyNetwork(3, generator=generator(), nonlinearity="sine"), "choose one of tanh, relu, none"),
+        (lambda: ToyNetwork(-1, generator=generator()), "components is -1; it must be at least 0"),
+        (lambda: ToyNetwork(3, generator=generator(), hidden=0), "hidden is 0; it must be at least 1"),
+        (lambda: ToyNetwork(0, generator=generator(), dimensions=0), "dimensions is 0; it must be at least 1"),
+        (lambda: squared_error(torch.zeros(5, 1), torch.zeros(5)), r"y has shape \(5,\); it must be that of the prediction"),
+        (lambda: trainer(torch.zeros(5, 1), torch.zeros(7, 1)), "x has 5 rows and y has 7"),
+        (lambda: trainer(torch.zeros(5, 1), torch.zeros(5, 1), steps=0), "steps is 0; it must be at least 1"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def trainer(x, y, **settings):
+    return Trainer(ToyNetwork(0, generator=generator()), squared_error, x, y, **settings)

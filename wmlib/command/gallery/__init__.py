@@ -1,0 +1,185 @@
+"""The gallery: executed notebooks as a small static site that opens from the disk, without any network.
+
+Reading guide: `build_gallery` reads the executed copies and their `results.json`, makes a `Page` of each (`cells.py`: HTML
+of the cells, with `formula.py` for mathematics; `review.py`: headings, links, pictures), fills the templates beside this
+file in a temporary folder, and renames that folder into place when all is well.
+"""
+
+import re
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wmlib.experiment import paths, results
+from wmlib.command.gallery.page import Page, Site, show_picture
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+TITLE = "World models with a Differentiable Neural Computer"
+LEAD = (
+    "A companion to Adeel Mufti's work that runs. Every figure, number and verdict on these pages was computed by the "
+    "notebook it stands in; nothing was typed in afterwards."
+)
+_HERE = Path(__file__).parent
+
+
+def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
+    """Write a static site from executed notebooks: an index with one card each, and one page each.
+
+    A notebook with an error output is shown as failed, one without `results.json` as not run yet. All faults of all
+    notebooks (formulas that cannot be shown, pictures without alt text, dead links, anything a browser would fetch)
+    are collected into one error, and nothing is written then.
+
+    Args:
+        executed: folder with the executed copies, `NN_name.ipynb`.
+        figures: folder with `NN_name/results.json` and the pictures it names. Relative links in the notebooks are read
+            as from the project's folder `notebooks`, where the sources are.
+        out: folder of the site; replaced if it holds an earlier gallery.
+
+    Returns:
+        Path: `out / "index.html"`.
+
+    Raises:
+        ValueError: no executed notebooks; `out` holds something else; a `results.json` is damaged; or the list of faults.
+        ModuleNotFoundError: the extra `notebooks` is not installed.
+    """
+    try:
+        import nbformat
+
+        import wmlib.command.gallery.cells
+        import wmlib.command.gallery.review  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"the gallery needs {error.name}: pip install -e '.[notebooks]'") from error
+    executed, figures, out = Path(executed), Path(figures), Path(out)
+    notebooks = sorted(path for path in executed.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    if not notebooks:
+        raise ValueError(f"executed: no notebooks named NN_name.ipynb in {executed}; run ./run_all.sh first")
+    if out.exists() and not _is_gallery(out):
+        raise ValueError(f"out: {out} holds something that is not a gallery; name another folder or remove it")
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        site = Site(folder, paths.root(), figures, [path.stem for path in notebooks])
+        pages = []
+        for path in notebooks:
+            stored = figures / path.stem / "results.json"
+            found = results.read(stored) if stored.exists() else None
+            try:
+                notebook = nbformat.read(path, as_version=4)
+            except ValueError as error:
+                raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
+            pages.append(_build_page(path.stem, notebook, found, site))
+        _check(pages)
+        _write(pages, folder)
+        folder.chmod(0o755)  # mkdtemp makes it private
+        _swap(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return out / "index.html"
+
+
+def _build_page(name: str, notebook: "NotebookNode", found: dict[str, Any] | None, site: Site) -> Page:
+    """Make the page of one executed notebook; `found` is its results.json, if there is one."""
+    from wmlib.command.gallery.cells import export_cells
+    from wmlib.command.gallery.review import review
+
+    page = Page(name, found, state="ran" if found else "not run yet")
+    for cell in reversed(notebook.cells):
+        for error in cell.get("outputs", []):
+            if error.output_type == "error":
+                reason = error.evalue.strip().split("\n")[0][:200]
+                page.state, page.failure = "failed", f"Cell [{cell.execution_count}]: {error.ename}: {reason}"
+    review(export_cells(notebook, page, site), page, site)
+    if page.state == "ran" and found["figures"]:
+        page.hero = _hero(page, site, found["figures"][0])
+    return page
+
+
+def _hero(page: Page, site: Site, figure: dict[str, Any]) -> str:
+    path = site.figures / page.name / figure["file"]
+    if not path.is_file():
+        return page.problem(f"results.json names the figure {figure['file']}, which is not beside it")
+    html = show_picture(path.read_bytes(), path.suffix, figure["alt"], page, site)
+    return html.partition('<a class="motion"')[0]  # the whole card is a link already
+
+
+def _is_gallery(folder: Path) -> bool:
+    """Whether a folder may be replaced: an earlier gallery, or empty."""
+    index = folder / "index.html"
+    if index.is_file():
+        return 'content="wmlib gallery"' in index.read_text(encoding="utf-8")
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _check(pages: list[Page]) -> None:
+    """Raise one error with every fault of every page."""
+    ids = {page.name: page.ids for page in pages}
+    for page in pages:
+        for name, fragment in page.crossings:
+            if fragment not in ids[name]:
+                page.problem(f"the link to {name}.ipynb#{fragment} has no such heading there")
+    faults = [f"  {page.name}: {problem}" for page in pages for problem in page.problems]
+    if faults:
+        raise ValueError("\n".join([f"the gallery was not written: {len(faults)} faults in the notebooks", *faults]))
+
+
+def _write(pages: list[Page], folder: Path) -> None:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["duration"] = _duration
+    environment.globals.update(site_title=TITLE, site_lead=LEAD)
+    for page in pages:
+        page.heading, page.body, page.hero = Markup(page.heading), Markup(page.body), Markup(page.hero)
+        page.contents = [(level, id, Markup(text)) for level, id, text in page.contents]
+    for before, page, after in zip([None, *pages[:-1]], pages, [*pages[1:], None], strict=True):
+        html = environment.get_template("page.html.j2").render(page=page, before=before, after=after)
+        (folder / f"{page.name}.html").write_text(html, encoding="utf-8")
+    html = environment.get_template("index.html.j2").render(pages=pages, summary=_summary(pages))
+    (folder / "index.html").write_text(html, encoding="utf-8")
+    shutil.copyfile(_HERE / "style.css", folder / "style.css")
+
+
+def _summary(pages: list[Page]) -> list[str]:
+    """The line under the title: how many ran, what became of the claims, how long it took."""
+    ran = [page.results for page in pages if page.state == "ran"]
+    texts = [f"{len(pages)} notebooks" if len(ran) == len(pages) else f"{len(ran)} of {len(pages)} notebooks ran"]
+    verdicts = Counter(claim["verdict"] for found in ran for claim in found["claims"])
+    if verdicts:
+        texts.append("claims: " + ", ".join(f"{verdicts[v]} {v}" for v in results.VERDICTS if verdicts[v]))
+    if ran:
+        texts.append(f"{_duration(sum(found['from_scratch_s'] for found in ran))} of computing")
+    return texts
+
+
+def _duration(seconds: float) -> str:
+    """Words for a time.
+
+    Example:
+        >>> _duration(8.25), _duration(83.2), _duration(7260)
+        ('8 s', '1 min 23 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _swap(folder: Path, out: Path) -> None:
+    """Put the finished folder in the place of the old one."""
+    if out.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent)) / "gallery"
+        out.rename(old)
+        folder.rename(out)
+        shutil.rmtree(old.parent)
+    else:
+        folder.rename(out)

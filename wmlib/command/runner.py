@@ -1,0 +1,285 @@
+"""Run notebooks with papermill: one process and one kernel a notebook, watched, stoppable, retried once.
+
+`plan` turns the user's words into checked jobs (everything that can be refused is refused here, before anything starts),
+`run` executes them. The runner (this process) never talks to a kernel: a worker process does (`worker.py`), and reports over a
+pipe. So a stop is simple and sure: end the kernel's process group, then the worker.
+"""
+
+import multiprocessing
+import os
+import re
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from wmlib.experiment import paths
+from wmlib.experiment import settings as profiles
+from wmlib.experiment.settings import SettingError, choose
+from wmlib.command.worker import execute
+
+# seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
+CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
+COMMANDS = ("run", "list", "gallery", "readme", "lab", "test")  # a word that is none of them is taken for a notebook
+GRACE = 5.0  # seconds between asking a process to end and ending it
+
+
+@dataclass
+class Job:
+    """One notebook to run, and what became of it."""
+
+    notebook: str
+    source: Path
+    executed: Path
+    results: Path
+    parameters: dict[str, Any]
+    cell_timeout: int
+    status: str = "waiting"  # waiting, running, ok, failed, died, stopped
+    cell: int = 0
+    cells: int = 0
+    line: str = ""  # the last progress line of the running cell
+    error: str = ""  # the failing cell's source and error
+    attempt: int = 0
+    seconds: float = 0.0
+    _started: float = field(default=0.0, repr=False)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started if self.status == "running" else self.seconds
+
+
+def available() -> list[str]:
+    """Return the names of all notebooks, in order."""
+    names = sorted(p.stem for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        raise SettingError(f"no notebooks in {paths.notebooks()}; is this a whole clone of the project?")
+    return names
+
+
+def select(words: Sequence[str], names: list[str]) -> list[str]:
+    """Return the notebooks that the words name: "01", "01_cma_es_toy" or a range "03-05"; all if there are none.
+
+    Raises:
+        SettingError: a word names no notebook.
+    """
+    chosen = set()
+    for word in words:
+        numbers = re.fullmatch(r"(\d\d?)(?:-(\d\d?))?", word)
+        if numbers:
+            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+            found = [n for n in names if first <= int(n[:2]) <= last]
+        else:
+            found = [n for n in names if n == word.removesuffix(".ipynb")]
+        if not found:
+            near = profiles.nearest(word, [*names, *COMMANDS])
+            raise SettingError(f"notebook: got {word!r}; there are {', '.join(names)}.{near}")
+        chosen.update(found)
+    return [n for n in names if n in chosen] if words else names
+
+
+def parse_value(text: str) -> Any:
+    """Return the value that `-p name=TEXT` means: true/false, a number, or the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return the parameters of `-p name=value -p …`.
+
+    Raises:
+        SettingError: one of them is not of this form.
+    """
+    parameters = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise SettingError(f"-p: got {pair!r}; allowed is name=value, for example -p seed=2")
+        parameters[name.strip()] = parse_value(value.strip())
+    return parameters
+
+
+def plan(
+    words: Sequence[str], profile: str, seed: int, device: str, parameters: dict[str, Any], cell_timeout: int | None
+) -> list[Job]:
+    """Check everything the user asked for and return the jobs.
+
+    Raises:
+        SettingError: with one line that names what was given, what is allowed, and the nearest right name.
+    """
+    choose("profile", profile, profiles.PROFILES)
+    choose("device", device, profiles.DEVICES)
+    if seed < 0:
+        raise SettingError(f"seed: got {seed}; allowed is a whole number >= 0, for example --seed 1")
+    if cell_timeout is not None and not cell_timeout > 0:
+        raise SettingError(f"cell-timeout: got {cell_timeout:g}; allowed is a number of seconds > 0")
+    common = {"profile": profile, "seed": seed, "device": device}
+    for name in common.keys() & parameters.keys():
+        raise SettingError(f"-p {name}: this one has its own option; use --{name} {parameters[name]}")
+    names = select(words, available())
+    tables = {n: profiles.read(n) for n in names}
+    known = sorted({s for table in tables.values() for s in table})
+    for name in parameters:
+        choose("-p", name, known)
+    jobs = []
+    for n in names:
+        mine = {k: tables[n][k].check(v) for k, v in parameters.items() if k in tables[n]}
+        jobs.append(
+            Job(
+                notebook=n,
+                source=paths.notebooks() / f"{n}.ipynb",
+                executed=paths.output(profile) / "notebooks" / f"{n}.ipynb",
+                results=paths.figures(profile) / n / "results.json",
+                parameters={**common, **mine},
+                cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
+            )
+        )
+    if device == "cuda":
+        from wmlib.experiment.run import choose_device  # imports torch: only where it is needed
+
+        choose_device(device)
+    for folder in {jobs[0].executed.parent, *(j.results.parent for j in jobs)}:
+        _check_writable(folder)
+    return jobs
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingError(f"out: cannot write to {folder} ({error.strerror}); name another folder with --out") from None
+
+
+def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
+    """Execute the jobs, `workers` at a time, in order; each job's fields tell how it went.
+
+    Args:
+        jobs: from `plan`; updated in place.
+        workers: notebooks at a time.
+        changed: called whenever a job's status, cell or progress line has changed, and at least twice a second.
+
+    A notebook that fails does not stop the others. A kernel that dies or never answers is tried once more on a fresh kernel
+    (cached stages and checkpoints make the second attempt go on where the first ended). Ctrl-C and SIGTERM end all kernels
+    and raise KeyboardInterrupt.
+    """
+    running: dict[Any, _Worker] = {}
+    waiting = list(jobs)
+    with _stop_signals() as stop:
+        try:
+            while (waiting or running) and not stop.is_set():
+                while waiting and len(running) < workers:
+                    worker = _Worker(waiting.pop(0))
+                    running[worker.pipe] = worker
+                    changed(worker.job)
+                for pipe in wait(list(running), timeout=0.5):
+                    worker = running[pipe]
+                    again = worker.receive()
+                    if worker.done:
+                        del running[pipe]
+                        if again:
+                            waiting.insert(0, worker.job)
+                    changed(worker.job)
+                for worker in running.values():
+                    changed(worker.job)
+        finally:
+            for worker in running.values():
+                worker.stop()
+                changed(worker.job)
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set: looked at between two steps, so that they never cut one in half."""
+    stop = threading.Event()
+    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Worker:
+    """The process that executes one job, seen from the runner."""
+
+    def __init__(self, job: Job) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.job, self.kernel, self.done = job, None, False
+        self.pipe, theirs = context.Pipe(duplex=False)
+        self.partial = job.executed.with_suffix(".partial.ipynb")
+        # kernels talk over Unix sockets, whose paths must be short: hence /tmp and not TMPDIR
+        self.runtime = tempfile.TemporaryDirectory(prefix="wmlib-", dir="/tmp", ignore_cleanup_errors=True)
+        arguments = (job.source, self.partial, job.parameters, job.cell_timeout, self.runtime.name, theirs)
+        self.process = context.Process(target=execute, args=arguments, name=job.notebook)
+        job.status, job.line, job.cell, job.attempt = "running", "", 0, job.attempt + 1
+        job._started = time.monotonic() - job.seconds
+        self.process.start()
+        theirs.close()
+
+    def receive(self) -> bool:
+        """Take one message; return whether the job should be tried again."""
+        job = self.job
+        try:
+            kind, *content = self.pipe.recv()
+        except (EOFError, OSError):
+            kind, content = (
+                "died",
+                ["the process that watched the kernel ended without a word (killed? out of memory?)"],
+            )
+        if kind == "kernel":
+            (self.kernel,) = content
+        elif kind == "cell":
+            job.cell, job.cells = content
+            job.line = ""
+        elif kind == "line":
+            (job.line,) = content
+        else:
+            self._finish(kind, content)
+        return self.done and job.status == "died" and job.attempt == 1
+
+    def _finish(self, kind: str, content: list) -> None:
+        self.done = True
+        self.job.seconds, self.job.status, self.job.line = self.job.elapsed, kind, ""
+        self._end_processes()
+        if kind in ("ok", "failed") and self.partial.exists():
+            os.replace(self.partial, self.job.executed)
+        elif kind != "stopped":
+            self.job.executed.unlink(missing_ok=True)  # an older copy would look like this run's
+        self.partial.unlink(missing_ok=True)
+        self.job.error = content[0] if content else ""
+
+    def stop(self) -> None:
+        """End kernel and worker; nothing half-written stays."""
+        self._finish("stopped", ["stopped by the user; the next run goes on from the cache and checkpoints"])
+
+    def _end_processes(self) -> None:
+        # The kernel leads its own process group, so that its joblib workers and game engines end with it. It gets SIGINT: the
+        # cell raises KeyboardInterrupt and cleans up after itself. What is still there after GRACE is ended.
+        if self.kernel:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.kernel, signal.SIGINT)
+        else:
+            self.process.terminate()
+        self.process.join(GRACE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        if self.kernel:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.kernel, signal.SIGKILL)
+        self.pipe.close()
+        self.runtime.cleanup()

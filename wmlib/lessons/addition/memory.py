@@ -1,0 +1,250 @@
+"""Look into a trained DNC that adds: how it uses its slots, where the running total is, and what a change of it does.
+
+Reading guide. `habits` says how a network writes; `read_out` looks for the total in memory and in the LSTM; `direction` is
+how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and watches the answer;
+`carriers` does it early and late.
+All work on the addition task, on sequences of one length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wmlib.models.dnc import DNC, DNCState
+from wmlib.lessons.addition.pipeline import test_set
+from wmlib.lessons.addition.sequences import Sequences
+
+SAMPLES = 512  # sequences behind a read-out or a direction
+
+
+def habits(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
+    """Say how a network uses its memory while it sees digits: means over steps and 64 sequences.
+
+    Returns:
+        effective_slots: exp of the entropy of the write weighting (scaled to sum 1): N if all slots share alike, 1 if one has
+            all; largest_slot: the largest slot's share of the memory's norm after the last digit; allocation_gate,
+            write_gate, free_gate.
+    """
+    with torch.no_grad():
+        _, _, trace = core(test_set("addition", length, seed).inputs[:, :length], trace=True)
+    share = trace.write / trace.write.sum(-1, keepdim=True).clamp(min=1e-12)
+    entropy = torch.special.entr(share).sum(-1)
+    norms = trace.memory[:, -1].norm(dim=-1)
+    return {
+        "effective_slots": entropy.exp().mean().item(),
+        "largest_slot": (norms.amax(-1) / norms.sum(-1).clamp(min=1e-12)).mean().item(),
+        "allocation_gate": trace.allocation_gate.mean().item(),
+        "write_gate": trace.write_gate.mean().item(),
+        "free_gate": trace.free_gates.mean().item(),
+    }
+
+
+class Watched(NamedTuple):
+    """Hold what a network remembers after each digit, and the total it should know by then."""
+
+    total: Tensor  # (B, T)
+    memory: Tensor  # (B, T, N·W)
+    lstm: Tensor  # (B, T, 2H): h and c
+
+
+def watch(core: DNC, seed: int, length: int = 12, slots: int | None = None) -> Watched:
+    """Show digits to a network and note its state after each."""
+    batch = test_set("addition", length, seed, SAMPLES)
+    state, states = core.initial_state(SAMPLES, slots=slots), []
+    with torch.no_grad():
+        for t in range(length):
+            _, state = core(batch.inputs[:, t : t + 1], state)
+            states.append(state)
+    memory = torch.stack([s.memory.flatten(-2) for s in states], 1)
+    lstm = torch.stack([torch.cat([s.h, s.c], -1) for s in states], 1)
+    return Watched(_digits(batch)[:, :length].cumsum(-1), memory, lstm)
+
+
+def _digits(batch: Sequences) -> Tensor:
+    """Return the digits (B, T) of addition sequences; 0 on the asking row."""
+    return (batch.inputs[..., :-1] * torch.arange(batch.inputs.shape[-1] - 1)).sum(-1)
+
+
+def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Return the weights (F,) and the constant of a linear read-out, by least squares with a small penalty on the weights.
+
+    Args:
+        features: float (M, F).
+        target: float (M,).
+        penalty: as a share of the features' mean variance.
+
+    Source: ridge regression; solved in float64.
+    """
+    x, y = features.double(), target.double()
+    centre, mean = x.mean(0), y.mean()
+    x = x - centre
+    scatter = x.T @ x
+    size = penalty * scatter.diagonal().mean().clamp(min=1e-12)
+    weights = torch.linalg.solve(scatter + size * torch.eye(len(scatter)), x.T @ (y - mean))
+    return weights, mean - centre @ weights
+
+
+def explained(prediction: Tensor, target: Tensor) -> float:
+    """Return R², the explained share of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that.
+
+    Both are (B,) or (B, T). With steps, the mean is that of each step: a total grows with the number of digits, and to know
+    the time is not to know the total.
+    """
+    residual = (prediction - target).square().sum()
+    return 1 - (residual / (target - target.mean(0)).square().sum()).item()
+
+
+def read_out(core: DNC, seed: int, length: int = 12) -> dict:
+    """Fit linear read-outs of the running total, one for all steps, and test them on other sequences.
+
+    Returns:
+        memory, lstm: R² within a step (`explained`) on held-out sequences, from the whole memory alone and from the LSTM's
+            h and c alone;
+        total, predicted (96,): totals and what the memory's read-out says, on held-out sequences; weights (N·W,), constant.
+    """
+    known, fresh = watch(core, seed, length), watch(core, seed + 1, length)
+    result = {}
+    for part in ("lstm", "memory"):
+        weights, constant = ridge(getattr(known, part).flatten(0, 1), known.total.flatten())
+        predicted = getattr(fresh, part).double() @ weights + constant
+        result[part] = explained(predicted, fresh.total.double())
+    shown = slice(0, 96 // length)
+    pairs = {"total": fresh.total[shown].flatten().numpy(), "predicted": predicted[shown].flatten().numpy()}
+    return {**result, **pairs, "weights": weights, "constant": float(constant)}
+
+
+def direction(core: DNC, seed: int, at: int, slots: int | None = None) -> dict[str, Tensor]:
+    """Return how the state changes, on average, when the running total after `at` digits is larger by one.
+
+    It is the slope of each number against the total, cov(number, total) / var(total). The read-out's weights would be another
+    direction: they say what to look at, not how the memory looks when the total grows.
+
+    Returns:
+        By part of the state: memory (N, W), reads (R, W), h (H,), c (H,).
+
+    Source: Haufe et al. 2014 (NeuroImage 87), patterns and filters.
+    """
+    batch = test_set("addition", at, seed, SAMPLES)
+    with torch.no_grad():
+        _, state = core(batch.inputs[:, :at], core.initial_state(SAMPLES, slots=slots))
+    total = _digits(batch).sum(-1)
+    total = (total - total.mean()) / (total - total.mean()).square().sum()
+    return {part: torch.tensordot(total, getattr(state, part), 1) for part in ("memory", "reads", "h", "c")}
+
+
+@torch.no_grad()
+def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] | None = None) -> Tensor:
+    """Return a network's sums when its state is changed after `at` digits.
+
+    Args:
+        core: a trained DNC.
+        batch: B sequences of one length.
+        at: digits seen before the change, at least 1.
+        change: by part of the state, what is added: (..., *shape of the part), with the same leading axes for every part;
+            several changes are tried at once. None changes nothing.
+
+    Returns:
+        (..., B).
+    """
+    _, state = core(batch.inputs[:, :at])
+    rest, parts = batch.inputs[:, at:], state._asdict()
+    for name, more in (change or {}).items():
+        leading = more.shape[: more.ndim - parts[name].ndim + 1]
+        parts[name] = parts[name] + more.unsqueeze(len(leading))
+    if change:
+        parts = {name: part.expand(*leading, *getattr(state, name).shape) for name, part in parts.items()}
+        rest = rest.expand(*leading, *rest.shape)
+    outputs, _ = core(rest, DNCState(**parts))
+    return outputs[..., -1, 0]
+
+
+def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6, draws: int = 8) -> dict:
+    """Add alpha units of the total to what a network remembers, in mid-sequence, and measure how far the answer moves.
+
+    Args:
+        core: a trained DNC.
+        seed: of the sequences; those behind the direction and those tested differ.
+        alphas: how many units; the change of the answer that is predicted.
+        length, at: digits, and after how many of them the edit is made.
+        draws: random changes of the memory to compare with, each as large as the real one, and like it the same in every
+            slot; 0 leaves them out.
+
+    Returns:
+        For "memory", "LSTM" (h and c), "both" (these and the vector just read), each along `direction`, and for "random":
+        the mean change of the answer for each alpha (A,), and its slope against alpha. Random changes push this way or that;
+        theirs is the root mean square over the draws, with alpha's sign.
+    """
+    unit = direction(core, seed, at)
+    changes = {"memory": {"memory": unit["memory"]}, "LSTM": {"h": unit["h"], "c": unit["c"]}, "both": unit}
+    if draws:
+        slots, width = unit["memory"].shape
+        noise = torch.randn(draws, 1, width, generator=torch.Generator().manual_seed(seed)).expand(draws, slots, width)
+        size = unit["memory"].norm() / noise.norm(dim=(-2, -1), keepdim=True)
+        changes["random"] = {"memory": noise * size}
+    batch = test_set("addition", length, seed + 1, 128)
+    before, alpha = answers(core, batch, at), torch.tensor(list(alphas), dtype=torch.float32)
+    moved, slope = {}, {}
+    for name, change in changes.items():
+        all_sizes = {part: alpha.view(-1, *[1] * more.ndim) * more for part, more in change.items()}
+        mean = (answers(core, batch, at, all_sizes) - before).mean(-1).double()  # (A,), random: (A, draws)
+        mean = mean.square().mean(1).sqrt() * alpha.sign() if name == "random" else mean
+        moved[name] = mean.numpy()
+        slope[name] = float(mean @ alpha.double() / alpha.double().square().sum())
+    return {"moved": moved, "slope": slope}
+
+
+def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12) -> dict[str, np.ndarray]:
+    """Say how much of the total each part of the state carries after so many digits: the slope of a small `edit` there.
+
+    Returns:
+        For "memory", "LSTM", "both": (times,), 1 if a change of this part alone moves the answer as predicted.
+    """
+    slopes = [edit(core, seed, (-2, 2), length, at, draws=0)["slope"] for at in times]
+    return {name: np.array([slope[name] for slope in slopes]) for name in slopes[0]}
+
+
+@torch.no_grad()
+def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12) -> float:
+    """Say how much of an edit of the LSTM early on is found in the memory after the last digit.
+
+    Returns:
+        The change of what the memory's read-out says, as a share of the change of the total that the LSTM's h and c were
+        given after `at` digits (two units, along `direction`): 1 if all of it has come over, 0 if none.
+    """
+    weights = read_out(core, seed, length)["weights"]
+    unit = direction(core, seed, at)
+    inputs = test_set("addition", length, seed + 1, 128).inputs
+    _, state = core(inputs[:, :at])
+    memories = [
+        core(inputs[:, at:length], state._replace(h=state.h + a * unit["h"], c=state.c + a * unit["c"]))[1].memory.flatten(1)
+        for a in (-2.0, 2.0)
+    ]
+    return ((memories[1] - memories[0]).double() @ weights).mean().item() / 4
+
+
+@torch.no_grad()
+def replay(
+    core: DNC, digits: Sequence[int], at: int = 0, change: Mapping[str, Tensor] | None = None, slots: int | None = None
+) -> tuple[Tensor, float]:
+    """Show one row of digits; return the memory after each, (T, N, W), and the network's answer.
+
+    Args:
+        core: a trained DNC.
+        digits: (T,) from 0 … D - 2.
+        at, change: as for `answers`; 0 changes nothing.
+        slots: memory slots, if other than in training.
+    """
+    symbols = torch.tensor([*digits, core.input_size - 1])
+    inputs = torch.nn.functional.one_hot(symbols, core.input_size).float().unsqueeze(0)
+    state, memory = core.initial_state(1, slots=slots), []
+    for t in range(len(symbols)):
+        outputs, state = core(inputs[:, t : t + 1], state)
+        if change is not None and t + 1 == at:
+            state = state._replace(**{part: getattr(state, part) + more for part, more in change.items()})
+        memory.append(state.memory[0])
+    return torch.stack(memory[:-1]), outputs[0, -1, 0].item()

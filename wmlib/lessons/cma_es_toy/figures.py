@@ -1,0 +1,175 @@
+"""The pictures of notebook 01, each a function of stored numbers."""
+
+import functools
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+
+from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
+from wmlib.experiment.statistics import proportion
+from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
+from wmlib.viz.figures import COLORS, new_figure
+
+LOW, HIGH = -5.0, 20.0  # the square that is drawn
+NEAR = (4.0, 16.0)  # the square around the optimum, where the single valleys can be seen
+
+
+def rate(label: str, kind: str, part: dict) -> dict:
+    """Return a row for `draw_success`: the share of solved runs with its interval."""
+    return {"label": label, "kind": kind, **proportion(int(part["solved"].sum()), len(part["solved"]))._asdict()}
+
+
+def sweep(settings: list, parts: list[dict], author: float) -> dict:
+    """Return one panel for `draw_sweeps`: success by setting."""
+    rows = [rate("", "", part) for part in parts]
+    return {"settings": settings, "author": author, **{k: [r[k] for r in rows] for k in ("value", "low", "high")}}
+
+
+def quartiles(best: np.ndarray, population: int, every: int = 20) -> dict:
+    """Return one curve for `draw_slip`: quartiles of (runs, generations), every so many generations."""
+    low, median, high = np.percentile(best[:, ::every], [25, 50, 75], axis=0)
+    return {"evaluations": population * (1 + np.arange(0, best.shape[1], every)), "low": low, "median": median, "high": high}
+
+
+@functools.cache
+def _background(low: float, high: float, pixels: int = 500) -> np.ndarray:
+    line = np.linspace(low, high, pixels)
+    return np.round(10 * schaffer(np.stack(np.meshgrid(line, line), -1))) / 10  # few greys: small files
+
+
+def draw_landscape(ax: Axes, low: float = LOW, high: float = HIGH) -> None:
+    """Draw the function in grey, dark where it is high."""
+    ax.imshow(_background(low, high), extent=(low, high, low, high), origin="lower", cmap="Greys", vmin=0, vmax=1.6)
+    ax.set(xlim=(low, high), ylim=(low, high), xlabel="x", ylabel="y", aspect="equal")
+    ax.grid(False)
+
+
+def draw_generation(ax: Axes, film: dict, generation: int) -> None:
+    """Draw one generation: population, mean, sampling ellipse (two standard deviations), optimum.
+
+    Args:
+        film: population (G, P, 2), mean (G, 2), sigma (G,), covariance (G, 2, 2), best (G,), solved.
+        generation: from 0; the last one stands when there is no more.
+    """
+    g = min(generation, len(film["mean"]) - 1)
+    draw_landscape(ax)
+    values, vectors = np.linalg.eigh(np.asarray(film["covariance"][g]))
+    width, height = 4 * film["sigma"][g] * np.sqrt(np.maximum(values, 0))
+    angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
+    look = {"facecolor": "none", "edgecolor": COLORS["green"], "linewidth": 1.5}
+    ax.add_patch(Ellipse(film["mean"][g], width, height, angle=angle, **look))
+    points = np.asarray(film["population"][g])
+    ax.plot(*points.T, "o", color="#C5221F", markersize=3, label="population")
+    ax.plot(*film["mean"][g], "s", color=COLORS["green"], markersize=7, markeredgecolor="white", label="mean, 2 sigma")
+    ax.plot(*OPTIMUM, "*", color=COLORS["blue"], markersize=14, markeredgecolor="white", label="optimum")
+    state = "found" if film["best"][g] <= TARGET else f"best loss {film['best'][g]:.1e}"
+    ax.set_title(f"generation {g + 1}: {state}")
+
+
+def draw_films(films: list[dict], generation: int) -> Figure:
+    """Draw the same generation of two runs side by side."""
+    figure, axes = new_figure(8.4, 4.6, columns=len(films))
+    for ax, film in zip(axes[0], films, strict=True):
+        draw_generation(ax, film, generation)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def draw_ends(data: dict) -> Figure:
+    """Draw where runs end, over the landscape near the optimum, and how good those places are.
+
+    Args:
+        data: x (runs, 2), loss (runs,), solved (runs,).
+    """
+    figure, axes = new_figure(8.4, 4.4, columns=2)
+    ax, x, solved = axes[0, 0], np.asarray(data["x"]), np.asarray(data["solved"], dtype=bool)
+    draw_landscape(ax, *NEAR)
+    cross = {"color": COLORS["blue"], "markersize": 7, "markeredgewidth": 1.6}
+    ax.plot(*local_optima(*NEAR).T, "x", **cross, label="local optima, by theory")
+    ax.plot(*x[~solved].T, "o", color="#C5221F", markersize=4.5, markeredgecolor="white", label="runs that missed")
+    ax.plot(*x[solved].T, "s", color=COLORS["green"], markersize=6, markeredgecolor="white", label="runs that found it")
+    ax.set_title("where runs end")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+    ax = axes[0, 1]
+    a = np.linspace(-6, 6, 2001)
+    ax.plot(10 + a, schaffer(np.stack([10 + a, np.full_like(a, 10.0)], -1)), color=COLORS["grey"])
+    bottoms = local_optima(*NEAR)
+    bottoms = bottoms[bottoms[:, 1] == 10]
+    ax.plot(bottoms[:, 0], schaffer(bottoms), "x", **cross)
+    ax.plot(*OPTIMUM * [1, 0], "*", color=COLORS["blue"], markersize=14, markeredgecolor="white")
+    ax.set(xlabel="x (at y = 10)", ylabel="f", title="a cut through the optimum")
+    return figure
+
+
+def draw_success(rows: list[dict]) -> Figure:
+    """Draw success rates as dots with 95 % intervals, one row a method.
+
+    Args:
+        rows: label, value, low, high, n, kind ("ours", "peer", "random").
+    """
+    colors = {"ours": COLORS["blue"], "peer": COLORS["orange"], "random": COLORS["grey"]}
+    marks = {"ours": "o", "peer": "s", "random": "D"}
+    figure, axes = new_figure(8.0, 0.6 + 0.5 * len(rows))
+    ax = axes[0, 0]
+    for i, row in enumerate(rows):
+        color = colors[row["kind"]]
+        ax.plot([100 * row["low"], 100 * row["high"]], [i, i], color=color, linewidth=3, alpha=0.5)
+        ax.plot(100 * row["value"], i, marks[row["kind"]], color=color, markersize=8)
+        ax.annotate(f"{round(row['value'] * row['n'])} of {row['n']}", (104, i), va="center", annotation_clip=False)
+    ax.set_yticks(range(len(rows)), [r["label"] for r in rows])
+    ax.invert_yaxis()
+    ax.set(xlim=(-2, 102), xlabel="runs that find the optimum, % (bar: 95 % Wilson interval)")
+    ax.grid(axis="y", visible=False)
+    return figure
+
+
+def draw_sweeps(sweeps: dict[str, dict]) -> Figure:
+    """Draw success rate against one setting at a time; the author's value is marked.
+
+    Args:
+        sweeps: by axis label: settings (S,), value (S,), low (S,), high (S,), author (one of the settings).
+    """
+    figure, axes = new_figure(8.4, 3.4, columns=len(sweeps), sharey=True)
+    for ax, (label, sweep), color, mark in zip(axes[0], sweeps.items(), ("blue", "blue"), "os", strict=True):
+        low, high, value = (100 * np.asarray(sweep[k]) for k in ("low", "high", "value"))
+        ax.fill_between(sweep["settings"], low, high, color=COLORS[color], alpha=0.2, linewidth=0)
+        ax.plot(sweep["settings"], value, mark + "-", color=COLORS[color])
+        ax.axvline(sweep["author"], color=COLORS["grey"], linestyle=":", linewidth=1.4)
+        ax.annotate(" the author's", (sweep["author"], 101), color=COLORS["grey"], va="bottom", annotation_clip=False)
+        ax.set_xscale("log")
+        ax.set_xticks(sweep["settings"], [f"{s:g}" for s in sweep["settings"]])
+        ax.minorticks_off()
+        ax.set(xlabel=label, ylim=(-3, 103))
+    axes[0, 0].set_ylabel("runs that find it, %")
+    return figure
+
+
+def draw_slip(data: dict) -> Figure:
+    """Draw the outer product against the scalar: on an ill-conditioned function, and on the toy and its mirror image.
+
+    Args:
+        data: right and slip: evaluations, low, median, high (G,) each; toy: rows as for `draw_success`.
+    """
+    figure, axes = new_figure(8.4, 3.6, columns=2)
+    ax = axes[0, 0]
+    for name, color, style, label in (("right", "blue", "-", "outer product"), ("slip", "pink", "--", "scalar product")):
+        low, median, high = (np.asarray(data[name][k]) for k in ("low", "median", "high"))
+        evaluations = data[name]["evaluations"]
+        ax.fill_between(evaluations, low, high, color=COLORS[color], alpha=0.2, linewidth=0)
+        ax.plot(evaluations, median, style, color=COLORS[color], label=label)
+    ax.set_yscale("log")
+    ax.set(xlabel="evaluations", ylabel="best value", title="ellipsoid, N = 10, condition 10⁶")
+    ax.legend()
+    ax = axes[0, 1]
+    for i, row in enumerate(data["toy"]):
+        color = COLORS["pink" if row["kind"] == "slip" else "blue"]
+        ax.plot([i, i], [100 * row["low"], 100 * row["high"]], color=color, linewidth=3, alpha=0.5)
+        ax.plot(i, 100 * row["value"], "s" if row["kind"] == "slip" else "o", color=color, markersize=8)
+    ax.set_xticks(range(len(data["toy"])), [r["label"] for r in data["toy"]])
+    ax.set(ylabel="runs that find it, %", ylim=(0, 100), xlim=(-0.5, len(data["toy"]) - 0.5))
+    ax.set_title("the toy and its mirror image")
+    return figure

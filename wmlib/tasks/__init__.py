@@ -1,1 +1,0 @@
-"""Toy problems without a world: functions to minimise, data to fit."""
