@@ -33,7 +33,7 @@ class Result(NamedTuple):
     evaluations: int
     restarts: int
     stopped_by: list[str]  # ["target"], ["budget"], or the stop reasons of the last run
-    history: list[Snapshot]  # one a generation, all runs in a row; empty unless record=True
+    history: list[Snapshot]  # one a generation, all runs in a row; empty unless keep_history=True
 
 
 def minimise(
@@ -47,7 +47,7 @@ def minimise(
     parents: int | float = 0.5,
     target: float = -math.inf,
     restarts: int | None = 0,
-    record: bool = False,
+    keep_history: bool = False,
     optimiser: Callable[..., CMAES] = CMAES,
 ) -> Result:
     """Run CMA-ES until the target, the budget or a dead end; from a dead end restart with twice the population (IPOP).
@@ -60,7 +60,7 @@ def minimise(
         rng, population, parents: as for `CMAES`, of the first run. Each restart doubles the population and the parents.
         target: stop after the first generation with a value <= this.
         restarts: at most so many; None for as many as the budget allows.
-        record: keep a `Snapshot` of every generation (each holds a copy of C: for small N).
+        keep_history: keep a `Snapshot` of every generation (each holds a copy of C: for small N).
         optimiser: makes the search; a subclass of `CMAES` to compare with.
 
     Returns:
@@ -69,9 +69,9 @@ def minimise(
     Source: Auger & Hansen 2005, "A restart CMA evolution strategy with increasing population size".
 
     Example:
-        >>> from wmlib.lessons.cma_es_toy.benchmark_functions import rosenbrock
-        >>> found = minimise(rosenbrock, [0.0, 0.0], 0.5, 5000, target=1e-9, rng=np.random.default_rng(0))
-        >>> found.x.round(3).tolist(), found.stopped_by
+        >>> from scipy.optimize import rosen
+        >>> result = minimise(lambda x: rosen(x.T), [0.0, 0.0], 0.5, 5000, target=1e-9, rng=np.random.default_rng(0))
+        >>> result.x.round(3).tolist(), result.stopped_by
         ([1.0, 1.0], ['target'])
     """
     if not isinstance(budget, Integral) or budget < 1:
@@ -86,7 +86,7 @@ def minimise(
             evaluations += len(xs)
             if x is None or fs.min() < f:
                 x, f = xs[fs.argmin()].copy(), float(fs.min())
-            if record:
+            if keep_history:
                 history.append(Snapshot(search.mean, search.sigma, search.covariance, xs, fs, f))
             if f <= target:
                 stopped_by = ["target"]

@@ -1,18 +1,20 @@
-"""A finished agent of World Models at work in the real game: see with V, remember with M, act with C; several games at once.
+"""An agent of World Models: V encodes what is seen, M remembers it, C acts on both.
 
-Reading guide. `Player.act` is one step of all games: the frames become latents, the controller looks at them and at what the
-world model remembers, and the model is told what is done. `values` lets an agent look again at a game that is over.
+Reading guide. `WorldModelsAgent` holds the three parts. `WorldModelsAgent.vectorized` returns a policy that plays several
+episodes at once, see `wmlib.rollouts.vectorized`; `VectorizedAgent.act` is one step of all of them. `answers` asks what the
+controller would have answered along an episode, had it just seen something else.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wmlib.agents import linear_controller as controller
+from wmlib.agents import linear_controller
 from wmlib.models.recurrent import reset_state
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
@@ -20,74 +22,104 @@ from wmlib.models.world_model import WorldModel
 BLOCK = 64  # steps for which random numbers are drawn at once
 
 
-class Player:
-    """Play games side by side, one a lane; see `wmlib.rollouts.vectorized`.
+class WorldModelsAgent:
+    """Hold V, M and C.
 
     Args:
-        eye: V.
-        mind: M; both on the CPU.
+        vae: V.
+        world_model: M; both on the CPU.
         weights: float (F,), C.
-        names: what C sees, see `controller.look`.
-        actions: float (n, A), what M is told of each of n discrete actions.
-        lanes: L, games at once.
+        names: the features that C sees, see `linear_controller.features`.
+        actions: float (n, A), how each of n discrete actions is given to M.
+
+    Raises:
+        ValueError: parts that do not fit together.
     """
 
-    def __init__(self, eye: VAE, mind: WorldModel, weights: Tensor, names: Sequence[str], actions: Tensor, lanes: int = 1):
-        self.eye, self.mind, self.weights, self.names, self.actions = eye, mind, weights, tuple(names), actions
-        self._state = mind.core.initial_state(lanes)
-        self._rngs = [np.random.default_rng(0)] * lanes
-        self._noise = np.zeros((lanes, BLOCK, mind.latent), np.float32)
-        self._age = np.zeros(lanes, int)
+    def __init__(self, vae: VAE, world_model: WorldModel, weights: Tensor, names: Sequence[str], actions: Tensor):
+        size = linear_controller.num_features(world_model, names)
+        if vae.latent_size != world_model.latent_size or weights.shape != (size,):
+            raise ValueError(
+                f"vae, world_model, weights: latents of {vae.latent_size} and {world_model.latent_size} numbers, weights of "
+                f"shape {tuple(weights.shape)}; the latents must be equal and the weights ({size},)"
+            )
+        if actions.shape[1:] != (world_model.action_size,):
+            raise ValueError(f"actions has shape {tuple(actions.shape)}; it must be (n, {world_model.action_size})")
+        self.vae, self.world_model = vae.eval(), world_model.eval()
+        self.weights, self.names, self.actions = weights.float(), tuple(names), actions
 
-    def begin(self, lane: int, rng: np.random.Generator) -> None:
-        """Forget a lane's game: another begins, with the chance of `rng`."""
-        self._rngs[lane], self._age[lane] = rng, 0
-        lanes = torch.arange(len(self._age))
-        self._state = reset_state(self._state, lanes == lane)
+    def vectorized(self, num_envs: int) -> VectorizedAgent:
+        """Return a policy for so many episodes at once."""
+        return VectorizedAgent(self, num_envs)
+
+    def cache_key(self) -> list:
+        """Return what determines the agent: its parts, by content."""
+        return [self.vae, self.world_model, self.weights, self.names, self.actions]
+
+    def describe(self) -> dict[str, str]:
+        """Return a name for what the agent does in an environment, as JSON: a hash of all its numbers."""
+        sha = hashlib.sha256(repr(self.names).encode())
+        for part in (*self.vae.state_dict().values(), *self.world_model.state_dict().values(), self.weights, self.actions):
+            sha.update(part.contiguous().numpy().tobytes())
+        return {"agent": type(self).__name__, "sha256": sha.hexdigest()}
+
+
+class VectorizedAgent:
+    """Play several episodes at once with one agent.
+
+    Args:
+        agent: V, M and C.
+        num_envs: episodes at once.
+    """
+
+    def __init__(self, agent: WorldModelsAgent, num_envs: int):
+        self.agent = agent
+        self._state = agent.world_model.core.initial_state(num_envs)
+        self._rngs = [np.random.default_rng(0)] * num_envs
+        self._noise = np.zeros((num_envs, BLOCK, agent.world_model.latent_size), np.float32)
+        self._age = np.zeros(num_envs, int)
+
+    def begin(self, env: int, rng: np.random.Generator) -> None:
+        """Forget an environment's episode: another begins there, with the random numbers of `rng`."""
+        self._rngs[env], self._age[env] = rng, 0
+        self._state = reset_state(self._state, torch.arange(len(self._age)) == env)
 
     @torch.no_grad()
     def act(self, frames: np.ndarray) -> list[int]:
-        """Choose an action for each lane: frames uint8 (L, 64, 64, 3)."""
-        place = self._age % BLOCK
-        for lane in np.flatnonzero(place == 0):
-            self._noise[lane] = self._rngs[lane].standard_normal(self._noise.shape[1:], np.float32)
+        """Choose an action for each environment: frames uint8 (num_envs, 64, 64, 3)."""
+        agent, place = self.agent, self._age % BLOCK
+        for env in np.flatnonzero(place == 0):
+            self._noise[env] = self._rngs[env].standard_normal(self._noise.shape[1:], np.float32)
         noise = torch.from_numpy(self._noise[np.arange(len(place)), place])
-        posterior = self.eye.encode(frames)
-        latents = posterior.mean + torch.exp(0.5 * posterior.log_variance) * noise
-        chosen = controller.act(self.weights, controller.look(self.mind, latents, self._state, self.names))
-        self._state = self.mind.remember(latents, self.actions[chosen], self._state)
+        latents = agent.vae.encode(frames).reparameterized(noise)
+        features = linear_controller.features(agent.world_model, latents, self._state, agent.names)
+        actions = linear_controller.act(agent.weights, features)
+        self._state = agent.world_model.next_state(latents, agent.actions[actions], self._state)
         self._age += 1
-        return chosen.tolist()
+        return actions.tolist()
 
 
 @torch.no_grad()
-def values(
-    mind: WorldModel,
-    weights: Tensor,
-    names: Sequence[str],
-    latents: Tensor,
-    actions: Tensor,
-    seen: Sequence[Tensor],
-) -> np.ndarray:
-    """Return what a controller would answer along a game, had it just now seen something else.
+def answers(agent: WorldModelsAgent, latents: Tensor, actions: Tensor, seen: Sequence[Tensor]) -> np.ndarray:
+    """Return what the controller would have answered along an episode, had it just seen something else.
 
-    What M remembers of each moment comes from the game as it was; only the latent in front of C is exchanged.
+    M's state comes from the episode as it was; only the latent in front of C is exchanged.
 
     Args:
-        mind, weights, names: the agent.
-        latents: float (T, Z), of the game.
-        actions: float (T, A), as M is told of them.
+        agent: whose controller.
+        latents: float (T, Z), of the episode.
+        actions: float (T, A), as M is given them.
         seen: each float (T, Z), what C sees instead.
 
     Returns:
-        float (len(seen), T): tanh of the controller's sum, in [-1, 1]; below -1/3 is left, above 1/3 right.
+        float (len(seen), T): tanh of the controller's sum, in [-1, 1]; `linear_controller.thirds` makes actions of it.
     """
-    state = mind.core.initial_state(1)
+    state = agent.world_model.core.initial_state(1)
     found = np.zeros((len(seen), len(latents)), np.float32)
     shown = torch.stack(list(seen))
     for t in range(len(latents)):
-        several = type(state)(*(part.expand(len(seen), *part.shape[1:]) for part in state))
-        features = controller.look(mind, shown[:, t], several, names)
-        found[:, t] = torch.tanh((weights * features).sum(-1)).numpy()
-        state = mind.remember(latents[t : t + 1], actions[t : t + 1], state)
+        repeated = type(state)(*(part.expand(len(seen), *part.shape[1:]) for part in state))
+        features = linear_controller.features(agent.world_model, shown[:, t], repeated, agent.names)
+        found[:, t] = torch.tanh((agent.weights * features).sum(-1)).numpy()
+        state = agent.world_model.next_state(latents[t : t + 1], actions[t : t + 1], state)
     return found

@@ -5,6 +5,8 @@
 pipe. So a stop is simple and sure: end the kernel's process group, then the worker.
 """
 
+import ast
+import json
 import multiprocessing
 import os
 import re
@@ -19,14 +21,13 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from wmlib.experiment import paths
-from wmlib.experiment import settings as profiles
+from wmlib.experiment import paths, settings
 from wmlib.experiment.settings import SettingError, choose
 from wmlib.command.worker import execute
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
-COMMANDS = ("run", "list", "gallery", "readme", "lab", "test")  # a word that is none of them is taken for a notebook
+COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test")  # a word that is none of them is taken for a notebook
 GRACE = 5.0  # seconds between asking a process to end and ending it
 
 
@@ -77,7 +78,7 @@ def select(words: Sequence[str], names: list[str]) -> list[str]:
         else:
             found = [n for n in names if n == word.removesuffix(".ipynb")]
         if not found:
-            near = profiles.nearest(word, [*names, *COMMANDS])
+            near = settings.nearest(word, [*names, *COMMANDS])
             raise SettingError(f"notebook: got {word!r}; there are {', '.join(names)}.{near}")
         chosen.update(found)
     return [n for n in names if n in chosen] if words else names
@@ -108,6 +109,14 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
+def parameters_of(notebook: Path) -> set[str]:
+    """Return the names in a notebook's parameters cell; other settings reach it through `overrides`."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
+    targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in ast.parse(source).body]
+    return {target.id for target in targets}
+
+
 def plan(
     words: Sequence[str], profile: str, seed: int, device: str, parameters: dict[str, Any], cell_timeout: int | None
 ) -> list[Job]:
@@ -116,8 +125,8 @@ def plan(
     Raises:
         SettingError: with one line that names what was given, what is allowed, and the nearest right name.
     """
-    choose("profile", profile, profiles.PROFILES)
-    choose("device", device, profiles.DEVICES)
+    choose("profile", profile, settings.PROFILES)
+    choose("device", device, settings.DEVICES)
     if seed < 0:
         raise SettingError(f"seed: got {seed}; allowed is a whole number >= 0, for example --seed 1")
     if cell_timeout is not None and not cell_timeout > 0:
@@ -126,20 +135,24 @@ def plan(
     for name in common.keys() & parameters.keys():
         raise SettingError(f"-p {name}: this one has its own option; use --{name} {parameters[name]}")
     names = select(words, available())
-    tables = {n: profiles.read(n) for n in names}
+    tables = {n: settings.read(n) for n in names}
     known = sorted({s for table in tables.values() for s in table})
     for name in parameters:
         choose("-p", name, known)
     jobs = []
     for n in names:
-        mine = {k: tables[n][k].check(v) for k, v in parameters.items() if k in tables[n]}
+        source = paths.notebooks() / f"{n}.ipynb"
+        changed = {k: tables[n][k].check(v) for k, v in parameters.items() if k in tables[n]}
+        shown = parameters_of(source)
+        given = {k: v for k, v in changed.items() if k in shown}
+        others = {k: v for k, v in changed.items() if k not in shown}
         jobs.append(
             Job(
                 notebook=n,
-                source=paths.notebooks() / f"{n}.ipynb",
+                source=source,
                 executed=paths.output(profile) / "notebooks" / f"{n}.ipynb",
                 results=paths.figures(profile) / n / "results.json",
-                parameters={**common, **mine},
+                parameters={**common, **given, **({"overrides": others} if others else {})},
                 cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
             )
         )

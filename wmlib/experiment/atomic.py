@@ -1,5 +1,6 @@
-"""Write a file at once or not at all."""
+"""Files: written at once or not at all, and known by their checksum."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -28,3 +29,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ import os
 
 from joblib import parallel_config
 
-from wmlib.experiment import settings as profiles
+from wmlib.experiment import settings
 from wmlib.experiment.settings import SettingError
 
 BACKENDS = ("loky", "dask")
@@ -29,7 +29,7 @@ def use(backend: str, scheduler: str | None = None) -> None:
         SettingError: another word; an address without Dask or Dask without one; Dask not installed; no scheduler there.
     """
     global _used
-    profiles.choose("backend", backend, BACKENDS)
+    settings.choose("backend", backend, BACKENDS)
     if (backend == "dask") != (scheduler is not None):
         raise SettingError("backend, scheduler: --backend dask and --scheduler ADDRESS (such as tcp://host:8786) go together")
     if _used is not None and _used[:2] == (backend, scheduler):

@@ -1,64 +1,34 @@
 """The artifact cache: an expensive stage is made once, found again by what determines it, and never used when damaged.
 
-An artifact is a folder `NAME-HASH/` of files and a `manifest.json`. HASH covers the settings, the versions of the numerical
-packages and the source of the modules that make it (comments and docstrings aside): a changed setting or algorithm makes a
-new artifact and a moved comment does not. While it is being made it lies in `NAME-HASH.partial/`, where a checkpoint
-survives a kill; the rename at the end makes it whole.
+Reading guide. `ArtifactCache.values` and `.folder` call a function unless its result is there already; the key is made by
+`fingerprint` from the function, its arguments and the code behind them. `Artifact` is one result on disk: a folder
+`NAME-KEY/` of files and a `manifest.json`. While it is being made it lies in `NAME-KEY.partial/`, where a checkpoint survives
+a kill; the rename at the end makes it whole. `listing` says what is stored and `stale` what the current code no longer uses.
 """
 
-import ast
-import functools
-import hashlib
-import inspect
+from __future__ import annotations
+
+import contextlib
 import json
 import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from wmlib.experiment import checkpoint
-from wmlib.experiment.atomic import write_atomically
-from wmlib.experiment.provenance import versions
+from wmlib.experiment import checkpoint, fingerprint
+from wmlib.experiment.atomic import file_sha256, write_atomically
 
-_LOADED = time.time()  # a module that is edited later is not the code that runs here
+MANIFEST, VALUES = "manifest.json", "values.safetensors"
+PARSED = ".parsed-sources.json"
 
 
 class ArtifactWarning(UserWarning):
     """An artifact was damaged and is made again."""
-
-
-def code_hash(modules: Iterable[ModuleType]) -> str:
-    """Return a hash of what the modules do: their syntax trees without docstrings and comments."""
-    sha = hashlib.sha256()
-    for module in modules:
-        changed = os.path.getmtime(inspect.getsourcefile(module))
-        if changed > _LOADED:
-            raise RuntimeError(f"{module.__name__} was edited after this kernel started: restart the kernel and run again")
-        sha.update(_doing(module, changed))
-    return sha.hexdigest()
-
-
-@functools.lru_cache(maxsize=256)  # half a second for a dozen modules, and every artifact asks
-def _doing(module: ModuleType, changed: float) -> bytes:
-    """Return a module's syntax tree without docstrings, as text; `changed` says of which state of its file."""
-    tree = ast.parse(inspect.getsource(module))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[:] = body[1:] or [ast.Pass()]
-    return ast.dump(tree).encode()
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ArtifactCache:
@@ -74,97 +44,252 @@ class ArtifactCache:
         self.fresh_since = fresh_since
         self._begun = time.time()
         self._seconds: dict[str, float] = {}  # cost of each artifact handed out that an earlier run had made
+        fingerprint.load_parsed(self.path / PARSED)
 
     @property
     def saved_seconds(self) -> float:
         """Seconds of work that earlier runs did for this one."""
         return sum(self._seconds.values())
 
-    def values(self, name: str, make: Callable[[], Any], settings: Mapping, code: Iterable[ModuleType] = ()) -> Any:
-        """Return the tree that `make()` returns, from the cache if it is there (see `checkpoint` for what a tree is)."""
-        made = self.folder(name, lambda folder: checkpoint.save(folder / "values.safetensors", make()), settings, code)
-        return checkpoint.load(made / "values.safetensors")
-
-    def folder(self, name: str, make: Callable[[Path], None], settings: Mapping, code: Iterable[ModuleType] = ()) -> Path:
-        """Return the artifact's folder, after `make(folder)` has filled it if it was absent, damaged or too old.
-
-        Args:
-            name: what it is, for example "vae"; letters, digits, - and _.
-            make: writes files into the folder it is given. After a kill it is called again with the same folder
-                and whatever it had written there, so it can go on from its own checkpoint.
-            settings: JSON values that determine the result, seed included.
-            code: the modules whose change must make it anew.
+    def values(self, function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+        """Return `function(*args, **kwargs)`, a tree (see `checkpoint`), from the cache if it was made before.
 
         Raises:
-            ValueError: the name holds other characters.
+            FingerprintError: no reliable key can be made; see `fingerprint.determined_by`.
         """
-        if not name or not all(c.isalnum() or c in "-_" for c in name):
-            raise ValueError(f"name: got {name!r}; allowed are letters, digits, - and _, for example 'success-rates'")
-        settings = json.loads(json.dumps(dict(settings), sort_keys=True))
-        determined_by = json.dumps([settings, versions(), code_hash(code)], sort_keys=True)
-        key = hashlib.sha256(determined_by.encode()).hexdigest()[:16]
-        final = self.path / f"{name}-{key}"
-        self.path.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path / f".{name}-{key}.lock"):  # a second process waits and then finds it made
-            manifest = self._usable(final)
-            if manifest is None:
-                self._make(final, name, make, settings)
-                self._seconds[final.name] = 0.0
-            else:
-                ours = manifest["made"] >= self._begun  # by a worker process of this run: not saved
-                self._seconds.setdefault(final.name, 0.0 if ours else manifest["seconds"])
-        return final
 
-    def _usable(self, folder: Path) -> dict | None:
-        """Return the manifest of a whole artifact; None if it is absent, too old or (with a warning) damaged."""
-        if not folder.exists():
-            return None
+        def fill(folder: Path) -> None:
+            checkpoint.save(folder / VALUES, function(*args, **kwargs))
+
+        return self.load(self._made(self.artifact(function, args, kwargs), fill))
+
+    def folder(self, function: Callable, /, *args: Any, **kwargs: Any) -> Path:
+        """Return the folder that `function(folder, *args, **kwargs)` has filled, now or before.
+
+        Args:
+            function: writes files into the folder that is its first argument. After a kill it is called again with the same
+                folder and whatever it had written there, so it can go on from its own checkpoint.
+            args, kwargs: its other arguments.
+        """
+        artifact = self.artifact(function, (None, *args), kwargs)  # where the folder lies determines nothing
+        return self._made(artifact, lambda folder: function(folder, *args, **kwargs)).path
+
+    def artifact(self, function: Callable, args: tuple, kwargs: Mapping[str, Any], also: Any = None) -> Artifact:
+        """Return the place of the result of `function(*args, **kwargs)`, whether it is made or not.
+
+        Args:
+            also: what else determines it, see `fingerprint.describe`.
+        """
+        known = fingerprint.parsed_count()
+        determined_by = fingerprint.determined_by(function, args, kwargs, self.path)
+        if also is not None:
+            determined_by["also"] = fingerprint.describe(also, self.path, "also")
+        if fingerprint.parsed_count() > known:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path / PARSED, lambda temporary: temporary.write_text(fingerprint.dump_parsed()))
+        return Artifact(self, determined_by)
+
+    def store(self, artifact: Artifact, values: Any, seconds: float) -> None:
+        """Store a tree that was computed elsewhere, as `values` would have."""
+        checkpoint.save(artifact.begin() / VALUES, values)
+        artifact.finish(seconds)
+
+    def load(self, artifact: Artifact) -> Any:
+        """Return the tree of a whole artifact."""
+        return checkpoint.load(artifact.path / VALUES)
+
+    def _made(self, artifact: Artifact, fill: Callable[[Path], None]) -> Artifact:
+        with artifact.lock():  # a second process waits and then finds it made
+            if not artifact.is_whole():
+                with artifact.being_made() as folder:
+                    fill(folder)
+        return artifact
+
+    def _count(self, name: str, manifest: dict | None) -> None:
+        """Note what an artifact that is handed out has cost earlier runs."""
+        if manifest is None:  # made just now
+            self._seconds[name] = 0.0
+        else:
+            self._seconds.setdefault(name, 0.0 if manifest["made"] >= self._begun else manifest["seconds"])
+
+
+class Artifact:
+    """One result on disk, by what determines it.
+
+    Attributes:
+        name: folder name, the function's name and the key.
+        path: where it lies when it is whole.
+        partial: where it lies while it is being made.
+    """
+
+    def __init__(self, cache: ArtifactCache, determined_by: dict) -> None:
+        self._cache, self._determined_by = cache, determined_by
+        self.name = f"{determined_by['function'].rpartition('.')[2].strip('_')}-{fingerprint.digest(determined_by)[:16]}"
+        self.path = cache.path / self.name
+        self.partial = cache.path / f"{self.name}.partial"
+
+    def lock(self) -> FileLock:
+        """Return a lock that one process holds while it looks for the artifact and makes it."""
+        self._cache.path.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._cache.path / f".{self.name}.lock")
+
+    def is_whole(self) -> bool:
+        """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged."""
+        if not self.path.exists():
+            return False
         fault = None
         try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            if manifest["made"] < self.fresh_since:
-                return None
+            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+            if manifest["made"] < self._cache.fresh_since:
+                return False
             for file, facts in manifest["files"].items():
-                if not (folder / file).is_file():
+                if not (self.path / file).is_file():
                     fault = f"{file} is missing"
-                elif file_sha256(folder / file) != facts["sha256"]:
+                elif file_sha256(self.path / file) != facts["sha256"]:
                     fault = f"{file} has changed (its checksum does not match)"
+            self._cache._count(self.name, manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            fault = f"manifest.json cannot be read ({error})"
-        if fault is None:
-            return manifest
-        warnings.warn(f"artifact {folder.name} is damaged: {fault}; it is made again", ArtifactWarning, stacklevel=4)
-        return None
+            fault = f"{MANIFEST} cannot be read ({error})"
+        if fault is not None:
+            warnings.warn(f"artifact {self.name} is damaged: {fault}; it is made again", ArtifactWarning, stacklevel=4)
+        return fault is None
 
-    def _make(self, final: Path, name: str, make: Callable[[Path], None], settings: dict) -> None:
-        partial = final.with_name(final.name + ".partial")
-        clock = partial / ".seconds"  # time spent by earlier, stopped attempts is part of the cost
-        if clock.exists() and clock.stat().st_mtime < self.fresh_since:
-            shutil.rmtree(partial)
-        partial.mkdir(exist_ok=True)
-        for left in [*partial.rglob(".*.tmp"), partial / "manifest.json"]:  # of an attempt that was killed
-            left.unlink(missing_ok=True)
-        before = float(clock.read_text()) if clock.exists() else 0.0
+    @contextlib.contextmanager
+    def being_made(self) -> Iterator[Path]:
+        """Give the folder to fill; the artifact is whole when the block ends without an exception."""
         start = time.monotonic()
-
-        def write_clock() -> None:
-            seconds = str(before + time.monotonic() - start)
-            write_atomically(clock, lambda temporary: temporary.write_text(seconds))
-
-        write_clock()  # marks the beginning of this attempt, for `fresh_since`
+        folder = self.begin()
         try:
-            make(partial)
-        finally:
-            write_clock()
-        seconds = float(clock.read_text())
-        clock.unlink()
-        files = sorted(p for p in partial.rglob("*") if p.is_file())
-        facts = {str(p.relative_to(partial)): {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
-        manifest = dict(
-            name=name, settings=settings, files=facts, seconds=round(seconds, 3), made=time.time(), versions=versions()
-        )
+            yield folder
+        except BaseException:
+            self.pause(time.monotonic() - start)
+            raise
+        self.finish(time.monotonic() - start)
+
+    def begin(self) -> Path:
+        """Return the partial folder, with what an earlier attempt left in it (unless all is to be made afresh)."""
+        if self.partial.exists() and self._partial_manifest()["begun"] < self._cache.fresh_since:
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        for left in self.partial.rglob(".*.tmp"):  # of an attempt that was killed
+            left.unlink(missing_ok=True)
+        self._write_manifest({**self._partial_manifest(), "begun": time.time()})
+        return self.partial
+
+    def pause(self, seconds: float) -> None:
+        """Note the time that an attempt spent, for a later one that goes on."""
+        manifest = self._partial_manifest()
+        self._write_manifest({**manifest, "seconds": manifest["seconds"] + seconds})
+
+    def finish(self, seconds: float, without: str | None = None) -> None:
+        """Make it whole: checksums of all files, the time of all attempts, and the rename.
+
+        Args:
+            seconds: that this attempt spent since it last paused.
+            without: name of a file, such as a checkpoint, that is no part of the result and is deleted when that is safe.
+        """
+        manifest = self._partial_manifest()
+        aside = {self.partial / MANIFEST, self.partial / (without or MANIFEST)}
+        files = sorted(p for p in self.partial.rglob("*") if p.is_file() and p not in aside)
+        facts = {str(p.relative_to(self.partial)): {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
+        spent = round(manifest["seconds"] + seconds, 3)
+        self._write_manifest({**manifest, "files": facts, "seconds": spent, "made": time.time()})
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        os.rename(self.partial, self.path)
+        if without is not None:
+            (self.path / without).unlink(missing_ok=True)
+        self._cache._count(self.name, None)
+
+    def _partial_manifest(self) -> dict:
+        """Return what an earlier attempt noted, or the start of a new one."""
+        fresh = {"name": self.name, "determined_by": self._determined_by, "seconds": 0.0, "begun": 0.0}
+        try:
+            stored = json.loads((self.partial / MANIFEST).read_text(encoding="utf-8"))
+            return {**fresh, "seconds": float(stored["seconds"]), "begun": float(stored["begun"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            return fresh
+
+    def _write_manifest(self, manifest: dict) -> None:
         text = json.dumps(manifest, indent=1)
-        write_atomically(partial / "manifest.json", lambda temporary: temporary.write_text(text))
-        if final.exists():
-            shutil.rmtree(final)
-        os.rename(partial, final)
+        write_atomically(self.partial / MANIFEST, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+class Entry(NamedTuple):
+    """One line of `listing`."""
+
+    path: Path
+    bytes: int
+    age: float  # seconds since it was made or last worked on
+    whole: bool  # False: it was left unfinished
+    determined_by: dict | None  # None: the manifest cannot be read
+
+
+def listing(folder: Path) -> list[Entry]:
+    """Return all artifacts of a cache, oldest first."""
+    entries = []
+    for path in sorted(p for p in folder.glob("*-*") if p.is_dir()):
+        files = [file.stat() for file in path.rglob("*") if file.is_file()]
+        try:
+            determined_by = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["determined_by"]
+        except (OSError, ValueError, KeyError, TypeError):
+            determined_by = None
+        age = time.time() - max((facts.st_mtime for facts in files), default=path.stat().st_mtime)
+        entries.append(Entry(path, sum(facts.st_size for facts in files), age, path.suffix != ".partial", determined_by))
+    return sorted(entries, key=lambda entry: -entry.age)
+
+
+def stale(entries: list[Entry]) -> list[Entry]:
+    """Return the artifacts that no call of the current code with the current packages will find again.
+
+    Those are: another code or other versions, unreadable ones, and whatever was made from one of them.
+    """
+    gone: dict[str, Entry] = {}
+    while True:
+        more = [e for e in entries if e.path.name not in gone and _is_stale(e, gone)]
+        if not more:
+            return list(gone.values())
+        gone.update({entry.path.name: entry for entry in more})
+
+
+def _is_stale(entry: Entry, gone: dict[str, Entry]) -> bool:
+    facts = entry.determined_by
+    if facts is None or facts["versions"] != fingerprint.versions():
+        return True
+    if _is_outdated(facts["module"], facts["code"]):
+        return True
+    for node in _nodes([facts["arguments"], facts.get("also")]):
+        if str(node.get("artifact", "")).partition("/")[0] in gone:
+            return True
+        name = node.get("function") or node.get("name")
+        if isinstance(name, str) and node.get("code") and _is_outdated(name, node["code"]):
+            return True
+    return False
+
+
+def _is_outdated(name: str, code: str) -> bool:
+    """Return whether the module of a qualified name has another code now; of modules outside this package nobody knows."""
+    if name.partition(".")[0] != fingerprint.PACKAGE:
+        return False
+    parts = name.split(".")
+    while parts:
+        current = fingerprint.code_hash(".".join(parts))
+        if current is not None and len(parts) > 1:
+            return current != code
+        parts.pop()
+    return True
+
+
+def _nodes(tree: Any) -> Iterator[dict]:
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _nodes(part)
+
+
+def remove(entry: Entry) -> None:
+    """Delete an artifact and its lock."""
+    shutil.rmtree(entry.path, ignore_errors=True)
+    (entry.path.parent / f".{entry.path.name.removesuffix('.partial')}.lock").unlink(missing_ok=True)

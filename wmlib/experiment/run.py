@@ -2,23 +2,20 @@
 
 run = Run("01_cma_es_toy", profile, seed, device, population=population)   # refuses wrong values
 run                                                                       # shows the table of settings
-rates = run.cached("success-rates", lambda: study(...), code=[cma_es], population=run.settings.population)
+rates = run.cached(success_rates, run.seed, run.settings.population)      # calls the function, or finds its result again
 run.store(headline=..., claims=[judge(claim, estimate)], data={"success": rates})
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from wmlib.experiment import backend, paths, results, seeding
-from wmlib.experiment import provenance as environment
-from wmlib.experiment import settings as profiles
+from wmlib.experiment import backend, fingerprint, paths, provenance, results, seeding, settings
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.experiment.statistics import Estimate
 
@@ -31,7 +28,8 @@ class Run:
         profile: "smoke", "quick" or "paper".
         seed: whole number >= 0; all generators come from it.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
-        overrides: this notebook's own parameters; None leaves the profile's value.
+        overrides: settings by name, for those that have no line in the notebook's parameters cell.
+        parameters: settings by name, those of the parameters cell; None leaves the profile's value.
 
     Raises:
         SettingError: unknown notebook, profile, parameter or device; wrong type; out of range; CUDA asked for and absent.
@@ -43,9 +41,11 @@ class Run:
         figures: folder of this notebook's figures and results.json.
     """
 
-    def __init__(self, notebook: str, profile: str, seed: int, device: str, **overrides: Any) -> None:
-        self.table = profiles.read(notebook)
-        self.settings = profiles.resolve(self.table, profile, overrides)
+    def __init__(
+        self, notebook: str, profile: str, seed: int, device: str, overrides: Mapping[str, Any] | None = None, **parameters: Any
+    ) -> None:
+        self.table = settings.read(notebook)
+        self.settings = settings.resolve(self.table, profile, {**parameters, **(overrides or {})})
         self.notebook, self.profile, self.seed = notebook, profile, seed
         seeding.entropy(seed)  # refuses a bad seed now and not in the middle
         self.device = choose_device(device)
@@ -53,12 +53,13 @@ class Run:
         self.figures = paths.figures(profile) / notebook
         fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
         self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
+        fingerprint.note_sources()
         self._start = time.monotonic()
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread a process: repeatable to the bit, and processes do not fight
 
     def _repr_html_(self) -> str:
-        table = profiles.as_html(self.table, self.settings, self.profile)
+        table = settings.as_html(self.table, self.settings, self.profile)
         where = f"<p>profile <b>{self.profile}</b>, seed <b>{self.seed}</b>, device <b>{self.device}</b></p>"
         return where + table
 
@@ -70,9 +71,25 @@ class Run:
         """Return the PyTorch generator (on the CPU) of this run for a named use."""
         return seeding.torch_generator(self.seed, *names)
 
-    def cached(self, name: str, make: Callable[[], Any], code: Iterable[ModuleType] = (), **settings: Any) -> Any:
-        """Return what `make()` returns, from the cache when it was made before with this seed, settings and code."""
-        return self.cache.values(name, make, {"seed": self.seed, "device": self.device.type, **settings}, code)
+    def cached(self, function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+        """Return `function(*args, **kwargs)`, from the cache if the same was called before.
+
+        The same: the function, its arguments (arrays by content), the source of its module and of every wmlib module that
+        it imports, and the versions of the packages that change numbers. The seed is an argument like any other.
+
+        Args:
+            function: defined at the top of a module, or in this notebook if it uses nothing but its arguments and modules; it
+                returns a tree (see `checkpoint`).
+            args, kwargs: its arguments; see `fingerprint.describe` for what they may be.
+
+        Raises:
+            FingerprintError: a lambda, a function that uses variables, or an argument that cannot be part of a key.
+        """
+        return self.cache.values(function, *args, **kwargs)
+
+    def cached_folder(self, function: Callable, /, *args: Any, **kwargs: Any) -> Path:
+        """Return a folder that `function(folder, *args, **kwargs)` has filled; otherwise as `cached`."""
+        return self.cache.folder(function, *args, **kwargs)
 
     def store(self, headline: tuple[str, Estimate, str], claims: list[dict], data: dict) -> dict:
         """Write results.json (without figures yet: `viz.save_figure` adds them) and return it.
@@ -83,7 +100,7 @@ class Run:
             data: everything the figures need, by figure; arrays become lists of 6 significant digits.
         """
         label, estimate, text = headline
-        head, dirty = environment.commit()
+        head, dirty = provenance.commit()
         record = {
             "schema": results.SCHEMA_VERSION,
             "notebook": self.notebook,
@@ -102,8 +119,8 @@ class Run:
             "claims": claims,
             "data": data,
             "figures": [],
-            "versions": environment.versions(),
-            "machine": environment.machine(),
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
             "commit": head,
             "dirty": dirty,
             **self.clock(),
@@ -127,7 +144,7 @@ def choose_device(device: str) -> torch.device:
     Raises:
         SettingError: another word, or CUDA asked for and absent.
     """
-    profiles.choose("device", device, profiles.DEVICES)
+    settings.choose("device", device, settings.DEVICES)
     if device == "cuda" and not torch.cuda.is_available():
-        raise profiles.SettingError("device: got 'cuda', but PyTorch finds no CUDA GPU here; use auto or cpu")
+        raise settings.SettingError("device: got 'cuda', but PyTorch finds no CUDA GPU here; use auto or cpu")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

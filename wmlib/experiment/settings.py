@@ -1,4 +1,4 @@
-"""Profiles: what smoke, quick and paper mean for each notebook, and how one value is overridden.
+"""Settings: what smoke, quick and paper mean for each notebook, and how one value is overridden.
 
 `notebooks/profiles.toml` is the only place where the values stand. A notebook shows its own table and gets a frozen
 dataclass of resolved values; the runner reads the same table to refuse a wrong name, type or range before anything starts.
@@ -39,7 +39,7 @@ class Setting:
     """One number or word of a notebook that the profiles set.
 
     Args:
-        name: as in the notebook's parameters cell.
+        name: as in `profiles.toml`, and in the notebook's parameters cell if it has a line there.
         doc: what it is, with its unit.
         smoke, quick, paper: its value in each profile; the type of `quick` is the type of all.
         min, max: bounds, both included; None: no bound.
@@ -123,8 +123,8 @@ def resolve(settings: dict[str, Setting], profile: str, overrides: dict[str, Any
     values = {
         name: getattr(s, profile) if overrides.get(name) is None else s.check(overrides[name]) for name, s in settings.items()
     }
-    made = dataclasses.make_dataclass("Settings", [(n, type(v)) for n, v in values.items()], frozen=True)
-    return made(**values)
+    resolved = dataclasses.make_dataclass("Settings", [(n, type(v)) for n, v in values.items()], frozen=True)
+    return resolved(**values)
 
 
 def as_html(settings: dict[str, Setting], resolved: Any, profile: str) -> str:

@@ -1,1 +1,4 @@
-"""."""
+"""The lessons: one folder a notebook, with its data, pipeline, measures, estimates and figures.
+
+A lesson imports only lessons before it, in the order of the notebooks; nothing else imports a lesson.
+"""

@@ -1,1 +1,1 @@
-"""What learns the world."""
+"""What learns the world: recurrent cores, mixtures, VAE, world model. Plain arguments only, so that each can be lifted out."""

@@ -1,8 +1,8 @@
-"""Recurrent networks on a GPU: hundreds of small operations recorded once, and then asked for as one (CUDA graphs).
+"""Recurrent networks on a GPU: hundreds of small operations captured once and replayed as one (CUDA graphs).
 
 Reading guide. A step of a DNC is about two hundred small operations, and a GPU is done with each before Python has asked for
-the next. `replayed` records a function that works in place on tensors that stay where they are; `record_training` records a
-core's way along a sequence and the way of the gradient back. Both compute what the plain call computes.
+the next. `capture` records a function that works in place on tensors that stay where they are; `capture_training` records the
+forward and the backward pass of a core along a sequence. Both compute what the plain call computes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch.overrides import TorchFunctionMode
 from wmlib.models.recurrent import RecurrentCore
 
 
-def replayed(function: Callable[[], Any], device: torch.device) -> Callable[[], Any]:
-    """Return what does as `function` does: on a GPU a recording of it, elsewhere itself.
+def capture(function: Callable[[], Any], device: torch.device) -> Callable[[], Any]:
+    """Return a callable that does what `function` does: on a GPU its captured graph, elsewhere itself.
 
     Args:
         function: works in place, on tensors that stay where they are and that the caller keeps alive. On a GPU it is called
@@ -29,10 +29,10 @@ def replayed(function: Callable[[], Any], device: torch.device) -> Callable[[], 
     """
     if device.type != "cuda":
         return function
-    gc.collect()  # recordings that are no longer used hold memory, and hold each other
+    gc.collect()  # graphs that are no longer used hold memory, and hold each other
     stream, usual = torch.cuda.Stream(device), torch.cuda.current_stream(device)
     stream.wait_stream(usual)
-    with torch.cuda.stream(stream):  # CUDA wants the warm-up of a recording on a side stream
+    with torch.cuda.stream(stream):  # CUDA wants the warm-up of a capture on a side stream
         for _ in range(3):
             function()
     usual.wait_stream(stream)
@@ -52,27 +52,27 @@ def unchecked(core: RecurrentCore) -> Iterator[None]:
         del core._checked_state
 
 
-def record_training(core: RecurrentCore, batch: int, length: int) -> None:
-    """Record a core's way along (batch, length, D) and back, and use that for calls of this shape with state and resets.
+def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None:
+    """Capture a core's forward and backward pass along (B, T, D), and use them for calls of this shape with state and resets.
 
-    Outputs and state of such a call are overwritten by the next: go back before you call again. A state through which a
+    Outputs and state of such a call are overwritten by the next: call `backward` before the next call. A state through which a
     gradient flows, and calls of other shapes, are answered as before. The core can no longer be copied or pickled; take its
     `state_dict`.
 
     Args:
         core: on a GPU.
-        batch, length: B and T.
+        batch_size, seq_len: B and T.
     """
-    gc.collect()  # see `replayed`
+    gc.collect()  # see `capture`
     like = next(core.parameters())
-    plain, start = type(core).forward.__get__(core), core.initial_state(batch)
-    inputs = like.new_zeros(batch, length, core.input_size).requires_grad_()
-    reset = torch.zeros(batch, length, dtype=torch.bool, device=like.device)
+    plain, start = type(core).forward.__get__(core), core.initial_state(batch_size)
+    inputs = like.new_zeros(batch_size, seq_len, core.input_size).requires_grad_()
+    reset = torch.zeros(batch_size, seq_len, dtype=torch.bool, device=like.device)
     graphed = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))
 
     def forward(inputs: Tensor, state: Any = None, reset: Tensor | None = None, **options: Any):
-        given = not (options or state is None or reset is None) and torch.is_grad_enabled() and inputs.is_cuda
-        if not given or inputs.shape[:-1] != (batch, length) or any(part.requires_grad for part in state):
+        matches = not (options or state is None or reset is None) and torch.is_grad_enabled() and inputs.is_cuda
+        if not matches or inputs.shape[:-1] != (batch_size, seq_len) or any(part.requires_grad for part in state):
             return plain(inputs, state, reset, **options)
         core._checked_state(inputs, state, reset)
         if any(new.shape != old.shape for new, old in zip(state, start, strict=True)):
@@ -91,12 +91,12 @@ class _Sequence(nn.Module):
         self.core, self.plain, self.kind = core, plain, kind
 
     def forward(self, inputs: Tensor, reset: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        with unchecked(self.core), _WithoutWaiting():
+        with unchecked(self.core), _WithoutSync():
             outputs, new = self.plain(inputs, self.kind(*state), reset)
         return outputs, *new
 
 
-class _WithoutWaiting(TorchFunctionMode):
+class _WithoutSync(TorchFunctionMode):
     """Take products in a way whose gradient does not ask the GPU first whether a factor is 0, and wait for its answer.
 
     Two places need it: `addressing.update_usage` and `addressing.allocation`.

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from wmlib.models.recurrent import RecurrentCore, check_sizes, draw_uniform, empty_linear, reset_state
+from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
+from wmlib.models.recurrent import RecurrentCore, reset_state
 
 
 class LSTMState(NamedTuple):
@@ -25,18 +26,18 @@ class LSTM(RecurrentCore):
     """One layer of LSTM cells and a linear output.
 
     Args:
-        inputs: D, length of an input vector.
-        hidden: H, number of cells.
-        outputs: Y, length of an output vector; None returns the hidden vector itself (Y = H), for a head of your own.
+        input_size: D, length of an input vector.
+        hidden_size: H, number of cells.
+        output_size: Y, length of an output vector; None returns the hidden vector itself (Y = H), for a head of your own.
         generator: CPU generator for the initial weights, U(-1/√H, 1/√H) as in PyTorch.
         forget_bias: the constant at which the forget gates' bias starts, e.g. 1.0: cells keep what they hold, until the
-            network learns to forget. None leaves it as drawn.
+            network learns to forget. None: default initialization.
 
     Raises:
         ValueError: a size below 1; in the call, see `RecurrentCore.forward`.
 
     Example:
-        >>> lstm = LSTM(inputs=6, hidden=64, outputs=1, generator=torch.Generator().manual_seed(0))
+        >>> lstm = LSTM(input_size=6, hidden_size=64, output_size=1, generator=torch.Generator().manual_seed(0))
         >>> outputs, state = lstm(torch.zeros(7, 13, 6))
         >>> outputs.shape, sum(p.numel() for p in lstm.parameters())
         (torch.Size([7, 13, 1]), 18497)
@@ -44,20 +45,22 @@ class LSTM(RecurrentCore):
 
     def __init__(
         self,
-        inputs: int,
-        hidden: int,
-        outputs: int | None = None,
+        input_size: int,
+        hidden_size: int,
+        output_size: int | None = None,
         *,
         generator: torch.Generator,
         forget_bias: float | None = None,
     ):
         super().__init__()
-        check_sizes(inputs=inputs, hidden=hidden, **({} if outputs is None else {"outputs": outputs}))
-        self.input_size, self.hidden_size, self.output_size = inputs, hidden, outputs or hidden
+        check_sizes(input_size=input_size, hidden_size=hidden_size)
+        if output_size is not None:
+            check_sizes(output_size=output_size)
+        self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, output_size or hidden_size
         self.forget_bias = forget_bias
         # made without storage first, because the layer's own constructor would draw from the global generator
-        self.lstm = nn.LSTM(inputs, hidden, batch_first=True, device="meta").to_empty(device="cpu")
-        self.output = nn.Identity() if outputs is None else empty_linear(hidden, outputs)
+        self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True, device="meta").to_empty(device="cpu")
+        self.output = nn.Identity() if output_size is None else empty_linear(hidden_size, output_size)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -82,15 +85,15 @@ class LSTM(RecurrentCore):
     def forward(self, inputs: Tensor, state: LSTMState | None = None, reset: Tensor | None = None):
         """Run a sequence; arguments and results as in `RecurrentCore.forward`."""
         state = self._checked_state(inputs, state, reset)
-        starts = [0]  # of the stretches in which no episode begins: torch's LSTM cannot forget in the middle of one
+        starts = [0]  # of the segments in which no episode begins: torch's LSTM cannot forget in the middle of one
         if reset is not None:
             starts = sorted({0, *reset.reshape(-1, reset.shape[-1]).any(0).nonzero().flatten().tolist()})
         hidden = []
         for start, end in zip(starts, [*starts[1:], inputs.shape[-2]], strict=True):
             if reset is not None:
                 state = reset_state(state, reset[..., start])
-            stretch, state = self._run(inputs[..., start:end, :], state)
-            hidden.append(stretch)
+            segment, state = self._run(inputs[..., start:end, :], state)
+            hidden.append(segment)
         return self.output(torch.cat(hidden, -2)), state
 
     def _run(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:

@@ -1,7 +1,7 @@
 """A mixture of Gaussians as the last layer of a network (mixture density network).
 
 Reading guide. A network that answers with one number can only learn the average of the answers it saw. This head answers
-with a whole density: K bells, each with a weight, a centre and a width. Read `Mixture.log_prob` first (what is learnt),
+with a whole density: K Gaussians, each with a weight, a centre and a width. Read `Mixture.log_prob` first (what is learnt),
 then `_LogDensity.backward` (the three gradients of Bishop's report, a line each), then `Mixture.sample` (temperature, as
 World Models has it). `MixtureHead` is only a linear layer cut in three.
 
@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
@@ -208,14 +210,14 @@ class MixtureHead(nn.Module):
     """Map features to a `Mixture` with one linear layer.
 
     Args:
-        features: width D of the input, at least 1.
-        dimensions: Z, length of the target vector, at least 1.
-        components: K, at least 1.
+        input_size: D, length of a feature vector, at least 1.
+        target_size: Z, length of the target vector, at least 1.
+        num_components: K, at least 1.
         generator: CPU generator for the initial weights.
         shared: False, each dimension has its own K weights (World Models): 3·K·Z outputs. True, one set of K weights for
             the whole vector (Bishop): K + 2·K·Z outputs.
         min_std: floor of every standard deviation, above 0, in the unit of the target. The likelihood has no upper bound
-            without one: a bell may shrink onto a single target. Below the floor the width has no gradient.
+            without one: a component may shrink onto a single target. Below the floor the width has no gradient.
 
     Raises:
         ValueError: a size below 1, min_std not above 0; in the call, a last axis other than D.
@@ -224,7 +226,7 @@ class MixtureHead(nn.Module):
         which is a head of its own here.
 
     Example:
-        >>> head = MixtureHead(features=512, dimensions=64, components=5, generator=torch.Generator().manual_seed(0))
+        >>> head = MixtureHead(512, target_size=64, num_components=5, generator=torch.Generator().manual_seed(0))
         >>> mixture = head(torch.zeros(7, 11, 512))  # (B, T, D)
         >>> mixture.log_prob(torch.zeros(7, 11, 64)).shape, head.linear.out_features
         (torch.Size([7, 11]), 960)
@@ -232,32 +234,28 @@ class MixtureHead(nn.Module):
 
     def __init__(
         self,
-        features: int,
-        dimensions: int,
-        components: int,
+        input_size: int,
+        target_size: int,
+        num_components: int,
         *,
         generator: torch.Generator,
         shared: bool = False,
         min_std: float = 1e-3,
     ):
         super().__init__()
-        for name, size in (("features", features), ("dimensions", dimensions), ("components", components)):
-            if size < 1:
-                raise ValueError(f"{name} is {size}; it must be at least 1")
+        check_sizes(input_size=input_size, target_size=target_size, num_components=num_components)
         if not min_std > 0:
             raise ValueError(f"min_std is {min_std}; it must be above 0 (0.001 suits targets of size 1)")
-        self.components = components
+        self.num_components = num_components
         self.min_log_std = math.log(min_std)
-        self.split = (components * (1 if shared else dimensions), components * dimensions, components * dimensions)
-        # skip_init, because the layer's own constructor would draw from the global generator
-        self.linear = nn.utils.skip_init(nn.Linear, features, sum(self.split))
+        each = num_components * target_size
+        self.split = (num_components if shared else each, each, each)
+        self.linear = empty_linear(input_size, sum(self.split))
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw weights and biases from U(-1/√D, 1/√D), the rule of `torch.nn.Linear`."""
-        bound = 1 / math.sqrt(self.linear.in_features)
-        for parameter in (self.linear.weight, self.linear.bias):
-            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        draw_uniform(self.linear, self.linear.in_features, generator)
 
     def forward(self, features: Tensor) -> Mixture:
         """Map features, float (..., D), to a mixture in the same dtype, or in float32 when that is a 16-bit one."""
@@ -267,5 +265,5 @@ class MixtureHead(nn.Module):
         raw = self.linear(features)  # (..., 3KZ), or (..., K + 2KZ) when shared
         if raw.dtype in (torch.float16, torch.bfloat16):  # a log-density in 16 bits has two or three good digits
             raw = raw.float()
-        logits, means, log_stds = (part.unflatten(-1, (self.components, -1)) for part in raw.split(self.split, -1))
+        logits, means, log_stds = (part.unflatten(-1, (self.num_components, -1)) for part in raw.split(self.split, -1))
         return Mixture(logits, means, log_stds.clamp(min=self.min_log_std))

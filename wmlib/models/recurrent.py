@@ -9,7 +9,6 @@ Axes: free leading axes (a batch B, or seeds and batch, ...), then T time, then 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -88,23 +87,5 @@ def reset_state(state: NamedTuple, reset: Tensor) -> NamedTuple:
 
 
 def detach_state(state: NamedTuple) -> NamedTuple:
-    """Cut the gradient between two stretches of one long sequence (truncated backpropagation through time)."""
+    """Cut the gradient between two segments of one long sequence (truncated backpropagation through time)."""
     return type(state)(*(part.detach() for part in state))
-
-
-def empty_linear(inputs: int, outputs: int) -> nn.Linear:
-    """Make a linear layer without drawing its weights: PyTorch would take them from the global generator."""
-    return nn.utils.skip_init(nn.Linear, inputs, outputs)
-
-
-def draw_uniform(module: nn.Module, size: int, generator: torch.Generator) -> None:
-    """Draw all parameters of a layer from U(-1/√size, 1/√size), the rule of PyTorch's linear and LSTM layers."""
-    for parameter in module.parameters():
-        nn.init.uniform_(parameter, -1 / math.sqrt(size), 1 / math.sqrt(size), generator=generator)
-
-
-def check_sizes(**sizes: int) -> None:
-    """Refuse sizes below 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be at least 1")

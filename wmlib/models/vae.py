@@ -2,7 +2,7 @@
 
 Reading guide. `VAE.encode` and `VAE.decode` are the whole network, layer by layer that of World Models. `Posterior` is what
 the encoder answers with: read `Posterior.kl`. The two classes at the end compute transposed convolutions by faster means, to
-the same values. What is made small in training is in `vae_training.py`.
+the same values. The loss and its training are in `wmlib/training/vae.py`.
 
 Axes: free leading axes (a batch B, or batch and time), then height, width, colour, as frames are stored: `(..., 64, 64, 3)`.
 In memory that is what PyTorch calls "channels last", which is also its faster order, so nothing is ever turned around.
@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wmlib.models.layers import check_sizes
+
 FRAME = (64, 64, 3)
 
 
 class Posterior(NamedTuple):
-    """Hold what the encoder knows of the latent vectors: independent normal distributions.
+    """Hold what the encoder says of the latent vectors: independent normal distributions.
 
     Args:
         mean: float (..., Z).
@@ -37,7 +39,11 @@ class Posterior(NamedTuple):
         The noise is drawn on the generator's device, so a CPU generator gives the same noise to a VAE on any device.
         """
         noise = torch.randn(self.mean.shape, generator=generator, device=generator.device, dtype=self.mean.dtype)
-        return self.mean + torch.exp(0.5 * self.log_variance) * noise.to(self.mean.device)
+        return self.reparameterized(noise.to(self.mean.device))
+
+    def reparameterized(self, noise: Tensor) -> Tensor:
+        """Turn standard normal noise, float (..., Z), into draws: μ + σ ε."""
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
 
     def kl(self) -> Tensor:
         """Return the divergence from the standard normal distribution in nats, for each dimension by itself: (..., Z).
@@ -54,8 +60,8 @@ class VAE(nn.Module):
 
     Args:
         generator: CPU generator for the initial weights (Glorot's uniform; biases 0).
-        latent: Z, length of a latent vector, at least 1.
-        width: channels of the first layer, at least 1; the other layers have 2, 4 and 8 times as many. 32 is the paper's;
+        latent_size: Z, length of a latent vector, at least 1.
+        channels: of the first layer, at least 1; the other layers have 2, 4 and 8 times as many. 32 is the paper's;
             16 trains and encodes two to three times as fast.
 
     Raises:
@@ -71,12 +77,10 @@ class VAE(nn.Module):
         (torch.Size([7, 64]), torch.Size([7, 64, 64, 3]), 4446915)
     """
 
-    def __init__(self, *, generator: torch.Generator, latent: int = 64, width: int = 32):
+    def __init__(self, *, generator: torch.Generator, latent_size: int = 64, channels: int = 32):
         super().__init__()
-        for name, size in {"latent": latent, "width": width}.items():
-            if size < 1:
-                raise ValueError(f"{name} is {size}; it must be at least 1")
-        self.latent, features = latent, 32 * width  # 2 x 2 pixels of 8 * width channels
+        check_sizes(latent_size=latent_size, channels=channels)
+        self.latent_size, features = latent_size, 32 * channels  # 2 x 2 pixels of 8 * channels planes
 
         def layer(kind: type[nn.Module], *sizes: int, **settings) -> nn.Module:
             made = nn.utils.skip_init(kind, *sizes, **settings)  # its own constructor would draw from the global generator
@@ -86,18 +90,18 @@ class VAE(nn.Module):
 
         self.convolutions = nn.ModuleList(  # 64 -> 31 -> 14 -> 6 -> 2 pixels
             layer(nn.Conv2d, inputs, outputs, 4, stride=2)
-            for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 4 * width), (4 * width, 8 * width))
+            for inputs, outputs in ((3, channels), (channels, 2 * channels), (2 * channels, 4 * channels), (4 * channels, 8 * channels))
         )
-        self.posterior = layer(nn.Linear, features, 2 * latent)
-        self.features = layer(nn.Linear, latent, features)
+        self.posterior = layer(nn.Linear, features, 2 * latent_size)
+        self.features = layer(nn.Linear, latent_size, features)
         self.deconvolutions = nn.Sequential(  # 1 -> 5 -> 13 -> 30 -> 64 pixels
-            layer(SinglePixelDeconvolution, features, 4 * width, 5),
+            layer(SinglePixelDeconvolution, features, 4 * channels, 5),
             nn.ReLU(),
-            layer(nn.ConvTranspose2d, 4 * width, 2 * width, 5, stride=2),
+            layer(nn.ConvTranspose2d, 4 * channels, 2 * channels, 5, stride=2),
             nn.ReLU(),
-            layer(DoublingDeconvolution, 2 * width, width, 6, stride=2),
+            layer(DoublingDeconvolution, 2 * channels, channels, 6, stride=2),
             nn.ReLU(),
-            layer(DoublingDeconvolution, width, 3, 6, stride=2),
+            layer(DoublingDeconvolution, channels, 3, 6, stride=2),
         )
 
     def encode(self, frames: Tensor | np.ndarray) -> Posterior:
@@ -118,9 +122,9 @@ class VAE(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pictures of latent vectors: float (..., Z) -> float (..., 64, 64, 3), in [0, 1]."""
-        if latents.shape[-1:] != (self.latent,):
-            raise ValueError(f"latents has shape {tuple(latents.shape)}; the last axis must be {self.latent}")
-        x = self.features(latents.reshape(-1, self.latent))
+        if latents.shape[-1:] != (self.latent_size,):
+            raise ValueError(f"latents has shape {tuple(latents.shape)}; the last axis must be {self.latent_size}")
+        x = self.features(latents.reshape(-1, self.latent_size))
         x = self.deconvolutions(x[:, :, None, None])
         return torch.sigmoid(x.permute(0, 2, 3, 1)).reshape(*latents.shape[:-1], *FRAME)
 

@@ -1,15 +1,16 @@
-"""A world model: what comes next, told from what was seen and done. The MDN-RNN of World Models, around any recurrent core.
+"""A world model: what comes next, predicted from what was seen and done. The MDN-RNN of World Models, around any recurrent core.
 
 Reading guide. `WorldModel.forward` is the whole model, four lines: latents and actions go into a core (an LSTM or a DNC), and
 what comes out of it is read by heads: a mixture density for the next latent, a number for "this action ends the episode",
-and, if asked for, the reward. `loss` is what is made small; training is in `world_model_training.py`, judging in
-`world_model_study.py`, and dreaming, which is this model fed with its own predictions, in `wmlib/agents/dream.py`.
+and, if asked for, the reward. `loss` is what is made small; training is in
+`wmlib/training/world_model.py`; dreaming, which is this model fed with its own predictions, in `wmlib/agents/dream.py`.
 
 Axes: free leading axes (a batch B), then time T, then Z latent dimensions or A numbers of an action.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wmlib.models.mdn import Mixture, MixtureHead
-from wmlib.models.recurrent import RecurrentCore, draw_uniform, empty_linear
+from wmlib.models.layers import linear
+from wmlib.models.recurrent import RecurrentCore
+from wmlib.models.specs import CoreConfig, make_core
 
 
 class Prediction(NamedTuple):
@@ -41,10 +44,10 @@ class WorldModel(nn.Module):
     """Predict the next latent, the end of the episode and the reward from latents and actions up to now.
 
     Args:
-        core: what remembers; its inputs are Z + A numbers, its outputs whatever the heads are to see (give a core no outputs
+        core: the memory; its inputs are Z + A numbers, its outputs whatever the heads are to see (give a core no outputs
             of its own: an LSTM shows h, a DNC shows h and what it read).
-        latent: Z, length of a latent vector, below the core's inputs: the rest is A.
-        components: K of each dimension's mixture.
+        latent_size: Z, length of a latent vector, below the core's inputs: the rest is A.
+        num_components: K of each dimension's mixture.
         reward: True adds a reward head.
         normalize: True puts a layer normalisation between the latents and the core.
         generator: CPU generator for the initial weights of the heads.
@@ -61,7 +64,7 @@ class WorldModel(nn.Module):
     Example:
         >>> from wmlib.models.lstm import LSTM
         >>> generator = torch.Generator().manual_seed(0)
-        >>> model = WorldModel(LSTM(66, 512, generator=generator), latent=64, normalize=False, generator=generator)
+        >>> model = WorldModel(LSTM(66, 512, generator=generator), latent_size=64, normalize=False, generator=generator)
         >>> prediction, state = model(torch.zeros(7, 11, 64), torch.zeros(7, 11, 2))
         >>> prediction.mixture.mean().shape, prediction.done.shape, sum(p.numel() for p in model.parameters()) - 4 * 512
         (torch.Size([7, 11, 64]), torch.Size([7, 11]), 1678785)
@@ -70,24 +73,24 @@ class WorldModel(nn.Module):
     def __init__(
         self,
         core: RecurrentCore,
-        latent: int,
+        latent_size: int,
         *,
-        components: int = 5,
+        num_components: int = 5,
         reward: bool = False,
         normalize: bool = True,
         generator: torch.Generator,
     ):
         super().__init__()
-        if not 1 <= latent < core.input_size:
+        if not 1 <= latent_size < core.input_size:
             raise ValueError(
-                f"latent is {latent}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} numbers: "
+                f"latent_size is {latent_size}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} numbers: "
                 "a latent vector and an action"
             )
-        self.core, self.latent, self.actions = core, latent, core.input_size - latent
-        self.normalize = nn.LayerNorm(latent) if normalize else nn.Identity()
-        self.mixture = MixtureHead(core.output_size, latent, components, generator=generator)
-        self.done = _head(core.output_size, generator)
-        self.reward = _head(core.output_size, generator) if reward else None
+        self.core, self.latent_size, self.action_size = core, latent_size, core.input_size - latent_size
+        self.normalize = nn.LayerNorm(latent_size) if normalize else nn.Identity()
+        self.mixture = MixtureHead(core.output_size, latent_size, num_components, generator=generator)
+        self.done = linear(core.output_size, 1, generator)
+        self.reward = linear(core.output_size, 1, generator) if reward else None
 
     def forward(
         self, latents: Tensor, actions: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None
@@ -103,7 +106,7 @@ class WorldModel(nn.Module):
         Returns:
             what follows each action, and the core's state after the last one.
         """
-        for name, value, size in (("latents", latents, self.latent), ("actions", actions, self.actions)):
+        for name, value, size in (("latents", latents, self.latent_size), ("actions", actions, self.action_size)):
             if value.shape[-1:] != (size,) or value.shape[:-1] != latents.shape[:-1]:
                 raise ValueError(
                     f"{name} has shape {tuple(value.shape)}; it must be (..., T, {size}), the same ... and T for both"
@@ -120,9 +123,31 @@ class WorldModel(nn.Module):
         reward = None if prediction.reward is None else prediction.reward.squeeze(-1)
         return Prediction(mixture, prediction.done.squeeze(-1), reward), state
 
-    def remember(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> NamedTuple:
+    def next_state(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> NamedTuple:
         """Take in one step without predicting anything: latents (..., Z), actions (..., A); returns the new state."""
         return self.core.step(torch.cat([self.normalize(latents), actions], -1), state)[1]
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """Describe a world model.
+
+    Args:
+        core: its recurrent core.
+        latent_size: Z.
+        action_size: A, numbers that an action is given as.
+        normalize: see `WorldModel`.
+    """
+
+    core: CoreConfig
+    latent_size: int = 64
+    action_size: int = 2
+    normalize: bool = True
+
+    def build(self, generator: torch.Generator) -> WorldModel:
+        """Make the model, its weights drawn by the generator."""
+        core = make_core(self.core, self.latent_size + self.action_size, generator=generator)
+        return WorldModel(core, self.latent_size, normalize=self.normalize, generator=generator)
 
 
 def loss(
@@ -163,9 +188,3 @@ def loss(
             raise ValueError("rewards is None; this model has a reward head and must be told the rewards")
         error = ((prediction.reward - rewards).square() * acts).sum() / count
     return Losses(nll + ends + error, nll, ends, error)
-
-
-def _head(features: int, generator: torch.Generator) -> nn.Linear:
-    made = empty_linear(features, 1)
-    draw_uniform(made, features, generator)
-    return made

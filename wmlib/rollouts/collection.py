@@ -2,8 +2,8 @@
 
 Reading guide. `play` is one episode; everything else hands out episodes to processes. Episode i depends on (seed, i) alone,
 so neither the number of processes nor a restart changes a byte. A policy is a function of a random generator that returns
-a player, and a player is a function from frame to action (see `wmlib.envs.doom.scripted`). Or, with `lanes`, it is a
-function of their number that returns a `Crew`, which plays so many episodes at once (see `wmlib.rollouts.vectorized`).
+a function from frame to action (see `wmlib.envs.doom.scripted`). Or, with `num_envs`, it is an agent whose `vectorized` returns
+a policy for so many episodes at once (see `wmlib.rollouts.vectorized`).
 """
 
 import functools
@@ -12,12 +12,12 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
 from filelock import FileLock
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 
 import wmlib.envs  # noqa: F401, registers the environments, here and in every worker
 from wmlib.experiment import seeding
@@ -26,9 +26,20 @@ from wmlib.experiment.progress import progress
 from wmlib.rollouts import store
 from wmlib.rollouts.read import Rollouts
 from wmlib.rollouts.store import Episode, RolloutError
-from wmlib.rollouts.vectorized import Crew, play_together
+from wmlib.rollouts.vectorized import VectorPolicy, play_vectorized
 
-Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]] | Callable[[int], Crew]
+
+class Agent(Protocol):
+    """A policy for vectorized environments."""
+
+    def vectorized(self, num_envs: int) -> VectorPolicy:
+        """Return a policy for so many episodes at once."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what determines the policy, as JSON."""
+
+
+Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]] | Agent
 
 
 class RolloutWarning(UserWarning):
@@ -42,26 +53,26 @@ class Scores(NamedTuple):
     lengths: np.ndarray  # int64 (episodes,), number of actions
 
 
-def play(env: gymnasium.Env, policy: Policy, seed: int, episode: int, see: Callable[[np.ndarray], None]) -> Episode:
+def play(env: gymnasium.Env, policy: Callable, seed: int, episode: int, observe: Callable[[np.ndarray], None]) -> Episode:
     """Play one episode.
 
     Args:
         env: the environment, in any state.
-        policy: returns a player, given a generator.
-        seed, episode: determine the environment's seed and, independently, the player's generator.
-        see: is called with each frame in turn, the last one included, before the environment moves on.
+        policy: returns a function from frame to action, given a generator.
+        seed, episode: determine the environment's seed and, independently, the policy's generator.
+        observe: is called with each frame in turn, the last one included, before the environment moves on.
     """
     frame, _ = env.reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
     act = policy(seeding.generator(seed, "policy", episode))
     actions, rewards, over = [], [], False
     while not over:
-        see(frame)
+        observe(frame)
         action = act(frame)
         frame, reward, terminated, truncated, _ = env.step(action)
         actions.append(action)
         rewards.append(float(reward))
         over = terminated or truncated
-    see(frame)
+    observe(frame)
     return Episode(actions, rewards, bool(terminated))
 
 
@@ -75,9 +86,8 @@ def collect(
     env_kwargs: Mapping[str, Any] | None = None,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
     shard_episodes: int = 100,
-    lanes: int | None = None,
+    num_envs: int | None = None,
     workers: int | None = None,
-    backend: str = "loky",
 ) -> Rollouts:
     """Collect episodes into a folder, or finish, check and mend what is there.
 
@@ -87,17 +97,17 @@ def collect(
     Args:
         folder: where; made if need be (see `wmlib.rollouts.store` for what will lie there).
         env_id: an environment with uint8 observations, for example "wmlib/TakeCover-v0"; "module:id" for one of your own.
-        policy: a function, or a `functools.partial` of one with JSON values by name, that the workers can import.
+        policy: a function, or a `functools.partial` of one with JSON values by name, that the workers can import; or, with
+            `num_envs`, an agent, see `Agent`.
         episodes: how many, 1 and above.
         seed: of the whole collection, 0 and above.
         env_kwargs: the environment's arguments, JSON values.
         prepare: what to store of a block of frames, (B, …) -> (B, …), both uint8; a function that the workers can import.
-            For players that need not see the result, which is cheaper in blocks than frame by frame. A crew sees it.
-        shard_episodes: episodes in a shard; one shard is what a kill costs each worker (and with `lanes` held in memory).
-        lanes: episodes that a crew plays side by side; None: the policy plays one at a time. It changes no game, but a
-            network may round otherwise in batches of another size.
-        workers: processes; None: one for each core. Changes no byte.
-        backend: joblib's; "dask" runs on the `dask.distributed` client of this process, if all see the same folder.
+            For policies that need not see the result, which is cheaper in blocks than frame by frame. An agent sees it.
+        shard_episodes: episodes in a shard; one shard is what a kill costs each worker (and with `num_envs` held in memory).
+        num_envs: episodes that an agent plays at once in a process; None: the policy plays one at a time. It changes no game,
+            but a network may round otherwise in batches of another size.
+        workers: processes; None: one for each core. Changes no byte. Where they run, `wmlib.experiment.backend` says.
 
     Raises:
         ValueError: an argument out of its range; the observations are not uint8; the arguments are no JSON.
@@ -110,7 +120,7 @@ def collect(
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1)
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1, env_kwargs={"shrunk": False}, prepare=shrink)  # faster
     """
-    for name, value in (("episodes", episodes), ("shard_episodes", shard_episodes), ("lanes", lanes)):
+    for name, value in (("episodes", episodes), ("shard_episodes", shard_episodes), ("num_envs", num_envs)):
         if value is not None and value < 1:
             raise ValueError(f"{name}: got {value}; must be at least 1")
     folder = Path(folder)
@@ -123,24 +133,23 @@ def collect(
         "seed": seed,
         "episodes": episodes,
         "shard_episodes": shard_episodes,
-        **({} if lanes is None else {"lanes": lanes}),
+        **({} if num_envs is None else {"num_envs": num_envs}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):  # a second process waits and then finds it made
         _claim(folder, manifest)
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
-        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare, lanes))
+        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs))
         counts = [min(shard_episodes, episodes - i * shard_episodes) for i in range(shards)]
         tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
-        with parallel_config(backend=backend, n_jobs=_workers(workers)):
-            results = Parallel(return_as="generator_unordered")(tasks)
-            for shard, fault in progress(results, "shards of episodes", total=shards):
-                if fault:
-                    warnings.warn(f"{folder}: {fault}; shard {shard} is collected again", RolloutWarning, stacklevel=2)
-                made.append(shard)
-                _check_space(folder, made, shards)
+        results = Parallel(n_jobs=_workers(workers), return_as="generator_unordered")(tasks)
+        for shard, fault in progress(results, "shards of episodes", total=shards):
+            if fault:
+                warnings.warn(f"{folder}: {fault}; shard {shard} is collected again", RolloutWarning, stacklevel=2)
+            made.append(shard)
+            _check_space(folder, made, shards)
     return Rollouts(folder)
 
 
@@ -152,31 +161,29 @@ def score(
     *,
     env_kwargs: Mapping[str, Any] | None = None,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
-    lanes: int | None = None,
+    num_envs: int | None = None,
     workers: int | None = None,
-    backend: str = "loky",
 ) -> Scores:
     """Play episodes and keep only how they ended; arguments as for `collect`.
 
     The games of two policies are the same if their seeds are.
     """
-    for name, value in (("episodes", episodes), ("lanes", lanes)):
+    for name, value in (("episodes", episodes), ("num_envs", num_envs)):
         if value is not None and value < 1:
             raise ValueError(f"{name}: got {value}; must be at least 1")
-    block = 10 if lanes is None else 50  # short enough for all cores to have work, long enough to keep the lanes full
-    task = delayed(functools.partial(_ends, env_id, dict(env_kwargs or {}), policy, seed, prepare, lanes))
+    block = 10 if num_envs is None else 50  # short enough for all cores to have work, long enough to keep environments busy
+    task = delayed(functools.partial(_ends, env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
-    with parallel_config(backend=backend, n_jobs=_workers(workers)):
-        results = Parallel(return_as="generator")(tasks)
-        ends = [end for block in progress(results, "blocks of episodes", total=len(tasks)) for end in block]
+    results = Parallel(n_jobs=_workers(workers), return_as="generator")(tasks)
+    ends = [end for block in progress(results, "blocks of episodes", total=len(tasks)) for end in block]
     returns, lengths = zip(*ends, strict=True)
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-def _shard(folder, env_id, env_kwargs, policy, seed, prepare, lanes, shard: int, episodes: range) -> tuple[int, str | None]:
+def _shard(folder, env_id, env_kwargs, policy, seed, prepare, num_envs, shard: int, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
     fault = store.fault(folder, shard)
-    if fault is not None and lanes is None:
+    if fault is not None and num_envs is None:
         env = _make(env_id, env_kwargs)
         try:
             plays = (functools.partial(play, env, policy, seed, i) for i in episodes)
@@ -185,24 +192,28 @@ def _shard(folder, env_id, env_kwargs, policy, seed, prepare, lanes, shard: int,
             env.close()
     elif fault is not None:
         seen = {i: [] for i in episodes}
-        envs = _lanes(env_id, json.dumps(env_kwargs), min(lanes, len(episodes)))
-        see = lambda i, frame: seen[i].append(frame.copy())  # noqa: E731
-        done = play_together(envs, policy(len(envs)), seed, episodes, see=see, prepare=prepare or _as_it_is)
+        envs = _envs(env_id, json.dumps(env_kwargs), min(num_envs, len(episodes)))
+
+        def observe(episode: int, frame: np.ndarray) -> None:
+            seen[episode].append(frame.copy())
+
+        vector = policy.vectorized(len(envs))
+        done = play_vectorized(envs, vector, seed, episodes, observe=observe, prepare=prepare or _as_it_is)
         plays = (functools.partial(_replay, seen[i], e) for i, e in zip(episodes, done, strict=True))
         store.write_shard(folder, shard, seen[episodes[0]][0].shape, _blank(envs[0]), plays)
     return shard, fault
 
 
-def _replay(frames: list[np.ndarray], episode: Episode, see: Callable[[np.ndarray], None]) -> Episode:
+def _replay(frames: list[np.ndarray], episode: Episode, observe: Callable[[np.ndarray], None]) -> Episode:
     for frame in frames:
-        see(frame)
+        observe(frame)
     return episode
 
 
-def _ends(env_id, env_kwargs, policy, seed, prepare, lanes, episodes: range) -> list[tuple[float, int]]:
-    if lanes is not None:
-        envs = _lanes(env_id, json.dumps(env_kwargs), min(lanes, len(episodes)))
-        played = play_together(envs, policy(len(envs)), seed, episodes, prepare=prepare or _as_it_is)
+def _ends(env_id, env_kwargs, policy, seed, prepare, num_envs, episodes: range) -> list[tuple[float, int]]:
+    if num_envs is not None:
+        envs = _envs(env_id, json.dumps(env_kwargs), min(num_envs, len(episodes)))
+        played = play_vectorized(envs, policy.vectorized(len(envs)), seed, episodes, prepare=prepare or _as_it_is)
     else:
         env = _make(env_id, env_kwargs)
         try:
@@ -213,7 +224,7 @@ def _ends(env_id, env_kwargs, policy, seed, prepare, lanes, episodes: range) -> 
 
 
 @functools.lru_cache(maxsize=1)
-def _lanes(env_id: str, env_kwargs: str, count: int) -> list[gymnasium.Env]:
+def _envs(env_id: str, env_kwargs: str, count: int) -> list[gymnasium.Env]:
     """Make environments, or take those that this process has: to start many may take longer than to play."""
     return [_make(env_id, json.loads(env_kwargs)) for _ in range(count)]
 
@@ -240,7 +251,9 @@ def _workers(workers: int | None) -> int:
 
 
 def _describe(name: str, function: Callable) -> dict:
-    """Return the name and the arguments of a function or of a partial of one."""
+    """Return the name and the arguments of a function or of a partial of one, or what an agent says of itself."""
+    if hasattr(function, "describe"):
+        return function.describe()
     arguments = {}
     if isinstance(function, functools.partial):
         if function.args:

@@ -72,6 +72,10 @@ class Rollouts:
         self._frames = [m.view(np.ndarray) for m in self._maps]  # indexing a memmap object itself is slower
         self._first = np.cumsum([0, *map(len, self._frames)])  # first row of each shard, and the number of rows
 
+    def cache_key(self) -> Path:
+        """Return the folder: where experience is an artifact, its name says what it was made from."""
+        return self.folder
+
     def __len__(self) -> int:
         return len(self.rewards)
 
@@ -117,26 +121,26 @@ class Rollouts:
         """Draw rows, each as likely as any other: int64 (count,)."""
         return rng.integers(len(self), size=count)
 
-    def windows(self, batch: int, length: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw stretches of consecutive rows, each start as likely as any other.
+    def windows(self, batch_size: int, seq_len: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw segments of consecutive rows, each start as likely as any other.
 
         A window may run over the end of an episode into the next; `resets` and `acted` say where.
 
         Args:
-            batch: B, 1 and above.
-            length: T, rows, 1 … len.
+            batch_size: B, 1 and above.
+            seq_len: T, rows, 1 … len.
 
         Returns:
             int64 (B, T), row numbers.
 
         Raises:
-            ValueError: there are fewer rows than `length`.
+            ValueError: there are fewer rows than `seq_len`.
 
         Example:
             steps = rollouts.steps(rollouts.windows(32, 97, rng))
             seen, action, seen_next = steps.frames[:, :-1], steps.actions[:, :-1], steps.frames[:, 1:]
             real = steps.acted[:, :-1]  # transitions inside an episode
         """
-        if not 1 <= length <= len(self):
-            raise ValueError(f"length: got {length}; allowed is 1 to {len(self)}, the rows of this collection")
-        return rng.integers(len(self) - length + 1, size=(batch, 1)) + np.arange(length)
+        if not 1 <= seq_len <= len(self):
+            raise ValueError(f"seq_len: got {seq_len}; allowed is 1 to {len(self)}, the rows of this collection")
+        return rng.integers(len(self) - seq_len + 1, size=(batch_size, 1)) + np.arange(seq_len)

@@ -22,8 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wmlib.experiment.cache import file_sha256
-from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment.atomic import file_sha256, write_atomically
 
 FRAMES, STEPS = "frames.npy", "steps.npz"
 BLOCK = 64  # frames on their way to the disk
@@ -59,7 +58,7 @@ def write_shard(
         folder, shard: where, and its number.
         frame_shape: of one frame as it is seen.
         blank: an action of zeros; its shape and type are those of all.
-        episodes: each is called with `see`, calls it with every frame in turn, and returns the rest of the episode.
+        episodes: each is called with `observe`, calls it with every frame in turn, and returns the rest of the episode.
         prepare: makes of a block of frames, uint8 (B, *frame_shape), what is stored, uint8 (B, …).
     """
     done: list[Episode] = []
@@ -68,7 +67,7 @@ def write_shard(
         with open(path, "wb") as file:
             frames = _Frames(file, frame_shape, prepare)
             for play in episodes:
-                done.append(play(frames.see))
+                done.append(play(frames.observe))
             frames.finish()
 
     def write_steps(path: Path) -> None:
@@ -135,7 +134,7 @@ class _Frames:
         self._shape = self._prepare(self._block[:1]).shape[1:]
         self._write_header()
 
-    def see(self, frame: np.ndarray) -> None:
+    def observe(self, frame: np.ndarray) -> None:
         self._block[self._filled] = frame
         self._filled += 1
         if self._filled == BLOCK:

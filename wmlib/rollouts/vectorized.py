@@ -1,10 +1,11 @@
-"""Play episodes side by side, for players that think faster in batches: networks.
+"""Play episodes in vectorized environments, for policies that are faster in batches: networks.
 
-Reading guide. `play_together` gives each lane an episode, shows the frames of all lanes to one `Crew` at once, and gives a
-lane the next episode when its own is over. Episode i is the game that `wmlib.rollouts.collection.play` plays as episode i.
+Reading guide. `play_vectorized` gives each environment an episode, shows the frames of all environments to one policy at once, and
+gives an environment the next episode when its own is over. Episode i is the one that `wmlib.rollouts.collection.play` plays as
+episode i.
 
-The crew always sees as many frames as there are lanes: those of lanes with nothing left to play stay as they were. So what a
-network answers for one lane depends neither on how many still play nor on what the others see.
+The policy always sees as many frames as there are environments: those of environments with nothing left to play stay as they
+were. So what a network answers for one of them depends neither on how many still play nor on what the others see.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,58 +18,58 @@ from wmlib.experiment import seeding
 from wmlib.rollouts.store import Episode
 
 
-class Crew(Protocol):
-    """A player of several episodes at once, one a lane."""
+class VectorPolicy(Protocol):
+    """A policy for several episodes at once, one an environment."""
 
-    def begin(self, lane: int, rng: np.random.Generator) -> None:
-        """Forget what was seen in a lane: another episode begins there; its chance is that of the generator."""
+    def begin(self, env: int, rng: np.random.Generator) -> None:
+        """Forget what was seen in an environment: another episode begins there, with random numbers from `rng`."""
 
     def act(self, frames: np.ndarray) -> Sequence[int]:
-        """Return an action for each lane: frames uint8 (L, …)."""
+        """Return an action for each environment: frames uint8 (num_envs, …)."""
 
 
-def play_together(
+def play_vectorized(
     envs: Sequence[gymnasium.Env],
-    crew: Crew,
+    policy: VectorPolicy,
     seed: int,
     episodes: Sequence[int],
     *,
-    see: Callable[[int, np.ndarray], None] = lambda episode, frame: None,
+    observe: Callable[[int, np.ndarray], None] = lambda episode, frame: None,
     prepare: Callable[[np.ndarray], np.ndarray] = lambda frames: frames,
 ) -> list[Episode]:
     """Play episodes; return what was done in each.
 
     Args:
-        envs: one for each lane, in any state.
-        crew: plays.
-        seed, episodes: determine each environment's seed and, independently, the crew's generator for it.
-        see: is called with each episode's frames in turn, as prepared, the last one included; it must copy what it keeps.
+        envs: in any state.
+        policy: acts in all of them.
+        seed, episodes: determine each episode's environment seed and, independently, the policy's generator for it.
+        observe: is called with each episode's frames in turn, as prepared, the last one included; it must copy what it keeps.
         prepare: what is made of frames before anyone sees them, (B, …) -> (B, …).
     """
     waiting, playing, done = iter(episodes), {}, {}
     raw = np.zeros((len(envs), *envs[0].observation_space.shape), np.uint8)
 
-    def start(lane: int) -> None:
-        playing.pop(lane, None)
+    def start(env: int) -> None:
+        playing.pop(env, None)
         episode = next(waiting, None)
         if episode is not None:
-            raw[lane], _ = envs[lane].reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
-            crew.begin(lane, seeding.generator(seed, "policy", episode))
-            playing[lane], done[episode] = episode, Episode([], [], False)
+            raw[env], _ = envs[env].reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
+            policy.begin(env, seeding.generator(seed, "policy", episode))
+            playing[env], done[episode] = episode, Episode([], [], False)
 
-    for lane in range(len(envs)):
-        start(lane)
+    for env in range(len(envs)):
+        start(env)
     while playing:
         frames = prepare(raw)
-        for lane, episode in playing.items():
-            see(episode, frames[lane])
-        actions = crew.act(frames)
-        for lane, episode in list(playing.items()):
-            raw[lane], reward, terminated, truncated, _ = envs[lane].step(actions[lane])
-            done[episode].actions.append(actions[lane])
+        for env, episode in playing.items():
+            observe(episode, frames[env])
+        actions = policy.act(frames)
+        for env, episode in list(playing.items()):
+            raw[env], reward, terminated, truncated, _ = envs[env].step(actions[env])
+            done[episode].actions.append(actions[env])
             done[episode].rewards.append(float(reward))
             if terminated or truncated:
-                see(episode, prepare(raw[lane : lane + 1])[0])
+                observe(episode, prepare(raw[env : env + 1])[0])
                 done[episode] = done[episode]._replace(terminated=bool(terminated))
-                start(lane)
+                start(env)
     return [done[episode] for episode in episodes]

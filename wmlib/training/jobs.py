@@ -1,119 +1,173 @@
-"""Long trainings side by side, in blocks: after each the state of one lies on disk, so a stop costs a block at most.
+"""Long jobs side by side, in blocks of steps: after each block a job's whole state lies on disk, so a kill costs one block.
 
-Reading guide. `finish` brings a list of jobs to their end, as many at a time as there are cores. A job is one artifact of the
-cache; `advance` goes on with it to a step, from its checkpoint.
+Reading guide, from the outside in. `run_jobs` brings a list of jobs to their end, as many at a time as there are cores.
+`_run_block` goes on with one job to a step, from its checkpoint. The job's trainer does the steps. So a training is four calls:
+jobs, block, trainer, step. `cached_map` and `parallel_map` are for work without blocks.
 """
 
+from __future__ import annotations
+
 import contextlib
+import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from joblib import Parallel, delayed
 
 from wmlib.experiment import checkpoint
-from wmlib.experiment.cache import ArtifactCache
+from wmlib.experiment.cache import Artifact, ArtifactCache
 from wmlib.experiment.progress import progress
 
 STATE = "checkpoint.safetensors"
 
 
-def falling(step: int, steps: int, rate: float, share: float) -> float:
-    """Return a learning rate that stays at `rate` and falls in a line over the last `share` of the steps, to 3 % of itself."""
-    left = (steps - step) / (share * steps) if share else 1.0
-    return rate * min(1.0, max(0.03, left))
+class Trainer(Protocol):
+    """What does the steps of a job and can be stopped between any two of them."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    def run(self, steps: int) -> Iterator[Any]:
+        """Do steps, and yield after each."""
+
+    def state_dict(self) -> dict:
+        """Return all that `load_state_dict` needs to go on to the same bits, a tree (see `checkpoint`)."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go back to a state."""
 
 
-def finish(
-    step: Callable[[Any, int], Path | None],
-    jobs: Sequence[Any],
-    steps: Sequence[int],
-    block: int,
-    label: str,
-    worth: int,
-    workers: int = -1,
-) -> list[Path]:
-    """Bring jobs to their end; return their folders in the same order.
+class Job(NamedTuple):
+    """One training, or another computation in steps. Its functions must be importable by worker processes.
 
     Args:
-        step: goes on with a job to a step, and returns its folder if it is finished (or was), else None; it calls `advance`.
-            Must be importable by worker processes.
-        jobs: what `step` is given; equal ones are done once.
-        steps: how many each job has.
-        block: steps between two checkpoints.
+        begin: returns a trainer at step 0.
+        arguments: of `begin`; they determine the result, with `steps` and `keep` (see `fingerprint.describe`).
+        steps: to do.
+        keep: called with the job's folder and the trainer after each step; writes what is to stay.
+    """
+
+    begin: Callable[..., Trainer]
+    arguments: Mapping[str, Any]
+    steps: int
+    keep: Callable[[Path, Any], None]
+
+
+def run_jobs(
+    cache: ArtifactCache, jobs: Sequence[Job], label: str, *, block: int, parallel_from: int, workers: int = -1
+) -> list[Path]:
+    """Bring jobs to their end, or find them finished; return their folders in the same order.
+
+    Args:
+        cache: where the results are kept.
+        jobs: equal ones are done once.
         label: for the progress bar.
-        worth: steps, of all jobs together in a block, for which processes are started; that takes seconds.
+        block: steps between two checkpoints.
+        parallel_from: steps, of all jobs together in a block, from which processes are started; that takes seconds.
         workers: processes; -1: as many as cores.
     """
-    folders = {job: step(job, 0) for job in jobs}  # those made before
-    length = dict(zip(jobs, steps, strict=True))
-    left = [job for job, folder in folders.items() if folder is None]
-
-    def blocks() -> Iterable[Path | None]:
-        for until in range(block, max((length[job] for job in left), default=0) + block, block):
-            tasks = [delayed(step)(job, until) for job in left if until < length[job] + block]
-            few = sum(min(block, length[job]) for job in left) < worth
-            yield from Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks)
-
-    if left:
+    artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.keep]) for job in jobs]
+    distinct = {artifact.name: (artifact, job) for artifact, job in zip(artifacts, jobs, strict=True)}
+    with contextlib.ExitStack() as locks:
+        for name in sorted(distinct):  # in one order everywhere, so that two processes never wait for each other
+            locks.enter_context(distinct[name][0].lock())
+        left = [pair for pair in distinct.values() if not pair[0].is_whole()]
         with quiet_workers():
-            for _ in progress(blocks(), label, sum(-(-length[job] // block) for job in left)):
+            blocks = sum(-(-job.steps // block) for _, job in left)
+            for _ in progress(_blocks(left, block, parallel_from, workers), label, blocks) if left else ():
                 pass
-    return [folders[job] or step(job, length[job]) for job in jobs]
+    return [artifact.path for artifact in artifacts]
 
 
-def advance(
-    cache: ArtifactCache,
-    name: str,
-    settings: Mapping[str, Any],
-    code: Iterable[ModuleType],
-    until: int,
-    steps: int,
-    begin: Callable[[], Any],
-    after: Callable[[Path, Any], None],
-    rate: Callable[[int], float] | None = None,
-) -> Path | None:
-    """Go on with one job to a step; return its folder if it is finished (or was), else None.
+def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, workers: int) -> Iterator[None]:
+    """Do block after block of all jobs; yield after each block of each job."""
+    folders = [artifact.begin() for artifact, _ in left]
+    reached = [0] * len(left)  # steps done, by earlier runs too
+    few = sum(min(block, job.steps) for _, job in left) < parallel_from
+    for until in range(block, max(job.steps for _, job in left) + block, block):
+        now = [i for i, (_, job) in enumerate(left) if until < job.steps + block]
+        tasks = [delayed(_run_block)(i, folders[i], left[i][1], until) for i in now if reached[i] < min(until, left[i][1].steps)]
+        for i, step, seconds in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
+            artifact, job = left[i]
+            reached[i] = step
+            if step >= job.steps:
+                artifact.finish(seconds, without=STATE)
+            else:
+                artifact.pause(seconds)
+            yield
+        yield from (None for _ in range(len(now) - len(tasks)))  # blocks that an earlier run did
+
+
+def _run_block(number: int, folder: Path, job: Job, until: int) -> tuple[int, int, float]:
+    """Go on with one job to a step, from its checkpoint; return its number, the steps done and the seconds it took."""
+    start = time.monotonic()
+    torch.set_num_threads(1)
+    trainer = job.begin(**job.arguments)
+    state = checkpoint.load(folder / STATE)
+    if state is not None:
+        trainer.load_state_dict(state)
+    left = min(until, job.steps) - trainer.step
+    for _ in trainer.run(left):
+        job.keep(folder, trainer)
+    if left > 0:
+        checkpoint.save(folder / STATE, trainer.state_dict())
+    return number, trainer.step, time.monotonic() - start
+
+
+def cached_map(
+    cache: ArtifactCache, function: Callable, calls: Sequence[Mapping[str, Any]], label: str, *, parallel: bool = True
+) -> list[Any]:
+    """Return `function(**call)` for each call, from the cache where it is there; the others are computed in parallel.
 
     Args:
-        cache, name, settings, code: name the artifact.
-        until: go on to this step; 0: only look whether it is finished.
-        steps: of the whole job.
-        begin: returns a trainer with `step`, `run(steps)`, `state_dict` and `load_state_dict`.
-        after: called with the folder and the trainer after each step; writes what is to stay.
-        rate: the learning rate of a step, 0 … steps - 1, for the trainer's `optimizer`.
+        cache: where the results are kept, each as soon as it is there.
+        function: importable by worker processes; returns a tree (see `checkpoint`).
+        calls: keyword arguments; equal calls are done once.
+        label: for the progress bar.
+        parallel: False, in this process: for work that takes less than processes take to start.
     """
-
-    def make(folder: Path) -> None:
-        if until == 0:
-            raise _Unfinished
-        torch.set_num_threads(1)
-        trainer = begin()
-        state = checkpoint.load(folder / STATE)
-        if state is not None:
-            trainer.load_state_dict(state)
-        while trainer.step < min(until, steps):
-            if rate is not None:
-                for group in trainer.optimizer.param_groups:
-                    group["lr"] = rate(trainer.step)
-            next(trainer.run(1))
-            after(folder, trainer)
-        if trainer.step < steps:
-            checkpoint.save(folder / STATE, trainer.state_dict())
-            raise _Unfinished
-        (folder / STATE).unlink(missing_ok=True)
-
-    try:
-        return cache.folder(name, make, settings, code)
-    except _Unfinished:
-        return None
+    artifacts = [cache.artifact(function, (), call) for call in calls]
+    distinct = {artifact.name: (artifact, call) for artifact, call in zip(artifacts, calls, strict=True)}
+    with contextlib.ExitStack() as locks:
+        for name in sorted(distinct):
+            locks.enter_context(distinct[name][0].lock())
+        left = [pair for pair in distinct.values() if not pair[0].is_whole()]
+        tasks = [delayed(_timed)(i, function, call) for i, (_, call) in enumerate(left)]
+        with quiet_workers():
+            results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator_unordered")(tasks)
+            for i, values, seconds in progress(results, label, len(tasks)) if tasks else ():
+                cache.store(left[i][0], values, seconds)
+    return [cache.load(artifact) for artifact in artifacts]
 
 
-class _Unfinished(Exception):
-    """Leaves an artifact as it is, to be gone on with."""
+def _timed(number: int, function: Callable, call: Mapping[str, Any]) -> tuple[int, Any, float]:
+    start = time.monotonic()
+    torch.set_num_threads(1)
+    return number, function(**call), time.monotonic() - start
+
+
+def parallel_map(function: Callable, calls: Sequence[tuple], label: str = "", *, parallel: bool = True) -> list[Any]:
+    """Return `function(*call)` for each call, in order, computed in parallel processes.
+
+    Args:
+        function: importable by worker processes.
+        calls: positional arguments.
+        label: for the progress bar; without one there is none.
+        parallel: False, in this process: for work that takes less than processes take to start.
+    """
+    tasks = [delayed(_single_threaded)(function, call) for call in calls]
+    with quiet_workers():
+        results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator")(tasks)
+        return list(progress(results, label, len(tasks)) if label else results)
+
+
+def _single_threaded(function: Callable, call: tuple) -> Any:
+    torch.set_num_threads(1)
+    return function(*call)
 
 
 @contextlib.contextmanager

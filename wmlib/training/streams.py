@@ -1,14 +1,14 @@
 """Training a network with a memory on one long table: read as B streams side by side, T rows at a time, the state carried.
 
-Reading guide. `StreamTrainer._step` is the loop. The table is a ring: a pass begins at a row drawn anew, cuts the ring in B
-streams and reads all of them forward, so that no row is thrown away and memory may last longer than T. What is read and what
-is made small is in the two trainers that are built on it: of world models and of next-state models.
+Reading guide. `StreamTrainer._step` is the loop. The table is a ring: a pass begins at a random row, cuts the ring in B
+streams and reads all of them forward, so that no row is thrown away and memory may last longer than T. What is read and
+the loss are in the trainers that are built on it, such as `wmlib.training.world_model.WorldModelTrainer`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,21 @@ from torch import Tensor, nn
 
 
 class StreamTrainer:
-    """Train a model with Adam on streams; a subclass says in `_loss` what a stretch of rows is worth.
+    """Train a model with Adam on streams; a subclass defines the loss of a segment of rows.
 
     Args:
         model: it is trained in place.
         size: M, rows of the table.
         generator: CPU generator, for where a pass begins; it is used up in training.
-        batch: B, streams read side by side.
-        length: T, rows a step goes forward in each stream: as far as the gradient goes back.
+        batch_size: B, streams read side by side.
+        seq_len: T, rows a step goes forward in each stream: as far as the gradient goes back.
         ahead: rows read beyond these, because the last one's answer stands there.
-        learning_rate: above 0; may be changed between steps in `optimizer.param_groups`.
-        clip: largest norm of the gradient.
+        lr: learning rate, above 0.
+        max_grad_norm: gradients are scaled down to this norm.
+        schedule: learning rate by step (0, 1, …); None: it stays at `lr`.
 
     Raises:
-        ValueError: batch and length ask for more rows than there are.
+        ValueError: batch_size and seq_len ask for more rows than there are.
     """
 
     def __init__(
@@ -39,24 +40,26 @@ class StreamTrainer:
         size: int,
         *,
         generator: torch.Generator,
-        batch: int,
-        length: int,
-        learning_rate: float,
-        clip: float,
+        batch_size: int,
+        seq_len: int,
+        lr: float,
+        max_grad_norm: float,
         ahead: int = 0,
+        schedule: Callable[[int], float] | None = None,
     ):
-        if batch < 1 or length < 1 or batch * (length + ahead) > size:
+        if batch_size < 1 or seq_len < 1 or batch_size * (seq_len + ahead) > size:
             raise ValueError(
-                f"batch, length: got {batch}, {length}; {batch} streams of {length + ahead} rows need more than {size}"
+                f"batch_size, seq_len: got {batch_size}, {seq_len}; {batch_size} streams of {seq_len + ahead} rows need more than {size}"
             )
         self.model, self.size, self.generator = model, size, generator
-        self.batch, self.length, self.ahead, self.clip = batch, length, ahead, clip
-        self.optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
+        self.batch_size, self.seq_len, self.ahead = batch_size, seq_len, ahead
+        self.max_grad_norm, self.schedule = max_grad_norm, schedule
+        self.optimizer = torch.optim.Adam(model.parameters(), lr, fused=True)
         self.step = 0
         self._start_pass()
 
     def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], Any]:
-        """Return what is made small for rows int64 (B, T + ahead), the state after T of them, and what `run` yields."""
+        """Return the loss of rows int64 (B, T + ahead), the state after T of them, and what `run` yields."""
         raise NotImplementedError
 
     def _initial_state(self) -> tuple[Tensor, ...]:
@@ -69,23 +72,26 @@ class StreamTrainer:
             yield self._step()
 
     def _step(self) -> Any:
-        stream = self.size // self.batch
-        if self._position + self.length + self.ahead > stream:  # what is left is too short
+        if self.schedule is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.schedule(self.step)
+        stream = self.size // self.batch_size
+        if self._position + self.seq_len + self.ahead > stream:  # what is left is too short
             self._start_pass()
-        time = self._position + np.arange(self.length + self.ahead)
-        rows = (self._offset + stream * np.arange(self.batch)[:, None] + time) % self.size  # (B, T + ahead)
+        time = self._position + np.arange(self.seq_len + self.ahead)
+        rows = (self._offset + stream * np.arange(self.batch_size)[:, None] + time) % self.size  # (B, T + ahead)
         self.optimizer.zero_grad()
-        total, state, told = self._loss(rows, self._state)
+        total, state, losses = self._loss(rows, self._state)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
         self.optimizer.step()
         self._state = tuple(part.detach() for part in state)
-        self._position += self.length
+        self._position += self.seq_len
         self.step += 1
-        return told
+        return losses
 
     def _start_pass(self) -> None:
-        """Begin again at another row, so that streams and stretches are cut at other places."""
+        """Begin again at another row, so that streams and segments are cut at other places."""
         self._offset = int(torch.randint(self.size, (), generator=self.generator))
         self._position, self._state = 0, self._initial_state()
 

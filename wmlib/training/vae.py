@@ -1,7 +1,7 @@
-"""What a VAE is trained to make small, and the loop that does it.
+"""The loss of a VAE, and the loop that trains it.
 
 Reading guide. `Objective` is the loss: the paper's with its defaults, or one under which small things that stand out survive.
-`Trainer.run` is the training loop; everything random in it comes from one generator, so it can be stopped and gone on with.
+`VAETrainer.run` is the training loop; everything random in it comes from one generator, so it can be stopped and gone on with.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wmlib.models.vae import VAE, Posterior
 class Losses(NamedTuple):
     """Hold means over the frames of a batch, scalars."""
 
-    total: Tensor  # what is made small
+    total: Tensor  # the loss
     squared_error: Tensor  # a frame, summed over pixels and colours, unweighted: comparable between objectives
     kl: Tensor  # nats a frame, before the floor
 
@@ -88,7 +88,7 @@ PAPER = Objective()
 SMALL_THINGS = Objective(gain=240.0, cap=64.0, beta=0.1)
 
 
-class Trainer:
+class VAETrainer:
     """Train a VAE with Adam on frames read in random order, every frame once in each pass.
 
     Args:
@@ -97,12 +97,13 @@ class Trainer:
         read: returns frames, uint8 (B, 64, 64, 3), for row numbers int64 (B,): `rollouts.frames`, or `array.__getitem__`.
         rows: int64 (M,), the rows to train on; leave out those you test on.
         generator: CPU generator for the order of the rows and for the noise; it is used up in training.
-        batch: B, frames a step, 1 … M.
-        learning_rate: above 0, constant.
+        batch_size: B, frames a step, 1 … M.
+        lr: learning rate, above 0.
+        schedule: learning rate by step (0, 1, …); None: it stays at `lr`.
         fetch: told the rows of a batch some steps before they are read: `rollouts.fetch`.
 
     Raises:
-        ValueError: batch out of its range.
+        ValueError: batch_size out of its range.
 
     Source: Ha & Schmidhuber 2018: Adam, batches of 100, a rate of 0.0001. Differs: the defaults, which learn more from few
         frames.
@@ -110,8 +111,8 @@ class Trainer:
     Example:
         >>> frames = np.zeros((11, 64, 64, 3), np.uint8)
         >>> generator = torch.Generator().manual_seed(0)
-        >>> vae = VAE(generator=generator, latent=2, width=1)
-        >>> trainer = Trainer(vae, PAPER, frames.__getitem__, np.arange(11), generator=generator, batch=5)
+        >>> vae = VAE(generator=generator, latent_size=2, channels=1)
+        >>> trainer = VAETrainer(vae, PAPER, frames.__getitem__, np.arange(11), generator=generator, batch_size=5)
         >>> [round(float(losses.squared_error)) for losses in trainer.run(3)]
         [3072, 3069, 3065]
     """
@@ -124,15 +125,16 @@ class Trainer:
         rows: np.ndarray,
         *,
         generator: torch.Generator,
-        batch: int = 32,
-        learning_rate: float = 1e-3,
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        schedule: Callable[[int], float] | None = None,
         fetch: Callable[[np.ndarray], None] | None = None,
     ):
-        if not 1 <= batch <= len(rows):
-            raise ValueError(f"batch is {batch}; it must be 1 to {len(rows)}, the number of rows")
+        if not 1 <= batch_size <= len(rows):
+            raise ValueError(f"batch_size is {batch_size}; it must be 1 to {len(rows)}, the number of rows")
         self.vae, self.objective, self.read, self.rows = vae, objective, read, np.asarray(rows)
-        self.generator, self.batch, self.fetch = generator, batch, fetch
-        self.optimizer = torch.optim.Adam(vae.parameters(), learning_rate, fused=True)
+        self.generator, self.batch_size, self.schedule, self.fetch = generator, batch_size, schedule, fetch
+        self.optimizer = torch.optim.Adam(vae.parameters(), lr, fused=True)
         self.step = 0
         self._start_pass()
 
@@ -142,7 +144,10 @@ class Trainer:
             yield self._step()
 
     def _step(self) -> Losses:
-        if self._position + self.batch > len(self.rows):  # what is too few for a batch is left out of this pass
+        if self.schedule is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.schedule(self.step)
+        if self._position + self.batch_size > len(self.rows):  # what is too few for a batch is left out of this pass
             self._start_pass()
         if self.fetch is not None:
             self.fetch(self._batch(AHEAD))
@@ -151,14 +156,14 @@ class Trainer:
         losses = self.objective(frames, *self.vae(frames, self.generator))
         losses.total.backward()
         self.optimizer.step()
-        self._position += self.batch
+        self._position += self.batch_size
         self.step += 1
         return Losses(*(value.detach() for value in losses))
 
     def _batch(self, ahead: int) -> np.ndarray:
         """Return the rows of this step's batch, or of one that comes so many steps later in this pass."""
-        first = self._position + ahead * self.batch
-        return self.rows[self._order[first : first + self.batch]]
+        first = self._position + ahead * self.batch_size
+        return self.rows[self._order[first : first + self.batch_size]]
 
     def _start_pass(self) -> None:
         self._pass_start = self.generator.get_state()  # the order follows from it: no need to store millions of numbers

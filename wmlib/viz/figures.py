@@ -1,13 +1,19 @@
 """Figures: one style, saved with alt text, drawn from stored results, the same bytes for the same input.
 
+Reading guide. A function that draws is marked `@styled`, so that it draws in the project's style and leaves the reader's own
+matplotlib settings alone.
+
 A notebook calls `save_figure(run, figure, "name", alt=…, caption=…)`: the PNG goes beside results.json, is listed there, and is
 shown in the notebook with its alt text. `save_animation` does the same for a GIF and its static poster.
 """
 
 import base64
+import contextlib
+import functools
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +23,8 @@ from PIL import Image
 from wmlib.experiment import results
 from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.run import Run
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 # Okabe and Ito's palette, safe for the common kinds of colour blindness; the order is kept in all notebooks
 COLORS = {
@@ -52,10 +60,30 @@ STYLE = {
     "legend.frameon": False,
     "image.cmap": "viridis",
 }
-mpl.rcdefaults()  # not the style of the user's own matplotlibrc
-mpl.rcParams.update(STYLE)  # for all figures of this process: one style, whoever draws
 
 
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style inside this block, whatever the reader's matplotlibrc or notebook says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Make a function draw in the project's style."""
+
+    @functools.wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> T:
+        with style():
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+
+@styled
 def new_figure(
     width: float = 7.0, height: float = 4.0, rows: int = 1, columns: int = 1, **options
 ) -> tuple[Figure, np.ndarray]:
@@ -70,6 +98,7 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+@styled
 def to_png(figure: Figure, watermark: bool = False, dpi: int = DPI) -> bytes:
     """Return the figure as PNG; with a watermark that says it comes from a smoke run."""
     mark = _watermark(figure) if watermark else None

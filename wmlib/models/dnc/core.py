@@ -13,26 +13,27 @@ from torch import Tensor, nn
 
 from wmlib.models.dnc import fast
 from wmlib.models.dnc.memory import LINKS, DNCState, Interface, Trace, access, interface_sizes
-from wmlib.models.recurrent import RecurrentCore, check_sizes, draw_uniform, empty_linear, reset_state
+from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
+from wmlib.models.recurrent import RecurrentCore, reset_state
 
 
 class DNC(RecurrentCore):
     """A Differentiable Neural Computer with one LSTM layer as controller.
 
     Args:
-        inputs: D, length of an input vector.
-        hidden: H, the controller's LSTM cells.
-        slots: N, rows of the memory. No weight depends on it: `initial_state(batch, slots=...)` takes another number.
-        width: W, numbers in a slot.
-        heads: R, read heads.
-        outputs: Y, length of an output vector; None returns [h; reads] itself (Y = H + R·W), for a head of your own.
+        input_size: D, length of an input vector.
+        hidden_size: H, the controller's LSTM cells.
+        num_slots: N, rows of the memory. No weight depends on it: `initial_state(batch, num_slots=...)` takes another number.
+        word_size: W, numbers in a slot.
+        num_heads: R, read heads.
+        output_size: Y, length of an output vector; None returns [h; reads] itself (Y = H + R·W), for a head of your own.
         generator: CPU generator for the initial weights, U(-1/√n, 1/√n) with n = H for the controller as in PyTorch's LSTM,
             and n = the layer's inputs for interface and output as in its linear layer.
         link: "full", the paper's; "sparse", its top-K form; "none", no order of writing is kept, no read modes, heads find
             slots by content alone.
         link_size: K of the sparse link, at least 1; no other link looks at it.
         detach_addressing: True, no gradient passes through content and allocation weightings, so keys, strengths and free
-            gates stay as drawn (the variant in Mufti's public code). False, every gradient but that of the sort order.
+            gates keep their first weights (the variant in Mufti's public code). False, every gradient but that of the sort order.
         fast: True, compiled steps (`wmlib.models.dnc.fast`) where they exist: on the CPU, for a full link or none.
             The results are the module's but for rounding. False, always the PyTorch code below, e.g. for second
             derivatives. May be changed later, as an attribute.
@@ -47,21 +48,21 @@ class DNC(RecurrentCore):
         The memory starts at zeros (the paper's text does not say). One LSTM layer (the paper allows several).
 
     Example:
-        >>> dnc = DNC(inputs=6, hidden=64, slots=16, width=16, outputs=1, generator=torch.Generator().manual_seed(0))
+        >>> dnc = DNC(6, hidden_size=64, num_slots=16, word_size=16, output_size=1, generator=torch.Generator().manual_seed(0))
         >>> outputs, state = dnc(torch.zeros(7, 13, 6))
         >>> outputs.shape, state.memory.shape, sum(p.numel() for p in dnc.parameters())
         (torch.Size([7, 13, 1]), torch.Size([7, 16, 16]), 27033)
-        >>> longer, _ = dnc(torch.zeros(7, 50, 6), dnc.initial_state(7, slots=128))
+        >>> longer, _ = dnc(torch.zeros(7, 50, 6), dnc.initial_state(7, num_slots=128))
     """
 
     def __init__(
         self,
-        inputs: int,
-        hidden: int,
-        slots: int,
-        width: int,
-        heads: int = 1,
-        outputs: int | None = None,
+        input_size: int,
+        hidden_size: int,
+        num_slots: int,
+        word_size: int,
+        num_heads: int = 1,
+        output_size: int | None = None,
         *,
         generator: torch.Generator,
         link: str = "full",
@@ -71,47 +72,52 @@ class DNC(RecurrentCore):
         biases: Mapping[str, float] | None = None,
     ):
         super().__init__()
-        check_sizes(inputs=inputs, hidden=hidden, slots=slots, width=width, heads=heads, link_size=link_size)
-        if outputs is not None:
-            check_sizes(outputs=outputs)
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_slots=num_slots, word_size=word_size)
+        check_sizes(num_heads=num_heads, link_size=link_size)
+        if output_size is not None:
+            check_sizes(output_size=output_size)
         if link not in LINKS:
             raise ValueError(f"link is {link!r}; choose one of {', '.join(LINKS)}")
         self.biases = dict(biases or {})
-        unknown = [name for name in self.biases if not interface_sizes(width, heads, link).get(name)]
+        unknown = [name for name in self.biases if not interface_sizes(word_size, num_heads, link).get(name)]
         if unknown:
-            known = ", ".join(interface_sizes(width, heads, link))
+            known = ", ".join(interface_sizes(word_size, num_heads, link))
             raise ValueError(f"biases names {unknown[0]!r}, which this interface does not have; parts are {known}")
-        self.input_size, self.hidden_size, self.slots, self.width, self.heads = inputs, hidden, slots, width, heads
-        self.output_size = outputs or hidden + heads * width
+        self.input_size, self.hidden_size, self.num_slots = input_size, hidden_size, num_slots
+        self.word_size, self.num_heads = word_size, num_heads
+        self.output_size = output_size or hidden_size + num_heads * word_size
         self.link, self.link_size, self.detach_addressing, self.fast = link, link_size, detach_addressing, fast
-        self.controller = empty_linear(inputs + heads * width + hidden, 4 * hidden)
-        self.interface = empty_linear(hidden, sum(interface_sizes(width, heads, link).values()))
-        self.output = nn.Identity() if outputs is None else empty_linear(hidden + heads * width, outputs)
+        self.controller = empty_linear(input_size + num_heads * word_size + hidden_size, 4 * hidden_size)
+        self.interface = empty_linear(hidden_size, sum(interface_sizes(word_size, num_heads, link).values()))
+        self.output = nn.Identity()
+        if output_size is not None:
+            self.output = empty_linear(hidden_size + num_heads * word_size, output_size)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw all weights anew, and set the biases asked for."""
         draw_uniform(self.controller, self.hidden_size, generator)
         draw_uniform(self.interface, self.hidden_size, generator)
-        draw_uniform(self.output, self.hidden_size + self.heads * self.width, generator)
-        sizes = interface_sizes(self.width, self.heads, self.link)
+        draw_uniform(self.output, self.hidden_size + self.num_heads * self.word_size, generator)
+        sizes = interface_sizes(self.word_size, self.num_heads, self.link)
         parts = dict(zip(sizes, self.interface.bias.detach().split(list(sizes.values())), strict=True))
         for name, value in self.biases.items():
             parts[name].fill_(value)
 
-    def initial_state(self, batch_size: int | tuple[int, ...] = 1, slots: int | None = None) -> DNCState:
+    def initial_state(self, batch_size: int | tuple[int, ...] = 1, num_slots: int | None = None) -> DNCState:
         """Return an empty memory.
 
         Args:
             batch_size: the leading axes, a number or a tuple.
-            slots: N, if other than the one the DNC was made with.
+            num_slots: N, if other than the one the DNC was made with.
 
         Returns:
             Zeros, in the dtype and on the device of the weights.
         """
         batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-        n, r, w, h = self.slots if slots is None else slots, self.heads, self.width, self.hidden_size
-        check_sizes(slots=n)
+        n = self.num_slots if num_slots is None else num_slots
+        check_sizes(num_slots=n)
+        r, w, h = self.num_heads, self.word_size, self.hidden_size
         m = 0 if self.link == "none" else n
         shapes = ((h,), (h,), (n, w), (n,), (m,), (m, m), (n,), (r, n), (r, w))
         return DNCState(*(self.controller.weight.new_zeros(*batch, *shape) for shape in shapes))
@@ -128,7 +134,7 @@ class DNC(RecurrentCore):
         state = self._checked_state(inputs, state, reset)
         if self.fast and inputs.device.type == "cpu" and inputs.dtype in fast.DTYPES and self.link != "sparse":
             weights = self.controller.weight, self.controller.bias, self.interface.weight, self.interface.bias
-            options = self.heads, self.detach_addressing, trace
+            options = self.num_heads, self.detach_addressing, trace
             features, state, record = fast.run(inputs, reset, weights, state, *options)
             return (self.output(features), state, record) if trace else (self.output(features), state)
         features, records = [], []
@@ -151,7 +157,7 @@ class DNC(RecurrentCore):
         gate_in, gate_keep, candidate, gate_out = self.controller(seen).chunk(4, -1)
         c = torch.sigmoid(gate_keep) * state.c + torch.sigmoid(gate_in) * torch.tanh(candidate)
         h = torch.sigmoid(gate_out) * torch.tanh(c)
-        orders = Interface.parse(self.interface(h), self.width, self.heads, self.link)
+        orders = Interface.parse(self.interface(h), self.word_size, self.num_heads, self.link)
         options = {"link": self.link, "link_size": self.link_size, "detach_addressing": self.detach_addressing}
         new, allocation = access(state._replace(h=h, c=c), orders, **options)
         gates = (orders.free_gates, orders.allocation_gate.squeeze(-1), orders.write_gate.squeeze(-1), orders.read_modes)

@@ -1,0 +1,216 @@
+"""The command line: `python -m wmlib run | list | gallery | claims | cache | lab`. `./run_all.sh` is a thin front to it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from wmlib.command import runner
+from wmlib.experiment import backend, paths, results, settings
+from wmlib.experiment.settings import SettingError
+
+FLAGS = (
+    "--profile",
+    "--out",
+    "--seed",
+    "--device",
+    "-p",
+    "--fresh",
+    "--jobs",
+    "--cell-timeout",
+    "--backend",
+    "--scheduler",
+    "--prune",
+    "--help",
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> None:
+        """Raise a `SettingError` in place of a usage text."""
+        raise SettingError(f"{message} (see ./run_all.sh run --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    main = Parser(prog="wmlib", description="Run the notebooks, draw their figures, build the gallery.")
+    commands = main.add_subparsers(dest="command", required=True)
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
+    where.add_argument("--out", metavar="DIR", help="write everything (notebooks, figures, cache, gallery) under DIR")
+
+    run = commands.add_parser("run", parents=[where], help="execute notebooks and build the gallery")
+    run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="01, 03-05 or a name; none: all")
+    run.add_argument("--seed", type=int, default=1, help="every random number comes from it (default 1)")
+    run.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
+    run.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="change one setting")
+    run.add_argument("--fresh", action="store_true", help="make every cached stage again")
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at a time (default 1)")
+    run.add_argument("--backend", default="loky", help="loky (default): processes of this machine; dask: a cluster")
+    run.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, for example tcp://host:8786")
+    run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="a cell that takes longer counts as hung")
+    run.set_defaults(do=command_run)
+
+    listed = commands.add_parser("list", parents=[where], help="show the notebooks, their settings and last results")
+    listed.set_defaults(do=command_list)
+    gallery = commands.add_parser("gallery", parents=[where], help="build the static site from the executed notebooks")
+    gallery.set_defaults(do=command_gallery)
+    claims = commands.add_parser("claims", help="write the claims table of README.md from figures/*/results.json")
+    claims.set_defaults(do=command_claims)
+    cache = commands.add_parser("cache", parents=[where], help="list what is cached, and what made it")
+    cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
+    cache.set_defaults(do=command_cache)
+    lab = commands.add_parser("lab", help="open JupyterLab on notebooks/; further arguments go to it")
+    lab.set_defaults(do=command_lab)
+    return main
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; return the exit status. What the user can mend is told in one line."""
+    if not arguments or (arguments[0] not in runner.COMMANDS and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    try:
+        options, options.rest = parser().parse_known_args(arguments)
+        if options.rest and options.command != "lab":
+            raise SettingError(f"unknown option {options.rest[0]!r}.{settings.nearest(options.rest[0], FLAGS)}")
+        if getattr(options, "out", None):
+            os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
+        if getattr(options, "profile", None):
+            settings.choose("profile", options.profile, settings.PROFILES)
+        return options.do(options)
+    except (SettingError, results.ResultsError, FileNotFoundError) as error:
+        print(f"wmlib: {error}", file=sys.stderr)
+        return 2
+
+
+def command_run(options: argparse.Namespace) -> int:
+    """Execute notebooks, show how they go, and build the gallery."""
+    if options.jobs < 1:
+        raise SettingError(f"jobs: got {options.jobs}; allowed is a whole number >= 1")
+    backend.use(options.backend, options.scheduler)  # a wrong address is found now, not in a notebook
+    os.environ["WMLIB_BACKEND"] = options.backend
+    if options.scheduler:
+        os.environ["WMLIB_SCHEDULER"] = options.scheduler
+    parameters = runner.parse_parameters(options.parameters)
+    jobs = runner.plan(options.notebooks, options.profile, options.seed, options.device, parameters, options.cell_timeout)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process; the parallel parts start processes
+    if options.fresh:
+        os.environ["WMLIB_FRESH"] = str(time.time())
+
+    from rich.console import Console
+
+    from wmlib.command import view
+
+    console = Console(highlight=False)
+    try:
+        with view.live_view(jobs, console) as changed:
+            runner.run(jobs, options.jobs, changed)
+    except KeyboardInterrupt:
+        view.summary(jobs, console)
+        console.print("Stopped. The same command goes on from here.")
+        return 130
+    view.summary(jobs, console)
+    if any(job.status == "ok" for job in jobs):
+        build_gallery(options.profile)
+    return 0 if all(job.status == "ok" for job in jobs) else 1
+
+
+def build_gallery(profile: str) -> None:
+    """Build the static site of a profile and print where it is."""
+    from wmlib.command.gallery import build_gallery as build
+
+    out = paths.output(profile)
+    try:
+        index = build(out / "notebooks", paths.figures(profile), out / "gallery")
+    except ValueError as error:
+        raise SettingError(f"gallery: {error}") from None
+    print(f"gallery: {index}")
+
+
+def command_gallery(options: argparse.Namespace) -> int:
+    """Build the gallery of a profile."""
+    build_gallery(options.profile)
+    return 0
+
+
+def command_list(options: argparse.Namespace) -> int:
+    """Print the notebooks with their settings and headlines."""
+    for name in runner.available():
+        print(f"{name}: {paths.title(paths.notebooks() / f'{name}.ipynb')}")
+        for setting in settings.read(name).values():
+            value = getattr(setting, options.profile)
+            print(f"    -p {setting.name}={value}  {setting.doc}; allowed: {setting.allowed()}")
+        stored = paths.figures(options.profile) / name / "results.json"
+        print(f"    {results.read(stored)['headline']['text'] if stored.exists() else 'not run yet'}")
+    return 0
+
+
+def command_claims(options: argparse.Namespace) -> int:
+    """Write the claims table into README.md."""
+    from wmlib.command.claims import write_claims
+
+    write_claims(paths.root() / "README.md", paths.root() / "figures")
+    return 0
+
+
+def command_cache(options: argparse.Namespace) -> int:
+    """Print what is cached, oldest first; with `--prune` delete what the current code can no longer use."""
+    from wmlib.experiment import cache
+
+    folder = paths.output(options.profile) / "cache"
+    entries = cache.listing(folder)
+    stale = {entry.path for entry in cache.stale(entries)}
+    for entry in entries:
+        state = "stale" if entry.path in stale else "whole" if entry.whole else "unfinished"
+        size, age = _size(entry.bytes), _age(entry.age)
+        print(f"{entry.path.name}  {size}  {age}  {state}  {', '.join(_settings(entry.determined_by))}")
+    total, freed = sum(e.bytes for e in entries), sum(e.bytes for e in entries if e.path in stale)
+    print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
+    if options.prune:
+        for entry in entries:
+            if entry.path in stale:
+                cache.remove(entry)
+        print(f"deleted {len(stale)} stale artifacts, {_size(freed)}")
+    return 0
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def _age(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _settings(determined_by: dict | None) -> Iterator[str]:
+    """Yield the arguments an artifact was made with, plain ones as they are, others by kind."""
+    if determined_by is None:
+        yield "manifest cannot be read"
+        return
+    for name, value in determined_by["arguments"].items():
+        plain = value is None or isinstance(value, bool | int | float | str)
+        if isinstance(value, dict) and "fields" in value:
+            inner = {k: v for k, v in value["fields"]["mapping"] if isinstance(v, bool | int | float | str)}
+            yield f"{name}=({', '.join(f'{k}={v}' for k, v in inner.items())})"
+        elif isinstance(value, dict) and "artifact" in value:
+            yield f"{name}={value['artifact']}"
+        elif isinstance(value, dict) and "function" in value:
+            yield f"{name}={value['function'].rpartition('.')[2]}"
+        else:
+            yield f"{name}={value}" if plain else f"{name}=…"
+
+
+def command_lab(options: argparse.Namespace) -> int:
+    """Become JupyterLab, so that Ctrl-C is its own."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
+    os.execv(sys.executable, [*lab, *options.rest])

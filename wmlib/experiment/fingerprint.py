@@ -1,0 +1,399 @@
+"""What determines a cached result: a function, its arguments, the code behind both, and the packages that change numbers.
+
+Reading guide. `determined_by` puts all of it in one JSON value, whose hash is the key of the cache. `describe` turns arguments
+into JSON, arrays and networks by content. `code_hash` covers a module and every module of this package that it imports,
+directly or not. The imports are found by parsing the source, so no list of modules is kept by hand, and a list cannot be wrong.
+
+Comments and docstrings do not count; neither do imports under `if TYPE_CHECKING:`, which never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import dis
+import enum
+import functools
+import hashlib
+import inspect
+import json
+import math
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+PACKAGE = "wmlib"
+PACKAGES_THAT_CHANGE_NUMBERS = ("numpy", "scipy", "torch", "numba", "vizdoom", "gymnasium", "cma")
+
+
+class FingerprintError(ValueError):
+    """A function or an argument from which no reliable key can be made."""
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the installed versions of the packages that change numbers."""
+    found = {}
+    for name in PACKAGES_THAT_CHANGE_NUMBERS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def determined_by(function: Callable, args: tuple, kwargs: Mapping[str, Any], artifacts: Path) -> dict:
+    """Return all that determines `function(*args, **kwargs)`, as JSON.
+
+    Args:
+        function: defined at the top of a module, or in a notebook if it uses nothing but its arguments and modules.
+        args, kwargs: its arguments; defaults are filled in.
+        artifacts: the cache's folder; a path inside it is described by its name there, which says what it was made from.
+
+    Returns:
+        function, its qualified name; module; arguments; code, a hash; versions.
+
+    Raises:
+        FingerprintError: a lambda, a nested function, a function that uses variables of a notebook, or an argument that
+            cannot be described; the message names it.
+        TypeError: the arguments do not fit the function.
+    """
+    while isinstance(function, functools.partial):
+        args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
+    code = _function_code(function)
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    arguments = {name: describe(value, artifacts, name) for name, value in bound.arguments.items()}
+    return {
+        "function": f"{function.__module__}.{function.__qualname__}",
+        "module": function.__module__,
+        "arguments": arguments,
+        "code": code,
+        "versions": versions(),
+    }
+
+
+def digest(description: Any) -> str:
+    """Return the hash of a JSON value: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------------
+
+
+def describe(value: Any, artifacts: Path | None = None, where: str = "value") -> Any:
+    """Return a JSON value that is equal for equal arguments and differs for different ones.
+
+    Args:
+        value: None, numbers, text, arrays, tensors, generators, devices, ranges, paths inside `artifacts`; functions and
+            classes that can be imported; lists, tuples, sets, mappings, dataclasses and named tuples of these; networks; and
+            objects with a method `cache_key` that returns one of these.
+        artifacts: see `determined_by`.
+        where: what the value is called in an error.
+
+    Raises:
+        FingerprintError: anything else.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+
+    def inner(part: Any) -> Any:
+        return describe(part, artifacts, where)
+
+    if hasattr(value, "cache_key") and not isinstance(value, type):
+        return {"class": _class(value), "key": inner(value.cache_key())}
+    if isinstance(value, nn.Module):
+        return {"class": _class(value), "module": inner(_module_content(value))}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"class": _class(value), "fields": inner(fields)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {"class": _class(value), "fields": inner(value._asdict())}
+    if isinstance(value, Mapping):
+        pairs = [[describe(k, artifacts, where), describe(v, artifacts, f"{where}[{k!r}]")] for k, v in value.items()]
+        return {"mapping": sorted(pairs, key=lambda pair: json.dumps(pair[0]))}
+    if isinstance(value, list | tuple):
+        return [describe(v, artifacts, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        return {"set": sorted((inner(v) for v in value), key=json.dumps)}
+    if isinstance(value, Path):
+        return _path(value, artifacts, where)
+    if isinstance(value, functools.partial):
+        return {"partial": inner(value.func), "args": inner(value.args), "kwargs": inner(value.keywords)}
+    if isinstance(value, type) or callable(value):
+        return {"function": f"{value.__module__}.{value.__qualname__}", "code": _function_code(value, where)}
+    return _leaf(value, where)
+
+
+def _leaf(value: Any, where: str) -> Any:
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().cpu().contiguous()
+        return {"tensor": [str(plain.dtype), list(plain.shape), _bytes_hash(plain.reshape(-1).view(torch.uint8).numpy())]}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufcSU":
+        return {"array": [str(value.dtype), list(value.shape), _bytes_hash(np.ascontiguousarray(value))]}
+    if isinstance(value, np.random.Generator):
+        return {"generator": hashlib.sha256(repr(value.bit_generator.state).encode()).hexdigest()}
+    if isinstance(value, torch.Generator):
+        return {"torch generator": _bytes_hash(value.get_state().numpy())}
+    if isinstance(value, torch.device):
+        return {"device": value.type}
+    if isinstance(value, torch.dtype):
+        return {"dtype": str(value)}
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    if isinstance(value, enum.Enum):
+        return {"enum": [f"{type(value).__module__}.{type(value).__qualname__}", value.name]}
+    raise FingerprintError(
+        f"{where}: a {type(value).__name__} cannot be part of a cache key. Pass plain values, arrays or networks, or give the "
+        "class a method cache_key() that returns what determines it"
+    )
+
+
+def _module_content(module: nn.Module) -> dict[str, Any]:
+    """Return what a network is made of: its public plain attributes, its tensors, and the same of its parts."""
+    plain = {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and name != "training" and not callable(value)
+    }
+    return {**plain, **module._parameters, **module._buffers, **module._modules}
+
+
+def _path(path: Path, artifacts: Path | None, where: str) -> dict[str, str]:
+    if artifacts is not None and path.resolve().is_relative_to(artifacts.resolve()):
+        return {"artifact": path.resolve().relative_to(artifacts.resolve()).as_posix()}
+    raise FingerprintError(
+        f"{where}: {path} lies outside the cache, so its content could change and the key would not. Read it and pass the content"
+    )
+
+
+def _bytes_hash(values: np.ndarray) -> str:
+    return hashlib.sha256(values.view(np.uint8).data if values.size else b"").hexdigest()
+
+
+def _class(value: Any) -> dict[str, str | None]:
+    kind = type(value)
+    return {"name": f"{kind.__module__}.{kind.__qualname__}", "code": code_hash(kind.__module__)}
+
+
+# --- code ------------------------------------------------------------------------------------------------------------------
+
+
+def _function_code(function: Any, where: str = "function") -> str | None:
+    """Return the hash of the code behind a function or class; refuse what could depend on something that is not hashed."""
+    name = getattr(function, "__qualname__", None)
+    if name is None or getattr(function, "__module__", None) is None:
+        raise FingerprintError(f"{where}: a {type(function).__name__} has no name to be found by; pass a function or a class")
+    if "<" in name:
+        free = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+        used = sorted({*free, *(_used_globals(function) if function.__module__ == "__main__" else ())})
+        uses = f" It uses {', '.join(used)}, which the key cannot see." if used else ""
+        kind = "a lambda" if "<lambda>" in name else f"the nested function {name}"
+        raise FingerprintError(
+            f"{where}: got {kind}.{uses} Define a function at the top of a module and pass it what it needs as arguments"
+        )
+    if function.__module__ == "__main__":
+        return _notebook_code(function, where)
+    return code_hash(function.__module__)
+
+
+def _notebook_code(function: Any, where: str) -> str:
+    """Hash a function of a notebook or script: its own source, and the modules it uses. Variables are refused."""
+    parts = [_doing(ast.parse(textwrap.dedent(inspect.getsource(function))))]
+    variables = []
+    for name, value in _used_globals(function).items():
+        home = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+        if home in (None, "__main__") or not (isinstance(value, types.ModuleType | type) or callable(value)):
+            variables.append(name)
+        else:
+            parts.append(f"{name}: {home} {code_hash(home)}")
+    if variables:
+        raise FingerprintError(
+            f"{where}: {function.__qualname__} uses {', '.join(sorted(variables))} of this notebook, which the key cannot see. "
+            "Pass them as arguments; helper functions belong in a module"
+        )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _used_globals(function: Any) -> dict[str, Any]:
+    """Return the global variables that a function reads, those of functions nested in it included."""
+    if not inspect.isfunction(function):
+        return {}
+    found, codes = {}, [function.__code__]
+    while codes:
+        code = codes.pop()
+        codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval in function.__globals__:
+                found[instruction.argval] = function.__globals__[instruction.argval]
+    return found
+
+
+def code_hash(module: str, root: Path | None = None) -> str | None:
+    """Return a hash of what a module does: its source and that of every `wmlib` module it imports, directly or not.
+
+    Args:
+        module: its full name.
+        root: the folder that holds the package `wmlib`; None: where it was imported from.
+
+    Returns:
+        64 hexadecimal digits; None for modules of Python or of installed packages, which `versions` answers for.
+
+    Raises:
+        RuntimeError: a source was edited after this process first looked at it, so the code that runs is another one.
+    """
+    sources = closure(module, root)
+    if not sources:
+        return None
+    sha = hashlib.sha256()
+    for name in sorted(sources):
+        sha.update(f"{name} {_source(sources[name]).digest}\n".encode())
+    return sha.hexdigest()
+
+
+def closure(module: str, root: Path | None = None) -> dict[str, Path]:
+    """Return the sources behind a module, by name: its own, and those of all `wmlib` modules that it imports (see `code_hash`).
+
+    A package counts when something is imported from it by name, not when only a module inside it is.
+    """
+    root = Path(__file__).parents[2] if root is None else root
+    first = _file(module, root)
+    if first is None:
+        return {}
+    found, waiting = {}, [(module, first)]
+    while waiting:
+        name, path = waiting.pop()
+        if name in found:
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for imported in _source(path).imports:
+            full = _absolute(imported, package)
+            file = _package_file(full, root) if full.partition(".")[0] == PACKAGE else None
+            if file is not None:
+                waiting.append((full, file))
+    return found
+
+
+def _file(module: str, root: Path) -> Path | None:
+    if module.partition(".")[0] == PACKAGE:
+        return _package_file(module, root)
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not path.endswith(".py"):
+        return None
+    installed = any(Path(path).is_relative_to(prefix) for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix})
+    return None if installed else Path(path)
+
+
+@functools.lru_cache(maxsize=4096)
+def _package_file(module: str, root: Path) -> Path | None:
+    folder = root.joinpath(*module.split("."))
+    for path in (folder.with_suffix(".py"), folder / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _absolute(imported: str, package: str) -> str:
+    """Return the full name of `..x.y`, as written in a module of a package."""
+    dots = len(imported) - len(imported.lstrip("."))
+    if not dots:
+        return imported
+    base = package.split(".")[: len(package.split(".")) - dots + 1]
+    return ".".join([*base, imported.lstrip(".")]).rstrip(".")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    digest: str  # of what it does
+    imports: tuple[str, ...]  # names as written, which may be those of modules or of things in them
+
+
+_first_seen: dict[Path, str] = {}  # content of each source when this process first looked at it
+_parsed: dict[str, _Source] = {}  # by content
+
+
+def note_sources() -> None:
+    """Look at the sources of all `wmlib` modules that are loaded now, so that an edit after this is noticed."""
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if name.partition(".")[0] == PACKAGE and path is not None and Path(path).is_file():
+            _first_seen.setdefault(Path(path), _content_hash(Path(path)))
+
+
+def _content_hash(path: Path) -> str:
+    facts = path.stat()
+    return _read_hash(path, facts.st_mtime_ns, facts.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_hash(path: Path, mtime_ns: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _source(path: Path) -> _Source:
+    content = _content_hash(path)
+    if content != _first_seen.setdefault(path, content):
+        raise RuntimeError(f"{path.name} ({path}) was edited after this kernel started: restart the kernel and run again")
+    if content not in _parsed:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = tuple(sorted(set(_imports(tree))))
+        _parsed[content] = _Source(hashlib.sha256(_doing(tree).encode()).hexdigest(), imports)
+    return _parsed[content]
+
+
+def _doing(tree: ast.Module) -> str:
+    """Return a syntax tree without docstrings, as text."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[:] = body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield what is imported anywhere in a tree but under `if TYPE_CHECKING:`; of `from a import b` both `a` and `a.b`."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = "." * node.level + (node.module or "")
+        yield base
+        yield from (f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        for child in node.orelse:
+            yield from _imports(child)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _imports(child)
+
+
+def load_parsed(path: Path) -> None:
+    """Read what earlier processes parsed; to parse all sources again takes a second, to look them up some milliseconds."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        _parsed.update({content: _Source(digest, tuple(imports)) for content, (digest, imports) in stored.items()})
+    except (OSError, ValueError, TypeError):
+        return  # not there, or damaged: it is made again
+
+
+def dump_parsed() -> str:
+    """Return what `load_parsed` reads."""
+    return json.dumps({content: [source.digest, source.imports] for content, source in _parsed.items()})
+
+
+def parsed_count() -> int:
+    """Return how many sources are known."""
+    return len(_parsed)
