@@ -7,30 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
-from wmlib.experiment.statistics import proportion
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
-from wmlib.viz.figures import COLORS, new_figure
+from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
+from wmlib.viz.figures import COLORS, new_figure, styled
+
+RED = "#C5221F"  # the population
 
 LOW, HIGH = -5.0, 20.0  # the square that is drawn
 NEAR = (4.0, 16.0)  # the square around the optimum, where the single valleys can be seen
-
-
-def rate(label: str, kind: str, part: dict) -> dict:
-    """Return a row for `draw_success`: the share of solved runs with its interval."""
-    return {"label": label, "kind": kind, **proportion(int(part["solved"].sum()), len(part["solved"]))._asdict()}
-
-
-def sweep(settings: list, parts: list[dict], author: float) -> dict:
-    """Return one panel for `draw_sweeps`: success by setting."""
-    rows = [rate("", "", part) for part in parts]
-    return {"settings": settings, "author": author, **{k: [r[k] for r in rows] for k in ("value", "low", "high")}}
-
-
-def quartiles(best: np.ndarray, population: int, every: int = 20) -> dict:
-    """Return one curve for `draw_slip`: quartiles of (runs, generations), every so many generations."""
-    low, median, high = np.percentile(best[:, ::every], [25, 50, 75], axis=0)
-    return {"evaluations": population * (1 + np.arange(0, best.shape[1], every)), "low": low, "median": median, "high": high}
 
 
 @functools.cache
@@ -46,6 +30,19 @@ def draw_landscape(ax: Axes, low: float = LOW, high: float = HIGH) -> None:
     ax.grid(False)
 
 
+@styled
+def draw_start_and_goal() -> Figure:
+    """Draw the landscape from start to goal, and near the goal."""
+    figure, axes = new_figure(8.4, 4.2, columns=2)
+    for ax, (low, high) in zip(axes[0], [(LOW, HIGH), (7, 13)], strict=True):
+        draw_landscape(ax, low, high)
+        ax.plot(*OPTIMUM, "*", color=COLORS["blue"], markersize=13)
+    axes[0, 0].plot(0, 0, "o", color=RED)
+    axes[0, 0].set_title("start (dot) and goal (star)")
+    axes[0, 1].set_title("near the goal")
+    return figure
+
+
 def draw_generation(ax: Axes, film: dict, generation: int) -> None:
     """Draw one generation: population, mean, sampling ellipse (two standard deviations), optimum.
 
@@ -58,16 +55,17 @@ def draw_generation(ax: Axes, film: dict, generation: int) -> None:
     values, vectors = np.linalg.eigh(np.asarray(film["covariance"][g]))
     width, height = 4 * film["sigma"][g] * np.sqrt(np.maximum(values, 0))
     angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
-    look = {"facecolor": "none", "edgecolor": COLORS["green"], "linewidth": 1.5}
-    ax.add_patch(Ellipse(film["mean"][g], width, height, angle=angle, **look))
+    style = {"facecolor": "none", "edgecolor": COLORS["green"], "linewidth": 1.5}
+    ax.add_patch(Ellipse(film["mean"][g], width, height, angle=angle, **style))
     points = np.asarray(film["population"][g])
-    ax.plot(*points.T, "o", color="#C5221F", markersize=3, label="population")
+    ax.plot(*points.T, "o", color=RED, markersize=3, label="population")
     ax.plot(*film["mean"][g], "s", color=COLORS["green"], markersize=7, markeredgecolor="white", label="mean, 2 sigma")
     ax.plot(*OPTIMUM, "*", color=COLORS["blue"], markersize=14, markeredgecolor="white", label="optimum")
     state = "found" if film["best"][g] <= TARGET else f"best loss {film['best'][g]:.1e}"
     ax.set_title(f"generation {g + 1}: {state}")
 
 
+@styled
 def draw_films(films: list[dict], generation: int) -> Figure:
     """Draw the same generation of two runs side by side."""
     figure, axes = new_figure(8.4, 4.6, columns=len(films))
@@ -78,6 +76,7 @@ def draw_films(films: list[dict], generation: int) -> Figure:
     return figure
 
 
+@styled
 def draw_ends(data: dict) -> Figure:
     """Draw where runs end, over the landscape near the optimum, and how good those places are.
 
@@ -89,7 +88,7 @@ def draw_ends(data: dict) -> Figure:
     draw_landscape(ax, *NEAR)
     cross = {"color": COLORS["blue"], "markersize": 7, "markeredgewidth": 1.6}
     ax.plot(*local_optima(*NEAR).T, "x", **cross, label="local optima, by theory")
-    ax.plot(*x[~solved].T, "o", color="#C5221F", markersize=4.5, markeredgecolor="white", label="runs that missed")
+    ax.plot(*x[~solved].T, "o", color=RED, markersize=4.5, markeredgecolor="white", label="runs that missed")
     ax.plot(*x[solved].T, "s", color=COLORS["green"], markersize=6, markeredgecolor="white", label="runs that found it")
     ax.set_title("where runs end")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -105,6 +104,7 @@ def draw_ends(data: dict) -> Figure:
     return figure
 
 
+@styled
 def draw_success(rows: list[dict]) -> Figure:
     """Draw success rates as dots with 95 % intervals, one row a method.
 
@@ -127,6 +127,7 @@ def draw_success(rows: list[dict]) -> Figure:
     return figure
 
 
+@styled
 def draw_sweeps(sweeps: dict[str, dict]) -> Figure:
     """Draw success rate against one setting at a time; the author's value is marked.
 
@@ -148,6 +149,7 @@ def draw_sweeps(sweeps: dict[str, dict]) -> Figure:
     return figure
 
 
+@styled
 def draw_slip(data: dict) -> Figure:
     """Draw the outer product against the scalar: on an ill-conditioned function, and on the toy and its mirror image.
 

@@ -16,6 +16,7 @@ from wmlib.agents.minimise import minimise
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer_fitness
 
 TARGET = 1e-10
+AUTHOR = {"population": 64, "parents": 0.25, "sigma": 0.3}  # the settings in Mufti's toy (WorldModels repository, 2018)
 
 
 class Outcome(NamedTuple):
@@ -57,10 +58,20 @@ def cma_es(
         mirrored: put the optimum at (10, -10); to a correct search that is the same problem.
     """
     flip = np.array([1.0, -1.0 if mirrored else 1.0])
-    numbers = {"population": population, "parents": parents, "target": TARGET, "restarts": restarts}
-    found = minimise(lambda x: loss(x * flip), start, sigma, budget, rng=rng, optimiser=optimiser, **numbers)
-    at_rest = found.stopped_by[0] not in ("target", "budget")
-    return Outcome(found.f <= TARGET, found.evaluations, found.x, found.f, at_rest)
+    result = minimise(
+        lambda x: loss(x * flip),
+        start,
+        sigma,
+        budget,
+        rng=rng,
+        population=population,
+        parents=parents,
+        target=TARGET,
+        restarts=restarts,
+        optimiser=optimiser,
+    )
+    at_rest = result.stopped_by[0] not in ("target", "budget")
+    return Outcome(result.f <= TARGET, result.evaluations, result.x, result.f, at_rest)
 
 
 def make_ours(mean: np.ndarray, sigma: float, population: int, parents: int, rng: np.random.Generator) -> CMAES:
@@ -162,7 +173,9 @@ class ScalarRankOne(CMAES):
         return np.full_like(self.p_c, np.sqrt(self.p_c @ self.p_c))  # v v^T has |p_c|^2 in every entry
 
 
-def best_by_generation(optimiser: type[CMAES], function: Callable, rngs: Sequence[np.random.Generator], n: int, budget: int):
+def best_by_generation(
+    optimiser: type[CMAES], function: Callable, rngs: Sequence[np.random.Generator], n: int, budget: int
+) -> np.ndarray:
     """Return the best value so far by generation (runs, generations) of searches from N(0, I) with sigma 1.
 
     Args:
@@ -174,25 +187,25 @@ def best_by_generation(optimiser: type[CMAES], function: Callable, rngs: Sequenc
     """
     curves = []
     for rng in rngs:
-        found = minimise(function, rng.standard_normal(n), 1.0, budget, rng=rng, record=True, optimiser=optimiser)
-        curves.append([s.best_f for s in found.history])
+        result = minimise(function, rng.standard_normal(n), 1.0, budget, rng=rng, keep_history=True, optimiser=optimiser)
+        curves.append([s.best_f for s in result.history])
     length = max(map(len, curves))
     return np.array([c + [c[-1]] * (length - len(c)) for c in curves])  # a search that has stopped stays where it is
 
 
 def film(rng: np.random.Generator, population: int, parents: float, sigma: float, budget: int) -> dict:
-    """Record one run of our CMA-ES on the toy, for an animation: to the end of the budget, past the moment of success.
+    """Keep one run of our CMA-ES on the toy, for an animation: to the end of the budget, past the moment of success.
 
     Returns:
         population (G, P, 2) and mean (G, 2), rounded to a thousandth; sigma (G,), covariance (G, 2, 2), best loss so far
         (G,), solved.
     """
-    found = minimise(loss, start, sigma, budget, rng=rng, record=True, population=population, parents=parents)
-    whole = [s for s in found.history if len(s.population) == population]  # the budget may cut the last one
+    result = minimise(loss, start, sigma, budget, rng=rng, keep_history=True, population=population, parents=parents)
+    whole = [s for s in result.history if len(s.population) == population]  # the budget may cut the last one
     columns = {name: np.array([getattr(s, name) for s in whole]) for name in ("population", "mean", "sigma", "covariance")}
     for name in ("population", "mean"):
         columns[name] = columns[name].round(3)
-    return {**columns, "best": np.array([s.best_f for s in whole]), "solved": found.f <= TARGET}
+    return {**columns, "best": np.array([s.best_f for s in whole]), "solved": result.f <= TARGET}
 
 
 def evaluations_to(

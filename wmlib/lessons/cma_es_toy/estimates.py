@@ -1,0 +1,60 @@
+"""The numbers of notebook 01 that verdicts and figures use, made of outcomes of runs (see `solvers.repeat`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from wmlib.experiment.statistics import Estimate, bootstrap, proportion
+from wmlib.lessons.cma_es_toy.figures import NEAR
+from wmlib.lessons.cma_es_toy.solvers import local_optima
+
+Outcomes = Mapping[str, np.ndarray]  # by field of `solvers.Outcome`, (runs,) each
+
+
+def success_rate(outcomes: Outcomes) -> Estimate:
+    """Return the proportion of runs that are solved."""
+    return proportion(int(outcomes["solved"].sum()), len(outcomes["solved"]))
+
+
+def success_row(label: str, kind: str, outcomes: Outcomes) -> dict:
+    """Return a row for `figures.draw_success`."""
+    return {"label": label, "kind": kind, **success_rate(outcomes)._asdict()}
+
+
+def difference(a: Outcomes, b: Outcomes, rng: np.random.Generator) -> Estimate:
+    """Return the success rate of `a` minus that of `b`, runs with the same number paired."""
+    return bootstrap(a["solved"].astype(float) - b["solved"].astype(float), rng, np.mean)
+
+
+def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float) -> dict:
+    """Return one panel for `figures.draw_sweeps`: success by setting.
+
+    Args:
+        settings: the values of one setting.
+        outcomes: of the runs with each.
+        author: the author's value, whatever this run's is.
+    """
+    rates = [success_rate(each) for each in outcomes]
+    ends = {name: [getattr(rate, name) for rate in rates] for name in ("value", "low", "high")}
+    return {"settings": settings, "author": author, **ends}
+
+
+def quartiles(best: np.ndarray, population: int, every: int = 20) -> dict:
+    """Return one curve for `figures.draw_slip`: quartiles of (runs, generations), every so many generations."""
+    low, median, high = np.percentile(best[:, ::every], [25, 50, 75], axis=0)
+    return {"evaluations": population * (1 + np.arange(0, best.shape[1], every)), "low": low, "median": median, "high": high}
+
+
+def count_ends(outcomes: Outcomes) -> dict[str, int]:
+    """Count where runs end: found, missed, and of those on a predicted local optimum, at rest, on the map that is drawn."""
+    away = outcomes["x"][~outcomes["solved"]]
+    distance = np.linalg.norm(away[:, None] - local_optima(-200, 220), axis=-1).min(axis=1)
+    return {
+        "found": int(outcomes["solved"].sum()),
+        "missed": len(away),
+        "on a cross": int((distance < 0.05).sum()),
+        "at rest": int(outcomes["at_rest"].sum()),
+        "on the map": int(((away > NEAR[0]) & (away < NEAR[1])).all(axis=1).sum()),
+    }
