@@ -46,15 +46,27 @@ class Job(NamedTuple):
 
     Args:
         begin: returns a trainer at step 0.
-        arguments: of `begin`; they determine the result, with `steps` and `keep` (see `fingerprint.describe`).
+        arguments: of `begin`, such as `fingerprint.describe` can describe: with the other three they determine the result.
         steps: to do.
-        keep: called with the job's folder and the trainer after each step; writes what is to stay.
+        output: takes the trainer; returns what is to be kept of it, a tree (see `checkpoint`).
+        output_steps: after these steps; None: after the last one.
     """
 
     begin: Callable[..., Trainer]
     arguments: Mapping[str, Any]
     steps: int
-    keep: Callable[[Path, Any], None]
+    output: Callable[[Any], Any]
+    output_steps: tuple[int, ...] | None = None
+
+
+def load_output(folder: Path, step: int) -> Any:
+    """Return what a job kept after a step.
+
+    Args:
+        folder: as `run_jobs` returned it.
+        step: one of the job's output steps.
+    """
+    return checkpoint.load(folder / f"{step}.safetensors")
 
 
 def run_jobs(
@@ -70,7 +82,7 @@ def run_jobs(
         parallel_from: steps, of all jobs together in a block, from which processes are started; that takes seconds.
         workers: processes; -1: as many as cores.
     """
-    artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.keep]) for job in jobs]
+    artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.output, job.output_steps]) for job in jobs]
     distinct = {artifact.name: (artifact, job) for artifact, job in zip(artifacts, jobs, strict=True)}
     with contextlib.ExitStack() as locks:
         for name in sorted(distinct):  # in one order everywhere, so that two processes never wait for each other
@@ -112,7 +124,8 @@ def _run_block(number: int, folder: Path, job: Job, until: int) -> tuple[int, in
         trainer.load_state_dict(state)
     left = min(until, job.steps) - trainer.step
     for _ in trainer.run(left):
-        job.keep(folder, trainer)
+        if trainer.step in (job.output_steps or (job.steps,)):
+            checkpoint.save(folder / f"{trainer.step}.safetensors", job.output(trainer))
     if left > 0:
         checkpoint.save(folder / STATE, trainer.state_dict())
     return number, trainer.step, time.monotonic() - start

@@ -1,4 +1,4 @@
-"""Scripted players of Take Cover: standing still, three kinds of random, and a runner that never looks at a fireball.
+"""Scripted players of Take Cover: standing still, three kinds of random, and a blind shuttle that ignores all fireballs.
 
 Reading guide. A policy is a function of a random generator that returns a player: `player = held(rng)`, then
 `action = player(frame)` for each frame of one episode (0 left, 1 stay, 2 right). All state is in the player, so a policy can
@@ -90,7 +90,7 @@ BASELINES: dict[str, Callable[[np.random.Generator], Player]] = {
     "random, fresh each tic": fresh,
     "random, held 1-10": held,
     "random, sticky 0.9": sticky,
-    "wall-to-wall shuttle": shuttle,
+    "blind shuttle": shuttle,
 }
 
 

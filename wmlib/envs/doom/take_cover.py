@@ -1,8 +1,8 @@
 """Take Cover: monsters at the far wall throw fireballs, the player may step left or right and lives as long as it can.
 
 Reading guide: `TakeCover` is the Gymnasium environment, `VARIANTS` is the table of what the two papers' wrappers did
-differently, `shrink` makes 64 x 64 pixels of the screen. The engine process is in `doom.py`; scripted players, random ones
-and one that only runs from wall to wall, are in `take_cover_baselines.py`.
+differently, `shrink` makes 64 x 64 pixels of the screen. The engine process is in `engine.py`; scripted players, random ones
+and one that only runs from wall to wall, are in `scripted.py`.
 """
 
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from gymnasium import spaces
 from wmlib.envs.doom.engine import DoomEngine
 
 SIZE = 64
+ENV_ID = "wmlib/TakeCover-v0"
 MAX_TICS = 2100  # 60 seconds of Doom
 BUTTONS = ((1, 0), (0, 0), (0, 1))  # left, stay, right
 

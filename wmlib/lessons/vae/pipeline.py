@@ -1,77 +1,100 @@
-"""Stages of the Take Cover world model: episodes of play, and VAEs trained on them.
+"""The pipeline of notebook 04, which notebook 05 uses too: episodes of play, and VAEs trained on them.
 
-Reading guide. Each stage takes a notebook's `Run`, answers from its cache if the same was made before, in this notebook or
-in another, and else makes it. `episodes` plays, `train` trains VAEs in parallel and `load` reads one.
-
-A training goes on in blocks of steps. After each block its whole state lies in a checkpoint, so a stop costs a block at most,
-and the same call goes on to the same bits.
+Reading guide. `episodes` plays, `train` trains VAEs in parallel and `load` reads one, `measure` judges them. Each answers from
+the cache if the same was made before, in this notebook or in another. `TrainingConfig` says which VAE and how it is trained.
 """
 
-import functools
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 
-from wmlib.envs.doom import engine as doom
-from wmlib.envs.doom import take_cover
-from wmlib.envs.doom import scripted as take_cover_baselines
-from wmlib.experiment import checkpoint, seeding
-from wmlib.experiment.cache import ArtifactCache
-from wmlib.experiment.progress import progress
-from wmlib.experiment.run import Run
-from wmlib.models import vae
-from wmlib.lessons.vae import measures as vae_study
-from wmlib.training import vae as vae_training
+from wmlib.envs.doom import scripted, take_cover
+from wmlib.experiment import seeding
+from wmlib.lessons.vae import measures
 from wmlib.models.vae import VAE
-from wmlib.training.vae import Objective, Trainer
-from wmlib.rollouts import Rollouts, collection, store
-from wmlib.training.jobs import advance, falling, finish, quiet_workers
+from wmlib.rollouts import Rollouts, collect
+from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
+from wmlib.training.schedules import linear_decay
+from wmlib.training.vae import Objective, VAETrainer
 
-POLICIES = {"sticky": take_cover_baselines.sticky, "held": take_cover_baselines.held}
-HELD_OUT = 0.1  # share of the episodes, the last ones; two at least
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+POLICIES = {"sticky": scripted.sticky, "held": scripted.held}
+HELD_OUT = 0.1  # proportion of the episodes, the last ones; two at least
 STAGES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of a training, after which the weights are kept
-BLOCK = 500  # steps
+BLOCK = 500  # steps between two checkpoints
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What determines a trained VAE, its data aside.
+class TrainingConfig:
+    """Describe a VAE and its training, the data aside.
 
     Args:
-        objective: what is made small.
+        objective: the loss.
         frames: training frames in all; a frame seen in two passes counts twice.
-        index: number of the random start; two fits of one index start from the same weights and see the same frames.
-        latent, width: sizes of the VAE.
-        batch, rate: frames a step, and the learning rate of Adam.
-        decay: share of the steps, the last ones, over which the rate falls in a line, to 3 % of itself; 0: it is constant.
+        training_seed: number of the training seed; equal numbers start from the same weights and see the same frames.
+        latent_size, channels: sizes of the VAE.
+        batch_size, lr: frames a step, and the learning rate of Adam.
+        decay: proportion of the steps, the last ones, over which the learning rate falls; see `linear_decay`.
     """
 
     objective: Objective
     frames: int
-    index: int = 0
-    latent: int = 64
-    width: int = 32
-    batch: int = 100
-    rate: float = 1e-4
+    training_seed: int = 0
+    latent_size: int = 64
+    channels: int = 32
+    batch_size: int = 100
+    lr: float = 1e-4
     decay: float = 0.0
 
     @property
     def steps(self) -> int:
-        return max(1, self.frames // self.batch)
+        """Steps of the whole training."""
+        return max(1, self.frames // self.batch_size)
 
     @property
-    def marks(self) -> list[int]:
+    def stage_steps(self) -> tuple[int, ...]:
         """Steps after which the weights are kept, one for each of `STAGES`; short trainings repeat some."""
-        return [max(1, round(self.steps * stage)) for stage in STAGES]
+        return tuple(max(1, round(self.steps * stage)) for stage in STAGES)
 
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step, 0 … steps - 1."""
-        return falling(step, self.steps, self.rate, self.decay)
+    def build(self, generator: torch.Generator) -> VAE:
+        """Make the VAE, its weights drawn by the generator."""
+        return VAE(generator=generator, latent_size=self.latent_size, channels=self.channels)
+
+    def schedule(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return linear_decay(step, self.steps, self.lr, self.decay)
+
+
+def configs(settings: Any, objective: Objective) -> list[TrainingConfig]:
+    """Return the trainings of notebook 04 with an objective, one for each of its training seeds.
+
+    Args:
+        settings: the notebook's, resolved.
+
+    Source: batch size and learning rate of the profile paper: Ha & Schmidhuber 2018. Those of narrower networks are ours, and
+        learn more from few frames.
+    """
+    return [
+        TrainingConfig(
+            objective,
+            settings.frames,
+            training_seed,
+            settings.latent_size,
+            settings.channels,
+            settings.batch_size,
+            settings.lr,
+            settings.decay,
+        )
+        for training_seed in range(settings.seeds)
+    ]
 
 
 def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
@@ -81,20 +104,27 @@ def episodes(run: Run, count: int, policy: str = "sticky") -> Rollouts:
         run: its seed determines them.
         count: how many, at least 10, so that some can be held out.
         policy: "sticky" (Mufti's: keep the action with probability 0.9) or "held" (Ha and Schmidhuber's: for 1 to 10 tics).
+
+    Raises:
+        ValueError: fewer, or another policy.
     """
     if count < 10 or policy not in POLICIES:
         raise ValueError(f"count, policy: got {count}, {policy!r}; allowed are 10 and above, and {', '.join(POLICIES)}")
+    return Rollouts(run.cached_folder(play_episodes, POLICIES[policy], count, run.seed) / "episodes")
 
-    def make(folder: Path) -> None:
-        collection.collect(
-            folder / "episodes", "wmlib/TakeCover-v0", POLICIES[policy], count, run.seed,
-            env_kwargs={"shrunk": False}, prepare=take_cover.shrink, shard_episodes=min(100, max(5, count // 6)),
-            backend=run.backend,
-        )  # fmt: skip
 
-    code = [doom, take_cover, take_cover_baselines, collection, store]
-    settings = {"seed": run.seed, "count": count, "policy": policy}
-    return Rollouts(run.cache.folder("episodes", make, settings, code) / "episodes")
+def play_episodes(folder: Path, policy: Any, count: int, seed: int) -> None:
+    """Collect episodes of Take Cover into a folder `episodes`; arguments as for `collect`."""
+    collect(
+        folder / "episodes",
+        take_cover.ENV_ID,
+        policy,
+        count,
+        seed,
+        env_kwargs={"shrunk": False},
+        prepare=take_cover.shrink,
+        shard_episodes=min(100, max(5, count // 6)),
+    )
 
 
 def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -103,91 +133,92 @@ def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
     return np.arange(data.starts[first]), [data.episode(i) for i in range(first, len(data.starts))]
 
 
-def train(run: Run, data: Rollouts | Sequence[Rollouts], fits: Sequence[Fit], label: str = "training") -> list[Path]:
-    """Train a VAE for each fit, as many at a time as there are cores (on a GPU one); return their folders, for `load`.
+def train(
+    run: Run, data: Rollouts | Sequence[Rollouts], configs: Sequence[TrainingConfig], label: str = "training"
+) -> list[Path]:
+    """Train VAEs, as many at a time as there are cores (on a GPU one); return their folders, for `load`.
 
     Args:
         data: the episodes for all of them, or for each its own.
+        configs: what is trained.
+        label: for the progress bar.
     """
-    each = [data] * len(fits) if isinstance(data, Rollouts) else data
-    jobs = [(rollouts.folder, fit) for rollouts, fit in zip(each, fits, strict=True)]
-    step = functools.partial(_train_until, run.cache, run.seed, str(run.device))
-    return finish(step, jobs, [fit.steps for fit in fits], BLOCK, label, 200, 1 if run.device.type == "cuda" else -1)
+    each = [data] * len(configs) if isinstance(data, Rollouts) else data
+    jobs = [
+        Job(
+            begin_training,
+            {"folder": rollouts.folder, "config": config, "seed": run.seed, "device": run.device},
+            config.steps,
+            vae_weights,
+            config.stage_steps,
+        )
+        for rollouts, config in zip(each, configs, strict=True)
+    ]
+    workers = 1 if run.device.type == "cuda" else -1
+    return run_jobs(run.cache, jobs, label, block=BLOCK, parallel_from=200, workers=workers)
 
 
-def load(folder: Path, fit: Fit, stage: int = -1) -> VAE:
+def begin_training(folder: Path, config: TrainingConfig, seed: int, device: torch.device) -> VAETrainer:
+    """Return the trainer of a VAE at its first step.
+
+    Args:
+        folder: of the episodes.
+        config: what is trained.
+        seed, device: of the run.
+    """
+    data = Rollouts(folder)
+    generator = seeding.torch_generator(seed, "vae", config.training_seed)
+    return VAETrainer(
+        config.build(generator).to(device),
+        config.objective,
+        data.frames,
+        split(data)[0],
+        generator=generator,
+        batch_size=config.batch_size,
+        schedule=config.schedule,
+        fetch=data.fetch,
+    )
+
+
+def vae_weights(trainer: VAETrainer) -> dict[str, torch.Tensor]:
+    """Return what is kept of a training."""
+    return trainer.vae.state_dict()
+
+
+def load(folder: Path, config: TrainingConfig, stage: int = -1) -> VAE:
     """Return a trained VAE, on the CPU, as it was after one of `STAGES` (the last: when finished)."""
-    model = VAE(generator=torch.Generator(), latent=fit.latent, width=fit.width)
-    model.load_state_dict(checkpoint.load(folder / f"{fit.marks[stage]}.safetensors"))
+    model = config.build(torch.Generator())
+    model.load_state_dict(load_output(folder, config.stage_steps[stage]))
     return model.eval()
 
 
 def measure(
     run: Run,
-    fits: Sequence[Fit],
+    configs: Sequence[TrainingConfig],
     folders: Sequence[Path],
-    test: Sequence[np.ndarray],
+    data: Rollouts,
+    test_rows: Sequence[np.ndarray],
     stages: Sequence[int] = tuple(range(len(STAGES))),
 ) -> list[list[dict]]:
-    """Return, of each fit and after each stage, `vae_study.tally` and kl (Z,), the mean KL of each dimension in nats.
+    """Return, of each training and after each stage, what `judge` says.
 
     Args:
-        fits, folders: as given to and returned by `train`.
-        test: frames of each held-out episode.
+        configs, folders: as given to and returned by `train`.
+        data: episodes to test on.
+        test_rows: of each held-out episode, rows int64 (T,) of the frames to test on.
         stages: which of `STAGES`.
     """
-
-    def make() -> list[list[dict]]:
-        models = (load(folder, fit, i) for fit, folder in zip(fits, folders, strict=True) for i in stages)
-        tasks = [delayed(_measure)(model, test) for model in models]
-        few = sum(map(len, test)) * len(tasks) < 10_000
-        with quiet_workers():
-            flat = list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(tasks), "measures", len(tasks)))
-        return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
-
-    numbers = {
-        "folders": [folder.name for folder in folders],
-        "frames": [len(frames) for frames in test],
-        "stages": list(stages),
-    }
-    return run.cached("vae-measures", make, [vae, vae_study], **numbers)
+    models = [load(folder, config, i) for config, folder in zip(configs, folders, strict=True) for i in stages]
+    calls = [{"model": model, "folder": data.folder, "test_rows": list(test_rows)} for model in models]
+    parallel = sum(map(len, test_rows)) * len(calls) >= 10_000
+    flat = cached_map(run.cache, judge, calls, "measures", parallel=parallel)
+    return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
 
 
-def _measure(model: VAE, test: Sequence[np.ndarray]) -> dict:
-    torch.set_num_threads(1)
-    found = vae_study.tally((frames, vae_study.reconstruct(model, frames)) for frames in test)
-    kl = torch.cat([vae_study.encode(model, frames).kl() for frames in test])
-    return {**found, "kl": kl.mean(0).numpy()}
-
-
-def notebook_fits(settings: Any, objective: Objective) -> list[Fit]:
-    """Return the fits of notebook 04 with an objective, one for each of its seeds.
-
-    Args:
-        settings: the notebook's, resolved.
-
-    Source: batch and rate of the full width: Ha & Schmidhuber 2018. Those of narrower networks are ours, and learn more from
-        few frames.
-    """
-    batch, rate, decay = (100, 1e-4, 0.0) if settings.width >= 32 else (32, 1.5e-3, 0.4)
-    sizes = {name: getattr(settings, name) for name in ("frames", "latent", "width")}
-    return [Fit(objective, index=i, batch=batch, rate=rate, decay=decay, **sizes) for i in range(settings.seeds)]
-
-
-def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple[Path, Fit], until: int) -> Path | None:
-    """Go on with a training to a step; return its folder if it is finished (or was), else None."""
-    data, fit = job
-    settings = {"seed": seed, "device": device.partition(":")[0], "episodes": data.parent.name, "stages": STAGES, **asdict(fit)}
-
-    def begin() -> Trainer:
-        rollouts, generator = Rollouts(data), seeding.torch_generator(seed, "vae", fit.index)
-        model = VAE(generator=generator, latent=fit.latent, width=fit.width).to(device)
-        rows = split(rollouts)[0]
-        kept = {"generator": generator, "batch": fit.batch, "learning_rate": fit.rate, "fetch": rollouts.fetch}
-        return Trainer(model, fit.objective, rollouts.frames, rows, **kept)
-
-    def after(folder: Path, trainer: Trainer) -> None:
-        if trainer.step in fit.marks:
-            checkpoint.save(folder / f"{trainer.step}.safetensors", trainer.vae.state_dict())
-
-    return advance(cache, "vae", settings, [vae, vae_training], until, fit.steps, begin, after, fit.rate_at)
+def judge(model: VAE, folder: Path, test_rows: Sequence[np.ndarray]) -> dict:
+    """Return `measures.tally` of a VAE's reconstructions and kl (Z,), the mean KL of each dimension in nats."""
+    data = Rollouts(folder)
+    episodes = [data.frames(rows) for rows in test_rows]
+    counts = measures.tally((frames, measures.reconstruct(model, frames)) for frames in episodes)
+    kl = torch.cat([measures.encode(model, frames).kl() for frames in episodes])
+    return {**counts, "kl": kl.mean(0).numpy()}
