@@ -103,7 +103,7 @@ def ratio_of_medians(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, res
     return Estimate(float(ratio(a, b)), float(interval.low), float(interval.high), min(len(a), len(b)))
 
 
-def share(hits: np.ndarray, counts: np.ndarray, rng: np.random.Generator, resamples: int = 2000) -> Estimate:
+def ratio_of_sums(hits: np.ndarray, counts: np.ndarray, rng: np.random.Generator, resamples: int = 2000) -> Estimate:
     """Estimate Σ hits / Σ counts with a percentile-bootstrap 95 % interval in which runs *and* groups are drawn again.
 
     For counts that hang together within a group, such as what is seen in one episode, and depend on the run, such as a
@@ -122,7 +122,7 @@ def share(hits: np.ndarray, counts: np.ndarray, rng: np.random.Generator, resamp
     Source: two-way ("pigeonhole") bootstrap: Owen 2007, Annals of Applied Statistics 1(2), 386-411.
 
     Example:
-        >>> share(np.full((3, 5), 2), np.full(5, 4), np.random.default_rng(0))
+        >>> ratio_of_sums(np.full((3, 5), 2), np.full(5, 4), np.random.default_rng(0))
         Estimate(value=0.5, low=0.5, high=0.5, n=3)
     """
     hits = np.asarray(hits, float)

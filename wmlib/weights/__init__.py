@@ -1,12 +1,11 @@
-"""Trained weights, small, for readers who cannot train: an agent of notebook 05 that sees, remembers and acts.
+"""Trained weights, small, for readers who cannot train: the agents of notebook 05.
 
-Reading guide. `names` lists what is there, `load` builds it. Each is a safetensors file in half precision; `manifest.json`
+Reading guide. `names` lists what is there, `load` builds one part and `load_agent` a whole agent. Each is a safetensors file in half precision; `manifest.json`
 says of each how it is built, how it was made, how well it did, and its checksum. `save` writes one. Notebook 05 lets an agent
-of the paper's size play; all else in the notebooks is made anew. A VAE is kept in fewer numbers than it is trained in, and
+of the paper's size play; all else in the notebooks is made anew. A VAE is stored in fewer numbers than it is trained in, and
 computes the same: see `fold`.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wmlib.experiment.atomic import write_atomically
+from wmlib.agents.world_models_agent import WorldModelsAgent
+from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.models.specs import CoreConfig
 from wmlib.models.vae import VAE
-from wmlib.lessons.vizdoom_dream.pipeline import Model
+from wmlib.models.world_model import WorldModelConfig
 
 FOLDER = Path(__file__).parent
 
@@ -41,28 +42,47 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
         ValueError: an unknown name, or a file that is not the one in the manifest.
 
     Example:
-        >>> eye, entry = load("vae")
-        >>> eye.latent
+        >>> vae, entry = load("vae")
+        >>> vae.latent_size
         64
     """
     manifest = _manifest(folder)
     if name not in manifest:
         raise ValueError(f"name is {name!r}; there are {', '.join(manifest)}")
     entry, path = manifest[name], folder / f"{name}.safetensors"
-    if _digest(path) != entry["sha256"]:
+    if file_sha256(path) != entry["sha256"]:
         raise ValueError(f"{path} is not the file in the manifest (its checksum differs); get it again from the repository")
     tensors = {key: value.float() for key, value in load_file(path).items()}
     if entry["kind"] == "controller":
         return tensors["weights"], entry
-    rng = torch.Generator()
-    build = {"vae": lambda **s: VAE(generator=rng, **s), "world model": lambda latent, **s: Model(**s).build(latent, rng)}
-    made = build[entry["kind"]](**entry["settings"])
-    made.load_state_dict(unfold(tensors, made) if entry["kind"] == "vae" else tensors)
-    return made.eval(), entry
+    settings = entry["settings"]
+    if entry["kind"] == "vae":
+        vae = VAE(generator=torch.Generator(), **settings)
+        vae.load_state_dict(unfold(tensors, vae))
+        return vae.eval(), entry
+    model = WorldModelConfig(**{**settings, "core": CoreConfig(**settings["core"])}).build(torch.Generator())
+    model.load_state_dict(tensors)
+    return model.eval(), entry
+
+
+def load_agent(name: str, folder: Path = FOLDER) -> WorldModelsAgent:
+    """Return a whole agent by the name of its controller: the manifest says which VAE and world model belong to it.
+
+    Example:
+        >>> load_agent("controller").names
+        ('z', 'h', 'c')
+    """
+    weights, entry = load(name, folder)
+    if entry["kind"] != "controller":
+        raise ValueError(f"name is {name!r}, a {entry['kind']}; give the name of a controller")
+    settings = entry["settings"]
+    vae, world_model = (load(settings[part], folder)[0] for part in ("vae", "world_model"))
+    actions = torch.tensor(settings["actions"], dtype=torch.float32)
+    return WorldModelsAgent(vae, world_model, weights, settings["names"], actions)
 
 
 def save(
-    name: str, kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any], folder: Path = FOLDER, **told: Any
+    name: str, kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any], folder: Path = FOLDER, **facts: Any
 ) -> None:
     """Write weights in half precision and enter them in the manifest.
 
@@ -70,13 +90,13 @@ def save(
         name: file name without ending.
         kind: "vae", "world model" or "controller".
         settings: with which `load` builds it.
-        told: made, scores: what readers should know.
+        facts: made, scores: what readers should know.
     """
     path = folder / f"{name}.safetensors"
     tensors = fold(tensors) if kind == "vae" else tensors
     half = {key: value.detach().half().contiguous() for key, value in tensors.items()}
     write_atomically(path, lambda temporary: save_file(half, temporary))
-    entry = {"kind": kind, "settings": settings, "bytes": path.stat().st_size, "sha256": _digest(path), **told}
+    entry = {"kind": kind, "settings": settings, "bytes": path.stat().st_size, "sha256": file_sha256(path), **facts}
     text = json.dumps({**_manifest(folder), name: entry}, indent=1, sort_keys=True)
     write_atomically(folder / "manifest.json", lambda temporary: Path(temporary).write_text(text + "\n"))
 
@@ -96,11 +116,11 @@ def fold(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if len(tensors["features.bias"]) <= tensors["features.weight"].shape[1] + 1:
         return dict(tensors)
-    kept = {name: value for name, value in tensors.items() if not name.startswith("features.")}
+    others = {name: value for name, value in tensors.items() if not name.startswith("features.")}
     first = torch.cat([tensors["features.weight"].T, tensors["features.bias"][None]])
     second = tensors["deconvolutions.0.weight"]
     product = first.double() @ second.flatten(1).double()
-    return kept | {"deconvolutions.0.weight": product.unflatten(1, second.shape[1:]).to(second.dtype)}
+    return others | {"deconvolutions.0.weight": product.unflatten(1, second.shape[1:]).to(second.dtype)}
 
 
 def unfold(tensors: Mapping[str, Tensor], vae: VAE) -> dict[str, Tensor]:
@@ -120,6 +140,3 @@ def _manifest(folder: Path) -> dict[str, dict]:
     path = folder / "manifest.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
