@@ -1,13 +1,24 @@
+"""Artifacts: made once, found again by what determines them, made again when damaged, listed and pruned."""
+
 import json
 import os
 import time
-import types
 import warnings
 
 import numpy as np
 import pytest
 
-from wmlib.experiment.cache import ArtifactCache, ArtifactWarning, code_hash
+from wmlib.experiment import cache as artifacts
+from wmlib.experiment import fingerprint
+from wmlib.experiment.cache import ArtifactCache, ArtifactWarning
+from wmlib.experiment.fingerprint import FingerprintError
+
+CALLS = []  # of the functions below, which stand at the top of this module as functions that are cached must
+
+
+@pytest.fixture(autouse=True)
+def no_calls_yet():
+    CALLS.clear()
 
 
 @pytest.fixture
@@ -15,59 +26,83 @@ def cache(tmp_path):
     return ArtifactCache(tmp_path)
 
 
-@pytest.fixture
-def make():
-    def make():
-        make.calls += 1
-        return {"x": np.arange(3.0), "n": make.calls}
-
-    make.calls = 0
-    return make
+def values(x=1):
+    CALLS.append(x)
+    return {"x": np.arange(3.0) * x, "n": len(CALLS)}
 
 
-def test_made_once_and_found_again(cache, make, tmp_path):
-    first = cache.values("stage", make, {"seed": 1})
-    again = ArtifactCache(tmp_path).values("stage", make, {"seed": 1})
-    assert make.calls == 1 and first["n"] == again["n"] == 1
+def other_values(x=1):
+    return values(x)
+
+
+def fill(folder, text="x"):
+    CALLS.append(text)
+    (folder / "data.bin").write_text(text * 100)
+
+
+def in_two_halves(folder):
+    part = folder / "part"
+    if not part.exists():
+        part.write_text("first half")
+        (folder / ".x.abc.tmp").touch()  # as a killed write leaves it
+        raise KeyboardInterrupt
+    (folder / "whole").write_text(part.read_text() + ", second half")
+    part.unlink()
+
+
+def interrupted(folder):
+    CALLS.append(sorted(p.name for p in folder.iterdir() if p.name == "part"))
+    (folder / "part").touch()
+    if len(CALLS) < 3:
+        raise KeyboardInterrupt
+
+
+def slow(tag=0):
+    time.sleep(0.05)
+    return 1
+
+
+def of_folder(folder):
+    return (folder / "data.bin").read_text()
+
+
+def test_made_once_and_found_again(cache, tmp_path):
+    first = cache.values(values)
+    again = ArtifactCache(tmp_path).values(values)
+    assert CALLS == [1] and first["n"] == again["n"] == 1
     assert np.array_equal(again["x"], np.arange(3.0))
 
 
-def test_other_settings_or_names_are_other_artifacts(cache, make):
-    for name, settings in (("stage", {"seed": 1}), ("stage", {"seed": 2}), ("other", {"seed": 1})):
-        cache.values(name, make, settings)
-    assert make.calls == 3
+def test_other_arguments_or_functions_are_other_artifacts(cache):
+    for function, x in ((values, 1), (values, 2), (other_values, 1), (values, 1.5), (values, np.zeros(3)), (values, np.ones(3))):
+        cache.values(function, x)
+    assert len(CALLS) == 6
+    cache.values(values, x=2)
+    assert len(CALLS) == 6
 
 
-def module(tmp_path, source):
-    import importlib.util
-
-    file = tmp_path / f"m{time.monotonic_ns()}.py"
-    file.write_text(source)
-    os.utime(file, (1, 1))
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+def test_a_folder_is_filled_once(cache):
+    folder = cache.folder(fill, text="y")
+    assert cache.folder(fill, "y") == folder and CALLS == ["y"]
+    assert (folder / "data.bin").read_text() == "y" * 100 and folder.name.startswith("fill-")
 
 
-def test_changed_code_is_another_artifact_and_a_changed_comment_is_not(tmp_path):
-    plain = module(tmp_path, "def f(x):\n    return x + 1\n")
-    commented = module(tmp_path, '"""Doc."""\n# why\ndef f(x):\n    """Doc."""\n    return x + 1  # how\n')
-    changed = module(tmp_path, "def f(x):\n    return x + 2\n")
-    assert code_hash([plain]) == code_hash([commented]) != code_hash([changed])
-    assert isinstance(plain, types.ModuleType)
+def test_what_depends_on_an_artifact_is_keyed_by_its_name(cache):
+    a, b = cache.folder(fill, "a"), cache.folder(fill, "b")
+    assert cache.values(of_folder, a) != cache.values(of_folder, b)
+    with pytest.raises(FingerprintError, match="lies outside the cache"):
+        cache.values(of_folder, cache.path.parent)
 
 
-def test_code_that_was_edited_after_it_was_loaded_is_refused(tmp_path):
-    edited = module(tmp_path, "def f(x):\n    return x + 1\n")
-    os.utime(edited.__file__)
-    with pytest.raises(RuntimeError, match="was edited after this kernel started: restart the kernel"):
-        code_hash([edited])
+def test_a_lambda_is_refused_and_leaves_nothing(cache):
+    with pytest.raises(FingerprintError, match="got a lambda"):
+        cache.values(lambda: 1)
+    assert not list(cache.path.iterdir())
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "empty manifest", "null manifest"])
-def test_damage_is_named_and_the_artifact_made_again(cache, make, damage):
-    folder = cache.folder("stage", lambda f: (f / "data.bin").write_bytes(b"x" * 100) and make(), {})
+def test_damage_is_named_and_the_artifact_made_again(cache, damage):
+    folder = cache.folder(fill)
     file = folder / ("manifest.json" if "manifest" in damage else "data.bin")
     if damage == "remove":
         file.unlink()
@@ -77,89 +112,159 @@ def test_damage_is_named_and_the_artifact_made_again(cache, make, damage):
         file.write_text("null")
     else:
         file.write_bytes(file.read_bytes()[:-5] if damage in ("truncate", "manifest") else b"y" + file.read_bytes()[1:])
-    with pytest.warns(ArtifactWarning, match=rf"stage-.* is damaged: {file.name} "):
-        cache.folder("stage", lambda f: (f / "data.bin").write_bytes(b"x" * 100) and make(), {})
-    assert make.calls == 2
+    with pytest.warns(ArtifactWarning, match=rf"fill-.* is damaged: {file.name} "):
+        cache.folder(fill)
+    assert len(CALLS) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        cache.folder("stage", lambda f: make(), {})
-    assert make.calls == 2 and (folder / "data.bin").read_bytes() == b"x" * 100
+        cache.folder(fill)
+    assert len(CALLS) == 2 and (folder / "data.bin").read_text() == "x" * 100
 
 
 def test_an_interrupted_stage_goes_on_from_what_it_left(cache):
-    def make(folder):
-        part = folder / "part"
-        if not part.exists():
-            part.write_text("first half")
-            (folder / ".x.abc.tmp").touch()  # as a killed write leaves it
-            (folder / "manifest.json").write_text("of an attempt that ended before the rename")
-            raise KeyboardInterrupt
-        (folder / "whole").write_text(part.read_text() + ", second half")
-        part.unlink()
-
     with pytest.raises(KeyboardInterrupt):
-        cache.folder("stage", make, {})
-    folder = cache.folder("stage", make, {})
+        cache.folder(in_two_halves)
+    folder = cache.folder(in_two_halves)
     assert (folder / "whole").read_text() == "first half, second half"
     assert sorted(p.name for p in folder.iterdir()) == ["manifest.json", "whole"]
 
 
-def test_fresh_makes_older_artifacts_again_and_newer_ones_not(tmp_path, make):
-    ArtifactCache(tmp_path).values("stage", make, {})
+def test_fresh_makes_older_artifacts_again_and_newer_ones_not(tmp_path):
+    ArtifactCache(tmp_path).values(values)
     fresh = ArtifactCache(tmp_path, fresh_since=time.time())
-    fresh.values("stage", make, {})
-    fresh.values("stage", make, {})
-    assert make.calls == 2
-
-
-def test_the_manifest_says_what_determined_it(cache, make):
-    cache.values("stage", make, {"seed": 1})
-    (folder,) = (p for p in cache.path.iterdir() if p.is_dir())
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["settings"] == {"seed": 1} and manifest["name"] == "stage"
-    assert set(manifest["files"]) == {"values.safetensors"} and "numpy" in manifest["versions"]
-
-
-def test_time_that_earlier_runs_spent_is_known(tmp_path):
-    def slow():
-        time.sleep(0.05)
-        return 1
-
-    cache = ArtifactCache(tmp_path)
-    cache.values("stage", slow, {})
-    assert cache.saved_seconds == 0
-    later = ArtifactCache(tmp_path)
-    later.values("stage", slow, {})
-    later.values("stage", slow, {})
-    assert 0.05 <= later.saved_seconds < 5
-
-
-def test_a_bad_name_is_refused(cache, make):
-    with pytest.raises(ValueError, match=r"name: got '\.\./x'"):
-        cache.values("../x", make, {})
+    fresh.values(values)
+    fresh.values(values)
+    assert len(CALLS) == 2
 
 
 def test_fresh_does_not_go_on_from_an_older_attempt(tmp_path):
-    def make(folder, seen=[]):  # noqa: B006 (remembers its calls)
-        seen.append(sorted(p.name for p in folder.iterdir() if p.name == "part"))
-        (folder / "part").touch()
-        if len(seen) < 3:
-            raise KeyboardInterrupt
-        return seen
-
     for cache in (ArtifactCache(tmp_path), ArtifactCache(tmp_path)):
         with pytest.raises(KeyboardInterrupt):
-            cache.folder("stage", make, {})
-    ArtifactCache(tmp_path, fresh_since=time.time()).folder("stage", make, {})
-    assert make.__defaults__[0] == [[], ["part"], []]
+            cache.folder(interrupted)
+    ArtifactCache(tmp_path, fresh_since=time.time()).folder(interrupted)
+    assert CALLS == [[], ["part"], []]
+
+
+def test_the_manifest_says_what_determined_it(cache):
+    cache.values(values, 3)
+    (folder,) = (p for p in cache.path.iterdir() if p.is_dir())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    facts = manifest["determined_by"]
+    assert facts["function"].endswith("test_cache.values") and facts["arguments"] == {"x": 3}
+    assert set(manifest["files"]) == {"values.safetensors"} and "numpy" in facts["versions"]
+    assert manifest["made"] >= manifest["begun"] and manifest["seconds"] >= 0
+
+
+def test_time_that_earlier_runs_spent_is_known(tmp_path):
+    cache = ArtifactCache(tmp_path)
+    cache.values(slow)
+    assert cache.saved_seconds == 0
+    later = ArtifactCache(tmp_path)
+    later.values(slow)
+    later.values(slow)
+    assert 0.05 <= later.saved_seconds < 5
+
+
+def test_time_of_stopped_attempts_is_part_of_the_cost(cache):
+    artifact = cache.artifact(values, (), {})
+    artifact.begin()
+    artifact.pause(3.0)
+    artifact.begin()
+    artifact.finish(4.0)
+    assert json.loads((artifact.path / "manifest.json").read_text())["seconds"] == 7.0
 
 
 def test_what_a_worker_of_this_run_made_is_not_time_saved(tmp_path):
-    def slow():
-        time.sleep(0.05)
-        return 1
-
     cache = ArtifactCache(tmp_path)
-    ArtifactCache(tmp_path).values("stage", slow, {})  # as in a process of its own
-    cache.values("stage", slow, {})
+    ArtifactCache(tmp_path).values(slow)  # as in a process of its own
+    cache.values(slow)
     assert cache.saved_seconds == 0
+
+
+def test_a_checkpoint_is_no_part_of_the_result(cache):
+    artifact = cache.artifact(values, (), {})
+    folder = artifact.begin()
+    (folder / "checkpoint").write_text("state")
+    (folder / "result").write_text("42")
+    artifact.finish(0.0, without="checkpoint")
+    assert sorted(p.name for p in artifact.path.iterdir()) == ["manifest.json", "result"] and artifact.is_whole()
+
+
+def rewrite(entry, change):
+    manifest = json.loads((entry.path / "manifest.json").read_text())
+    change(manifest["determined_by"])
+    (entry.path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_the_listing_says_what_is_stored(cache, tmp_path):
+    cache.values(values, 1)
+    with pytest.raises(KeyboardInterrupt):
+        cache.folder(in_two_halves)
+    entries = artifacts.listing(tmp_path)
+    assert {(e.path.name.partition("-")[0], e.whole) for e in entries} == {("values", True), ("in_two_halves", False)}
+    assert all(entry.bytes > 0 and -1 < entry.age < 60 for entry in entries)
+    assert artifacts.listing(tmp_path / "absent") == []
+
+
+def test_stale_is_what_other_code_or_versions_made_and_what_was_made_from_it(cache, tmp_path):
+    base = cache.folder(fill, "base")
+    cache.values(of_folder, base)
+    cache.values(values, 5)
+    from wmlib.agents.cma_es import CMAES
+    from wmlib.lessons.cma_es_toy import solvers
+
+    kept = cache.artifact(solvers.spot_area, (), {})
+    cache.store(kept, 1.0, 0.0)
+    changed = cache.artifact(solvers.start, (np.random.default_rng(1),), {})
+    cache.store(changed, 1.0, 0.0)
+    passed = cache.artifact(values, (CMAES,), {})
+    cache.store(passed, 1.0, 0.0)
+    broken = cache.artifact(values, (7,), {})
+    cache.store(broken, 1.0, 0.0)
+    by_path = {entry.path: entry for entry in artifacts.listing(tmp_path)}
+    assert artifacts.stale(list(by_path.values())) == []
+
+    rewrite(by_path[base], lambda facts: facts["versions"].update(numpy="0.1"))  # and what was made from it
+    rewrite(by_path[changed.path], lambda facts: facts.update(code="another"))
+    rewrite(by_path[passed.path], lambda facts: facts["arguments"]["x"].update(code="another"))
+    (broken.path / "manifest.json").write_text("{")
+    stale = {entry.path.name.partition("-")[0] for entry in artifacts.stale(artifacts.listing(tmp_path))}
+    assert stale == {"fill", "of_folder", "start", "values"}
+    for entry in artifacts.stale(artifacts.listing(tmp_path)):
+        artifacts.remove(entry)
+    left = artifacts.listing(tmp_path)
+    assert {e.path for e in left} == {kept.path, *(p for p in by_path if by_path[p].determined_by["arguments"] == {"x": 5})}
+    assert not [p for p in tmp_path.glob(".fill*.lock")]
+
+
+def test_the_code_of_a_module_that_is_gone_is_stale(cache, tmp_path):
+    artifact = cache.artifact(values, (), {})
+    cache.store(artifact, 1.0, 0.0)
+    (entry,) = artifacts.listing(tmp_path)
+    rewrite(entry, lambda facts: facts.update(module="wmlib.no.such.module"))
+    assert len(artifacts.stale(artifacts.listing(tmp_path))) == 1
+
+
+def test_a_second_cache_reads_what_the_first_parsed(cache, tmp_path, monkeypatch):
+    fingerprint._parsed.clear()
+    cache.values(values)
+    assert json.loads((tmp_path / artifacts.PARSED).read_text())
+    monkeypatch.setattr(fingerprint, "_parsed", {})
+    ArtifactCache(tmp_path)
+    assert fingerprint.parsed_count() > 0
+
+
+def test_two_processes_make_it_once(tmp_path):
+    from joblib import Parallel, delayed
+
+    made = Parallel(n_jobs=2)(delayed(_who_makes)(tmp_path) for _ in range(2))
+    assert made[0] == made[1]
+
+
+def _who_makes(folder):
+    return ArtifactCache(folder).values(process_id)
+
+
+def process_id():
+    time.sleep(0.2)
+    return os.getpid()

@@ -85,7 +85,7 @@ class Objective:
 
 AHEAD = 8  # steps that the disk has to bring a batch
 PAPER = Objective()
-SMALL_THINGS = Objective(gain=240.0, cap=64.0, beta=0.1)
+WEIGHTED = Objective(gain=240.0, cap=64.0, beta=0.1)
 
 
 class VAETrainer:
@@ -93,7 +93,7 @@ class VAETrainer:
 
     Args:
         vae: it is trained in place.
-        objective: called with frames, pictures and posterior; `PAPER`, `SMALL_THINGS`, or your own `Objective`.
+        objective: called with frames, pictures and posterior; `PAPER`, `WEIGHTED`, or your own `Objective`.
         read: returns frames, uint8 (B, 64, 64, 3), for row numbers int64 (B,): `rollouts.frames`, or `array.__getitem__`.
         rows: int64 (M,), the rows to train on; leave out those you test on.
         generator: CPU generator for the order of the rows and for the noise; it is used up in training.

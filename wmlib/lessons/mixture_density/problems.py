@@ -1,12 +1,12 @@
 """One-dimensional inverse problems with several right answers, and their exact answer.
 
-Reading guide. Both problems run forward in the same way: pick y evenly in (0, 1), then x = lower(y) + width(y) · U(0, 1).
+Reading guide. Both problems run forward in the same way: draw y uniformly from (0, 1), then x = lower(y) + width(y) · U(0, 1).
 Given y, x is uniform on an interval. Asked backwards, "which y gave this x?", there may be three answers, and the average
-of them is none. `InverseProblem.density` is Bayes' rule for that question and `mean_kl` the mark for any model's answer.
+of them is none. `InverseProblem.density` is Bayes' rule for that question and `mean_kl` scores any model's answer.
 
     p(y | x) = 1[lower(y) ≤ x ≤ lower(y) + width(y)] / (width(y) · p(x)),     p(x) = ∫ of the same numerator / width dy
 
-p(x) is exact: on each stretch where a bounding curve is monotone, the y with curve(y) ≤ x form one interval, whose end is
+p(x) is exact: on each segment where a bounding curve is monotone, the y with curve(y) ≤ x form one interval, whose end is
 found by bisection, and 1/width has a closed antiderivative.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.integrate import tanhsinh
 
 Array = np.ndarray
-BISECTIONS = 60  # halvings of a stretch shorter than 1: the end is exact to the last bit
+BISECTIONS = 60  # halvings of a segment shorter than 1: the end is exact to the last bit
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class InverseProblem:
 
     def log_density(self, x: Array, y: Array) -> Array:
         """Return ln p(y | x) in nats, -inf where y cannot have produced x; otherwise like `density`."""
-        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        x = np.asarray(x, dtype=np.float64)
+        y = np.asarray(y, dtype=np.float64)
         p_x = self.input_density(x)
         possible = (y >= 0) & (y <= 1) & (self.lower(y) <= x) & (x <= self.upper(y))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,7 +102,7 @@ class InverseProblem:
 
         Args:
             log_density: the model: takes x and y, float64 (M,) each, and returns ln model(y | x) in nats, (M,).
-            nodes: points along y, at least 4. For a mixture whose bells are narrower than 1/nodes take more.
+            nodes: points along y, at least 4. For a mixture whose components are narrower than 1/nodes take more.
 
         Returns:
             nats, 0 only for the truth itself. It is also the model's expected negative log-likelihood on fresh data minus
@@ -114,7 +115,8 @@ class InverseProblem:
         """
         if nodes < 4:
             raise ValueError(f"nodes is {nodes}; it must be at least 4 (200 suits smooth densities)")
-        (y, weight_y), (noise, weight_noise) = _unit_rule(nodes), _unit_rule(nodes // 4)
+        y, weight_y = _unit_rule(nodes)
+        noise, weight_noise = _unit_rule(nodes // 4)
         y, noise = (axis.ravel() for axis in np.meshgrid(y, noise, indexing="ij"))
         weight = np.outer(weight_y, weight_noise).ravel()
         cross_entropy = -weight @ np.asarray(log_density(self.lower(y) + self.width(y) * noise, y), dtype=np.float64)
@@ -129,11 +131,12 @@ class InverseProblem:
         return corners[np.append(True, np.diff(corners) > 1e-12)]
 
     def _mass_below(self, curve: Callable[[Array], Array], turns: tuple[float, ...], x: Array) -> Array:
-        """Integrate 1/width over the y with curve(y) ≤ x, monotone stretch by stretch."""
+        """Integrate 1/width over the y with curve(y) ≤ x, one monotone segment after the other."""
         mass = np.zeros_like(x)
         for start, stop in zip((0.0, *turns), (*turns, 1.0), strict=True):
             rising = curve(np.float64(stop)) > curve(np.float64(start))
-            left, right = np.full_like(x, start), np.full_like(x, stop)
+            left = np.full_like(x, start)
+            right = np.full_like(x, stop)
             for _ in range(BISECTIONS):
                 middle = 0.5 * (left + right)
                 go_right = (curve(middle) <= x) == rising
@@ -151,7 +154,8 @@ def _unit_rule(nodes: int) -> tuple[Array, Array]:
 
 def _author_inverse_width(y: Array) -> Array:
     """∫ dy / (0.2 (2 + cos 2πy)), in the form that does not jump at y = 1/2."""
-    angle, root = 2 * np.pi * y, math.sqrt(3)  # √(2² - 1²)
+    angle = 2 * np.pi * y
+    root = math.sqrt(3)  # √(2² - 1²)
     return (angle - 2 * np.arctan(np.sin(angle) / (2 + root + np.cos(angle)))) / (0.4 * np.pi * root)
 
 
@@ -177,3 +181,5 @@ BISHOP_INVERSE = InverseProblem(
     turns_upper=(_BISHOP_TURN, 1 - _BISHOP_TURN),
     mean_log_width=math.log(0.2),
 )
+
+PROBLEMS: dict[str, InverseProblem] = {"author": AUTHOR_TOY, "bishop": BISHOP_INVERSE}

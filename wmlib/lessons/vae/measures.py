@@ -1,8 +1,10 @@
-"""Does a reconstruction keep the small bright things? A count of blobs found again; and neighbours in a latent space.
+"""How a VAE is judged: the fireball test, which counts bright blobs that are detected, and what goes through a VAE in batches.
 
-Reading guide: `blobs_found` compares two stacks of pictures blob by blob; `hit_rates` sorts the answer by size; `tally` counts
-for whole episodes, whatever makes the pictures. `nearest` and `walk` go from frame to frame by the distance of their latents.
+Reading guide: `match_blobs` compares two stacks of pictures blob by blob; `count_by_size` sorts the answer by size; `tally`
+counts for whole episodes, whatever makes the pictures. Recall and precision are made of tallies in `estimates`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
@@ -16,19 +18,19 @@ SIZES = (1, 6, 21, 61)  # pixels; the first of each class
 THRESHOLD = 0.6  # mean brightness above which a pixel is bright
 
 
-def blobs_found(pictures: np.ndarray, others: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
+def match_blobs(pictures: np.ndarray, others: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
     """Look for each bright blob of a picture in another picture.
 
     A blob is a set of touching pixels, sideways or at a corner, whose mean over the colours is above the threshold. It is
-    found if at least one of its pixels is bright in the other picture too. With frames and their reconstructions this says
-    what is kept; with reconstructions and frames, the other way round, which bright blobs are not invented.
+    matched if at least one of its pixels is bright in the other picture too. With frames and their reconstructions this says
+    which blobs are detected; with reconstructions and frames, the other way round, which drawn blobs are not invented.
 
     Args:
         pictures, others: (B, H, W, 3), uint8, or float in [0, 1]; each may be either.
         threshold: of brightness, in [0, 1).
 
     Returns:
-        sizes int64 (blobs,), in pixels; found bool (blobs,).
+        sizes int64 (blobs,), in pixels; matched bool (blobs,).
 
     Raises:
         ValueError: the shapes differ or are not of coloured pictures.
@@ -38,60 +40,30 @@ def blobs_found(pictures: np.ndarray, others: np.ndarray, threshold: float = THR
     Example:
         >>> picture = np.zeros((1, 5, 7, 3))
         >>> picture[0, 1, 1:4] = picture[0, 4, 6] = 1
-        >>> blobs_found(picture, np.roll(picture, 1, 2))
+        >>> match_blobs(picture, np.roll(picture, 1, 2))
         (array([3, 1]), array([ True, False]))
     """
     if pictures.shape != others.shape or pictures.ndim != 4 or pictures.shape[-1] != 3:
         raise ValueError(f"pictures, others: got shapes {pictures.shape}, {others.shape}; both must be the same (B, H, W, 3)")
     labels, sizes = blobs(pictures, threshold)
-    seen = np.bincount(labels[_brightness(others) > threshold], minlength=len(sizes) + 1)[1:]
-    return sizes, seen > 0
+    bright_in_others = np.bincount(labels[_brightness(others) > threshold], minlength=len(sizes) + 1)[1:]
+    return sizes, bright_in_others > 0
 
 
 def blobs(pictures: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
-    """Number the bright blobs of all pictures (see `blobs_found`): labels int (B, H, W), 0 for none; sizes int64 (blobs,)."""
+    """Number the bright blobs of all pictures (see `match_blobs`).
+
+    Args:
+        pictures: (B, H, W, 3), uint8, or float in [0, 1].
+        threshold: of brightness, in [0, 1).
+
+    Returns:
+        labels int (B, H, W), the blob that each pixel belongs to, from 1; 0 for none; sizes int64 (blobs,), in pixels.
+    """
     touching = np.zeros((3, 3, 3), bool)
     touching[1] = True  # within a picture, never from one to the next
     labels, count = ndimage.label(_brightness(pictures) > threshold, touching)
     return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
-
-
-def hit_rates(sizes: np.ndarray, found: np.ndarray, classes: Sequence[int] = SIZES) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for each class of size, the share of blobs found (NaN where there are none) and their number.
-
-    Args:
-        sizes, found: as returned by `blobs_found`.
-        classes: smallest size of each class, rising; a class ends where the next begins.
-    """
-    index = np.searchsorted(classes, sizes, "right") - 1
-    index, found = index[index >= 0], found[index >= 0]
-    counts = np.bincount(index, minlength=len(classes))
-    hits = np.bincount(index, found, minlength=len(classes))
-    return np.divide(hits, counts, out=np.full(len(classes), np.nan), where=counts > 0), counts
-
-
-def tally(episodes: Iterable[tuple[np.ndarray, np.ndarray]], classes: Sequence[int] = SIZES) -> dict[str, np.ndarray]:
-    """Count what pictures keep and invent, episode by episode.
-
-    Args:
-        episodes: of each, frames and pictures of them, both (B, H, W, 3), uint8 or float in [0, 1].
-        classes: as for `hit_rates`.
-
-    Returns:
-        by episode (E,) or by episode and class (E, C): frames (E,); squared_error (E,), summed over frames; blobs (E, C) in the
-        frames and kept (E, C) of them in the pictures; drawn (E, C) in the pictures and real (E, C) of them in the frames;
-        bright (E, 3), bright pixels of the frames, of the pictures, and of both at once.
-    """
-    rows = []
-    for frames, pictures in episodes:
-        row = {"frames": len(frames), "squared_error": np.square(_scaled(pictures) - _scaled(frames)).sum(dtype=np.float64)}
-        for of, share, pair in (("blobs", "kept", (frames, pictures)), ("drawn", "real", (pictures, frames))):
-            rates, row[of] = hit_rates(*blobs_found(*pair), classes)
-            row[share] = np.nan_to_num(rates * row[of]).round().astype(int)
-        there, drawn = _brightness(frames) > THRESHOLD, _brightness(pictures) > THRESHOLD
-        row["bright"] = [there.sum(), drawn.sum(), (there & drawn).sum()]
-        rows.append(row)
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def largest_blobs(pictures: np.ndarray) -> np.ndarray:
@@ -100,17 +72,80 @@ def largest_blobs(pictures: np.ndarray) -> np.ndarray:
     return np.append(0, sizes)[labels].max((1, 2))
 
 
+def frame_with_blob(frames: np.ndarray, largest: np.ndarray, size: int, order: np.ndarray) -> int:
+    """Return the number of a frame whose largest blob has a size, or nearly, and that has nothing bright at its sides.
+
+    Args:
+        frames: uint8 (M, H, W, 3).
+        largest: (M,), as returned by `largest_blobs`.
+        size: wanted, in pixels.
+        order: int64 (M,), a permutation: of equally good frames the first in this order is taken.
+    """
+    bright_sides = frames[:, :, [0, -1]].mean(-1).max((1, 2)) > 128
+    sizes = np.where(bright_sides, 9999, largest)
+    return int(order[np.abs(sizes[order] - size).argmin()])
+
+
+def count_by_size(sizes: np.ndarray, matched: np.ndarray, classes: Sequence[int] = SIZES) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each class of size, the number of blobs and how many of them are matched, int64 (C,) each.
+
+    Args:
+        sizes, matched: as returned by `match_blobs`.
+        classes: smallest size of each class, rising; a class ends where the next begins. Smaller blobs do not count.
+
+    Example:
+        >>> count_by_size(np.array([2, 3, 7]), np.array([True, False, True]), classes=(1, 6))
+        (array([2, 1]), array([1, 1]))
+    """
+    index = np.searchsorted(classes, sizes, "right") - 1
+    counted = index >= 0
+    counts = np.bincount(index[counted], minlength=len(classes))
+    hits = np.bincount(index[counted & matched], minlength=len(classes))
+    return counts, hits
+
+
+def tally(episodes: Iterable[tuple[np.ndarray, np.ndarray]], classes: Sequence[int] = SIZES) -> dict[str, np.ndarray]:
+    """Count what pictures detect and invent, episode by episode.
+
+    Args:
+        episodes: of each, frames and pictures of them, both (B, H, W, 3), uint8 or float in [0, 1].
+        classes: as for `count_by_size`.
+
+    Returns:
+        by episode (E,) or by episode and class (E, C): frames (E,); squared_error (E,), summed over frames; blobs (E, C) in the
+        frames and detected (E, C) of them in the pictures; drawn (E, C) in the pictures and matched (E, C) of them in the
+        frames; bright (E, 3), bright pixels of the frames, of the pictures, and of both at once.
+    """
+    rows = []
+    for frames, pictures in episodes:
+        in_frames, detected = count_by_size(*match_blobs(frames, pictures), classes)
+        drawn, matched = count_by_size(*match_blobs(pictures, frames), classes)
+        bright = _brightness(frames) > THRESHOLD
+        bright_drawn = _brightness(pictures) > THRESHOLD
+        row = {
+            "frames": len(frames),
+            "squared_error": np.square(_scaled(pictures) - _scaled(frames)).sum(dtype=np.float64),
+            "blobs": in_frames,
+            "detected": detected,
+            "drawn": drawn,
+            "matched": matched,
+            "bright": [bright.sum(), bright_drawn.sum(), (bright & bright_drawn).sum()],
+        }
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
 @torch.no_grad()
-def encode(vae: VAE, frames: np.ndarray, batch: int = 256) -> Posterior:
-    """Return the posterior of many frames, in batches."""
-    parts = [vae.encode(frames[i : i + batch]) for i in range(0, len(frames), batch)]
+def encode(vae: VAE, frames: np.ndarray, batch_size: int = 256) -> Posterior:
+    """Return the posterior of many frames (M, 64, 64, 3), in batches."""
+    parts = [vae.encode(frames[i : i + batch_size]) for i in range(0, len(frames), batch_size)]
     return Posterior(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 @torch.no_grad()
-def reconstruct(vae: VAE, frames: np.ndarray, batch: int = 256) -> np.ndarray:
-    """Return the pictures of the frames' mean latents, float32 (B, 64, 64, 3)."""
-    parts = [vae.decode(vae.encode(frames[i : i + batch]).mean) for i in range(0, len(frames), batch)]
+def reconstruct(vae: VAE, frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Return the pictures of the frames' mean latents, float32 (M, 64, 64, 3)."""
+    parts = [vae.decode(vae.encode(frames[i : i + batch_size]).mean) for i in range(0, len(frames), batch_size)]
     return torch.cat(parts).numpy()
 
 
@@ -118,51 +153,6 @@ def reconstruct(vae: VAE, frames: np.ndarray, batch: int = 256) -> np.ndarray:
 def decode(vae: VAE, latents: np.ndarray) -> np.ndarray:
     """Return pictures of latents: (B, Z) -> float32 (B, 64, 64, 3)."""
     return vae.decode(torch.as_tensor(latents, dtype=torch.float32)).numpy()
-
-
-def traverse(latent: np.ndarray, dimension: int, values: Sequence[float]) -> np.ndarray:
-    """Return a latent (Z,) with one of its numbers set to each of the values: (len(values), Z)."""
-    moved = np.repeat(latent[None], len(values), 0)
-    moved[:, dimension] = values
-    return moved
-
-
-def between(a: np.ndarray, b: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Return points on the straight line from a to b, both (D,): at 0 a, at 1 b; (len(shares), D)."""
-    t = np.asarray(shares, np.float32)[:, None]
-    return (1 - t) * a + t * b
-
-
-def nearest(latents: np.ndarray, episodes: np.ndarray) -> np.ndarray:
-    """Return, for each latent, the number of the nearest one of *another* episode: (M, Z), (M,) -> int64 (M,).
-
-    (Within an episode the nearest one is nearly always the frame before or after.)
-    """
-    distances = _distances(latents, latents)
-    distances[episodes[:, None] == episodes] = np.inf
-    return distances.argmin(1)
-
-
-def walk(latents: np.ndarray, episodes: np.ndarray, start: int, steps: int) -> list[int]:
-    """Go from a frame to the nearest one of an episode not yet visited, and on; return the numbers of the frames.
-
-    Args:
-        latents: (M, Z).
-        episodes: (M,), which episode each is from.
-        start: number of the frame to start from.
-        steps: how far; the walk ends earlier where no episode is left.
-    """
-    way = [start]
-    for _ in range(min(steps, len(np.unique(episodes)) - 1)):
-        distances = _distances(latents[way[-1:]], latents)[0]
-        distances[np.isin(episodes, episodes[way])] = np.inf
-        way.append(int(distances.argmin()))
-    return way
-
-
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return squared distances (M, N) of rows (M, Z) and (N, Z), by one matrix product."""
-    return np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * (a @ b.T)
 
 
 def _scaled(pictures: np.ndarray) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""The numbers of notebook 04 that verdicts and figures use, made of tallies (see `measures.tally`), one a training seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from wmlib.experiment.statistics import Estimate, ratio_of_sums
+
+CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels; the names of `measures.SIZES`
+SMALL = 1  # the class that is judged
+LEAST = 20  # blobs of a class, below which a figure leaves it out
+IN_USE = 0.05  # nats, from which a dimension counts as in use
+
+Tally = Mapping[str, np.ndarray]
+Tallies = Sequence[Tally]
+
+
+def recall(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, least: int = 1) -> Estimate | None:
+    """Return the proportion of the frames' blobs of one class that the pictures detect.
+
+    Args:
+        tallies: one a training seed.
+        rng: for the bootstrap over training seeds and episodes.
+        size: number of the class, see `CLASSES`.
+        least: None is returned where there are fewer blobs than this.
+    """
+    return _proportion(tallies, "detected", "blobs", rng, size, least)
+
+
+def precision(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, least: int = 1) -> Estimate | None:
+    """Return the proportion of the pictures' blobs of one class that are in the frames; arguments as for `recall`."""
+    return _proportion(tallies, "matched", "drawn", rng, size, least)
+
+
+def _proportion(
+    tallies: Tallies, part: str, whole: str, rng: np.random.Generator, size: int, least: int
+) -> Estimate | None:
+    hits = np.stack([tally[part][:, size] for tally in tallies])
+    counts = np.stack([tally[whole][:, size] for tally in tallies])
+    return ratio_of_sums(hits, counts, rng) if counts.sum() >= least else None
+
+
+def squared_error(tallies: Tallies, rng: np.random.Generator) -> Estimate:
+    """Return the squared error a frame."""
+    return ratio_of_sums(np.stack([tally["squared_error"] for tally in tallies]), tallies[0]["frames"], rng)
+
+
+def by_size(models: Mapping[str, Tallies], rng: np.random.Generator) -> dict:
+    """Return what `figures.draw_hits` needs: recall and precision by class; classes with fewer than `LEAST` blobs are None."""
+    data: dict = {"classes": CLASSES}
+    for measure in (recall, precision):
+        data[measure.__name__] = {
+            name: [_ends(measure(tallies, rng, size, LEAST)) for size in range(len(CLASSES))]
+            for name, tallies in models.items()
+        }
+    return data
+
+
+def _ends(estimate: Estimate | None) -> tuple[float, float, float] | None:
+    return None if estimate is None else estimate[:3]
+
+
+def learning_curves(
+    frames: Sequence[float], models: Mapping[str, Sequence[Tallies]], baselines: Mapping[str, float]
+) -> dict:
+    """Return what `figures.draw_training` needs.
+
+    Args:
+        frames: trained on, by stage.
+        models: by name and training seed the tallies by stage.
+        baselines: squared errors a frame, by name.
+    """
+
+    def by_stage(seeds: Sequence[Tallies], number: Callable[[Tally], float]) -> np.ndarray:
+        return np.array([[number(tally) for tally in stages] for stages in seeds]).T  # (stages, seeds)
+
+    curves = {
+        name: {"recall": by_stage(seeds, recall_of_one), "squared_error": by_stage(seeds, squared_error_of_one)}
+        for name, seeds in models.items()
+    }
+    return {"frames": list(frames), "models": curves, "baselines": dict(baselines)}
+
+
+def sweep_line(betas: Sequence[float], tallies: Tallies) -> dict:
+    """Return one line of `figures.draw_sweep`: by weight β of the KL, tallies with kl (Z,), nats by dimension."""
+    return {
+        "beta": list(betas),
+        "kl": [tally["kl"].sum() for tally in tallies],
+        "active": [num_active(tally) for tally in tallies],
+        "squared_error": [squared_error_of_one(tally) for tally in tallies],
+        "recall": [recall_of_one(tally) for tally in tallies],
+    }
+
+
+def sorted_kl(tallies: Tallies) -> list[np.ndarray]:
+    """Return the KL of each dimension in falling order, nats (Z,), for each training seed."""
+    return [-np.sort(-tally["kl"]) for tally in tallies]
+
+
+def num_active(tally: Tally) -> int:
+    """Count the dimensions that are in use."""
+    return int((tally["kl"] > IN_USE).sum())
+
+
+def recall_of_one(tally: Tally) -> float:
+    """Return the recall of small blobs of one tally; 0 where there are none."""
+    return tally["detected"][:, SMALL].sum() / max(tally["blobs"][:, SMALL].sum(), 1)
+
+
+def squared_error_of_one(tally: Tally) -> float:
+    """Return the squared error a frame of one tally."""
+    return tally["squared_error"].sum() / tally["frames"].sum()
+
+
+def bright_pixels(tallies: Tallies) -> tuple[float, float]:
+    """Return how many bright pixels are drawn for each one in the frames, and the proportion of them that is bright there too."""
+    bright, drawn, both = sum(tally["bright"].sum(0) for tally in tallies)
+    return drawn / max(bright, 1), both / max(drawn, 1)
