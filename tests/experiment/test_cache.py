@@ -74,7 +74,14 @@ def test_made_once_and_found_again(cache, tmp_path):
 
 
 def test_other_arguments_or_functions_are_other_artifacts(cache):
-    for function, x in ((values, 1), (values, 2), (other_values, 1), (values, 1.5), (values, np.zeros(3)), (values, np.ones(3))):
+    for function, x in (
+        (values, 1),
+        (values, 2),
+        (other_values, 1),
+        (values, 1.5),
+        (values, np.zeros(3)),
+        (values, np.ones(3)),
+    ):
         cache.values(function, x)
     assert len(CALLS) == 6
     cache.values(values, x=2)

@@ -58,7 +58,12 @@ class Copy:
     ("file", "old", "new", "lessons"),
     [
         ("training/schedules.py", "max(0.03, left)", "max(0.02, left)", ("vae", "vizdoom_dream", "pommerman")),
-        ("models/specs.py", "forget_bias: float | None = 1.0", "forget_bias: float | None = 0.5", ("vizdoom_dream", "pommerman")),
+        (
+            "models/specs.py",
+            "forget_bias: float | None = 1.0",
+            "forget_bias: float | None = 0.5",
+            ("vizdoom_dream", "pommerman"),
+        ),
         ("models/dnc/addressing.py", "EPSILON = 1e-6", "EPSILON = 1e-5", ("addition", "vizdoom_dream", "pommerman")),
         ("envs/doom/take_cover.py", "MAX_TICS = 2100", "MAX_TICS = 2000", ("vae", "vizdoom_dream")),
         ("envs/pommerman/layout.py", "BOMB_LIFE = ", "BOMB_LIFE = 1 + ", ("pommerman",)),
@@ -83,7 +88,11 @@ def test_comments_docstrings_and_rooms_that_are_not_used_do_not_count(copy):
         assert commented != text
         path.write_text(commented, encoding="utf-8")
         fingerprint._first_seen.pop(path, None)
-    copy.edit("command/gallery/page.py", "import", "import sys  # noqa\nimport", )
+    copy.edit(
+        "command/gallery/page.py",
+        "import",
+        "import sys  # noqa\nimport",
+    )
     copy.edit("viz/figures.py", "DPI = 144", "DPI = 100")
     copy.edit("experiment/results.py", "SCHEMA_VERSION = 1", "SCHEMA_VERSION = 99")
     assert {lesson: copy.hash(lesson) for lesson in LESSONS} == before
@@ -165,7 +174,9 @@ def test_versions_are_those_of_packages_that_change_numbers():
 def test_other_budgets_functions_and_optimisers_are_other_keys(tmp_path):
     def key(optimiser=CMAES, function=ellipsoid, seed=1, n=10, budget=100):
         rngs = [np.random.default_rng([seed, i]) for i in range(3)]
-        return fingerprint.digest(determined_by(solvers.best_by_generation, (optimiser, function, rngs, n), {"budget": budget}, tmp_path))
+        return fingerprint.digest(
+            determined_by(solvers.best_by_generation, (optimiser, function, rngs, n), {"budget": budget}, tmp_path)
+        )
 
     same = key()
     assert key() == same

@@ -1,5 +1,7 @@
 """Joining collections: every row is there once and in order, and no frame is copied."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,15 +12,15 @@ from wmlib.rollouts.store import Episode
 def collection(folder, lengths, shard_episodes=2):
     rng = np.random.default_rng(len(lengths))
 
-    def play(see, length):
+    def play(observe, length):
         for _ in range(length + 1):
-            see(rng.integers(256, size=(3, 5, 2), dtype=np.uint8))
+            observe(rng.integers(256, size=(3, 5, 2), dtype=np.uint8))
         return Episode([np.int64(i % 3) for i in range(length)], [1.0] * length, True)
 
     folder.mkdir()
-    for shard in range(0, -(-len(lengths) // shard_episodes)):
-        own = lengths[shard * shard_episodes : (shard + 1) * shard_episodes]
-        plays = [lambda see, n=n: play(see, n) for n in own]
+    for shard in range(-(-len(lengths) // shard_episodes)):
+        first = shard * shard_episodes
+        plays = [partial(play, length=length) for length in lengths[first : first + shard_episodes]]
         store.write_shard(folder, shard, (3, 5, 2), np.zeros((), np.int64), plays)
     (folder / "manifest.json").write_text(f'{{"episodes": {len(lengths)}, "shard_episodes": {shard_episodes}}}')
     return Rollouts(folder)

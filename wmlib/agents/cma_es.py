@@ -53,9 +53,11 @@ class CMAES:
     def __init__(self, mean, sigma, population=None, parents=0.5, *, rng: np.random.Generator):
         mean = _checked_start(mean, sigma, rng)
         N = mean.size
-        P = 4 + int(3 * math.log(N)) if population is None else population  # (48)
-        if not isinstance(P, Integral) or P < 2:
+        if population is None:
+            population = 4 + int(3 * math.log(N))  # (48)
+        if not isinstance(population, Integral) or population < 2:
             raise ValueError(f"population must be a whole number >= 2, got {population}")
+        P = int(population)
         mu_0 = _number_of_parents(parents, P)
 
         # Selection and recombination
@@ -311,7 +313,7 @@ def _checked_start(mean, sigma, rng) -> np.ndarray:
 
 def _number_of_parents(parents, population: int) -> float:
     """Return mu before it is cut to a whole number: the weights of (49) use P / 2 itself."""
-    if isinstance(parents, Integral) and not isinstance(parents, bool) and 1 <= parents <= population:
+    if isinstance(parents, Integral) and not isinstance(parents, bool) and 1 <= int(parents) <= population:
         return float(parents)
     if isinstance(parents, float) and 0 < parents <= 1:
         return max(1.0, round(parents * population, 9))  # rounded, as 0.29 * 100 is a little less than 29

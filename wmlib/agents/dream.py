@@ -119,7 +119,7 @@ class Dreams:
             done, bool (B,): this action ended the dream; rewards, float (B,): 1 a step, or the model's reward head.
         """
         place = self.age % BLOCK
-        self._draw(np.flatnonzero(place == 0))
+        self._draw(np.flatnonzero(place == 0).tolist())
         each = np.arange(len(place))
         uniform, normal = (self._put(part[each, place])[self._dream] for part in (self._uniform, self._normal))
         prediction, self.state = self.model.step(self.latents, self.actions[actions], self.state)
@@ -190,7 +190,7 @@ def dream_returns(dreams: Dreams, weights: Tensor, names: Sequence[str], dream_i
 
 
 def _captured_returns(dreams: Dreams, weights: Tensor, names: Sequence[str]) -> np.ndarray:
-    """Do as `dream_returns`, after `begin`: dreams that have ended keep running but are ignored, so that all steps are alike."""
+    """Do as `dream_returns` after `begin`; ended dreams keep running but are ignored, so that all steps are alike."""
     size, count = len(dreams.latents), len(dreams.age)
     key = (*names, size, count, dreams.temperature, id(dreams.model))  # a captured step does not look these up again
     if key not in dreams._captured:
@@ -246,9 +246,7 @@ class _CapturedSteps:
 
 
 @torch.no_grad()
-def dream_episode(
-    dreams: Dreams, weights: Tensor, names: Sequence[str], dream_id: int, steps: int
-) -> tuple[Tensor, Tensor]:
+def dream_episode(dreams: Dreams, weights: Tensor, names: Sequence[str], dream_id: int, steps: int) -> tuple[Tensor, Tensor]:
     """Keep what one controller sees and does in one dream, to its end or for so many steps.
 
     Args:
@@ -291,8 +289,8 @@ class DreamEnv(gymnasium.vector.VectorEnv):
     i; those that begin later have the numbers after.
 
     ## Episode end
-    Termination: the model predicts that the action ended it. Truncation: after `max_steps`. The next step of a dream that has ended
-    begins a new one (Gymnasium's `AutoresetMode.NEXT_STEP`).
+    Termination: the model predicts that the action ended it. Truncation: after `max_steps`. The next step of a dream that has
+    ended begins a new one (Gymnasium's `AutoresetMode.NEXT_STEP`).
 
     Args:
         dreams: model, actions, starts, temperature and so on.

@@ -7,15 +7,15 @@ or for a whole population at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from wmlib.models.recurrent import State
 from wmlib.models.world_model import WorldModel
 
 
-def features(model: WorldModel, latents: Tensor, state: NamedTuple, names: Sequence[str]) -> Tensor:
+def features(model: WorldModel, latents: Tensor, state: State, names: Sequence[str]) -> Tensor:
     """Put together what a controller sees.
 
     Args:

@@ -175,7 +175,8 @@ def _path(path: Path, artifacts: Path | None, where: str) -> dict[str, str]:
     if artifacts is not None and path.resolve().is_relative_to(artifacts.resolve()):
         return {"artifact": path.resolve().relative_to(artifacts.resolve()).as_posix()}
     raise FingerprintError(
-        f"{where}: {path} lies outside the cache, so its content could change and the key would not. Read it and pass the content"
+        f"{where}: {path} lies outside the cache, so its content could change and the key would not. "
+        "Read it and pass the content"
     )
 
 
@@ -373,8 +374,8 @@ def _imports(node: ast.AST) -> Iterator[str]:
         yield base
         yield from (f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)
     elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-        for child in node.orelse:
-            yield from _imports(child)
+        for other in node.orelse:
+            yield from _imports(other)
     else:
         for child in ast.iter_child_nodes(node):
             yield from _imports(child)

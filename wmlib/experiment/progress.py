@@ -18,6 +18,8 @@ PROGRESS_KEY = "wmlib_progress"  # marks the output's metadata, so that the runn
 class _Line(tqdm):
     """A bar that is shown by `show(text)`, whatever that does."""
 
+    disable: bool
+
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         self._show(msg if msg is not None else str(self))
         return True

@@ -131,11 +131,20 @@ SCHEMA = _record(
             "type": "array",
             "items": _record(
                 {
-                    "id": _text, "text": _text, "source": _text, "paper": _text, "measure": _text,
-                    "reproduced": _number, "partly": _number,
-                    "better": {"enum": ["higher", "lower"]}, "judged": {"enum": ["value", "interval"]},
-                    "ours": _number, "interval": _pair, "n": {"type": "integer", "minimum": 1},
-                    "rule": _text, "verdict": {"enum": list(VERDICTS)},
+                    "id": _text,
+                    "text": _text,
+                    "source": _text,
+                    "paper": _text,
+                    "measure": _text,
+                    "reproduced": _number,
+                    "partly": _number,
+                    "better": {"enum": ["higher", "lower"]},
+                    "judged": {"enum": ["value", "interval"]},
+                    "ours": _number,
+                    "interval": _pair,
+                    "n": {"type": "integer", "minimum": 1},
+                    "rule": _text,
+                    "verdict": {"enum": list(VERDICTS)},
                 }
             ),
         },
@@ -151,7 +160,7 @@ SCHEMA = _record(
         "wall_time_s": {"type": "number", "minimum": 0},
         "from_scratch_s": {"type": "number", "minimum": 0},
     }
-)  # fmt: skip
+)
 
 
 _check_schema = fastjsonschema.compile({"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA})

@@ -135,6 +135,7 @@ class Run:
 
     @property
     def results_file(self) -> Path:
+        """Where this run's results.json lies."""
         return self.figures / "results.json"
 
 

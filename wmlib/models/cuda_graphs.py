@@ -45,7 +45,7 @@ def capture(function: Callable[[], Any], device: torch.device) -> Callable[[], A
 @contextmanager
 def unchecked(core: RecurrentCore) -> Iterator[None]:
     """Let a core take its inputs as they are: to look at them, Python would have to wait."""
-    core._checked_state = lambda inputs, state, reset: state
+    core._checked_state = lambda inputs, state, reset: state  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -68,7 +68,7 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
     plain, start = type(core).forward.__get__(core), core.initial_state(batch_size)
     inputs = like.new_zeros(batch_size, seq_len, core.input_size).requires_grad_()
     reset = torch.zeros(batch_size, seq_len, dtype=torch.bool, device=like.device)
-    graphed = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))
+    graphed: Any = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))
 
     def forward(inputs: Tensor, state: Any = None, reset: Tensor | None = None, **options: Any):
         matches = not (options or state is None or reset is None) and torch.is_grad_enabled() and inputs.is_cuda
@@ -80,7 +80,7 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
         outputs, *new = graphed(inputs, reset, *state)
         return outputs, type(state)(*new)
 
-    core.forward = forward
+    core.forward = forward  # type: ignore[method-assign]
 
 
 class _Sequence(nn.Module):

@@ -60,7 +60,7 @@ class LSTM(RecurrentCore):
         self.forget_bias = forget_bias
         # made without storage first, because the layer's own constructor would draw from the global generator
         self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True, device="meta").to_empty(device="cpu")
-        self.output = nn.Identity() if output_size is None else empty_linear(hidden_size, output_size)
+        self.output: nn.Module = nn.Identity() if output_size is None else empty_linear(hidden_size, output_size)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -69,32 +69,33 @@ class LSTM(RecurrentCore):
         draw_uniform(self.output, self.hidden_size, generator)
         if self.forget_bias is not None:
             forget = slice(self.hidden_size, 2 * self.hidden_size)  # torch's order: input, forget, cell, output
-            self.lstm.bias_ih_l0.detach()[forget] = self.forget_bias
-            self.lstm.bias_hh_l0.detach()[forget] = 0.0  # the two are added
+            biases = self.lstm.get_parameter("bias_ih_l0"), self.lstm.get_parameter("bias_hh_l0")  # the two are added
+            biases[0].detach()[forget] = self.forget_bias
+            biases[1].detach()[forget] = 0.0
 
     def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> LSTMState:
         """Return zeros, `h` and `c` (..., H)."""
         batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-        weight = self.lstm.weight_hh_l0
+        weight = self.lstm.get_parameter("weight_hh_l0")
         return LSTMState(weight.new_zeros(*batch, self.hidden_size), weight.new_zeros(*batch, self.hidden_size))
 
     def features(self, state: LSTMState) -> dict[str, Tensor]:
         """Return `h` and `c`, each (..., H)."""
         return {"h": state.h, "c": state.c}
 
-    def forward(self, inputs: Tensor, state: LSTMState | None = None, reset: Tensor | None = None):
+    def forward(self, inputs: Tensor, state: LSTMState | None = None, reset: Tensor | None = None) -> tuple[Tensor, LSTMState]:
         """Run a sequence; arguments and results as in `RecurrentCore.forward`."""
-        state = self._checked_state(inputs, state, reset)
+        current: LSTMState = self._checked_state(inputs, state, reset)
         starts = [0]  # of the segments in which no episode begins: torch's LSTM cannot forget in the middle of one
         if reset is not None:
             starts = sorted({0, *reset.reshape(-1, reset.shape[-1]).any(0).nonzero().flatten().tolist()})
         hidden = []
         for start, end in zip(starts, [*starts[1:], inputs.shape[-2]], strict=True):
             if reset is not None:
-                state = reset_state(state, reset[..., start])
-            segment, state = self._run(inputs[..., start:end, :], state)
+                current = reset_state(current, reset[..., start])
+            segment, current = self._run(inputs[..., start:end, :], current)
             hidden.append(segment)
-        return self.output(torch.cat(hidden, -2)), state
+        return self.output(torch.cat(hidden, -2)), current
 
     def _run(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Call torch's LSTM, which knows one batch axis only and wants a layer axis in the state."""

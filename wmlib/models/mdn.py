@@ -12,6 +12,7 @@ K; with Z last they run along contiguous memory, which is faster than the usual 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -195,7 +196,7 @@ def _normalise(log_values: Tensor) -> tuple[Tensor, Tensor]:
     return total.log_().add_(largest), values
 
 
-def _draw(draw, shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
+def _draw(draw: Callable[..., Tensor], shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
     return draw(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 

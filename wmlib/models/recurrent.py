@@ -9,10 +9,12 @@ Axes: free leading axes (a batch B, or seeds and batch, ...), then T time, then 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+State: TypeAlias = Any  # a NamedTuple of tensors, each core its own
 
 
 class RecurrentCore(nn.Module):
@@ -28,7 +30,7 @@ class RecurrentCore(nn.Module):
     input_size: int
     output_size: int
 
-    def forward(self, inputs: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None):
+    def forward(self, inputs: Tensor, state: State = None, reset: Tensor | None = None) -> Any:
         """Run a sequence.
 
         Args:
@@ -44,20 +46,20 @@ class RecurrentCore(nn.Module):
         """
         raise NotImplementedError
 
-    def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> NamedTuple:
+    def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> State:
         """Return the state in which an episode starts: zeros, leading axes `batch_size`, dtype and device of the core."""
         raise NotImplementedError
 
-    def features(self, state: NamedTuple) -> dict[str, Tensor]:
+    def features(self, state: State) -> dict[str, Tensor]:
         """Name the parts of a state that a controller may see, each float (..., F)."""
         raise NotImplementedError
 
-    def step(self, inputs: Tensor, state: NamedTuple, reset: Tensor | None = None):
+    def step(self, inputs: Tensor, state: State, reset: Tensor | None = None) -> tuple[Tensor, State]:
         """Run one step: inputs (..., D), reset bool (...); returns outputs (..., Y) and the new state."""
         outputs, state = self(inputs.unsqueeze(-2), state, None if reset is None else reset.unsqueeze(-1))
         return outputs.squeeze(-2), state
 
-    def _checked_state(self, inputs: Tensor, state: NamedTuple | None, reset: Tensor | None) -> NamedTuple:
+    def _checked_state(self, inputs: Tensor, state: State, reset: Tensor | None) -> State:
         """Refuse arguments of a call that cannot be right; return the state to start from."""
         if inputs.ndim < 2 or inputs.shape[-1] != self.input_size or inputs.shape[-2] < 1:
             raise ValueError(f"inputs have shape {tuple(inputs.shape)}; they must be (..., T >= 1, D = {self.input_size})")
@@ -81,11 +83,11 @@ class RecurrentCore(nn.Module):
         return state
 
 
-def reset_state(state: NamedTuple, reset: Tensor) -> NamedTuple:
+def reset_state(state: State, reset: Tensor) -> State:
     """Put the episodes marked in `reset`, bool (...), back to their start, whatever was in them (NaN too)."""
     return type(state)(*(part.masked_fill(reset.reshape(*reset.shape, *[1] * (part.ndim - reset.ndim)), 0) for part in state))
 
 
-def detach_state(state: NamedTuple) -> NamedTuple:
+def detach_state(state: State) -> State:
     """Cut the gradient between two segments of one long sequence (truncated backpropagation through time)."""
     return type(state)(*(part.detach() for part in state))

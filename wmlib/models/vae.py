@@ -90,7 +90,12 @@ class VAE(nn.Module):
 
         self.convolutions = nn.ModuleList(  # 64 -> 31 -> 14 -> 6 -> 2 pixels
             layer(nn.Conv2d, inputs, outputs, 4, stride=2)
-            for inputs, outputs in ((3, channels), (channels, 2 * channels), (2 * channels, 4 * channels), (4 * channels, 8 * channels))
+            for inputs, outputs in (
+                (3, channels),
+                (channels, 2 * channels),
+                (2 * channels, 4 * channels),
+                (4 * channels, 8 * channels),
+            )
         )
         self.posterior = layer(nn.Linear, features, 2 * latent_size)
         self.features = layer(nn.Linear, latent_size, features)
@@ -137,7 +142,7 @@ class VAE(nn.Module):
         """Return frames as the network sees them: its device and dtype, in [0, 1]; arguments as for `encode`."""
         if isinstance(frames, np.ndarray):
             frames = torch.from_numpy(np.array(frames, order="C"))  # a copy: torch takes no read-only or reversed array
-        weight = self.features.weight
+        weight = self.features.get_parameter("weight")
         if frames.shape[-3:] != FRAME:
             raise ValueError(f"frames has shape {tuple(frames.shape)}; the last axes must be {FRAME} (height, width, colour)")
         if frames.dtype == torch.uint8:
@@ -154,10 +159,11 @@ class VAE(nn.Module):
 class SinglePixelDeconvolution(nn.ConvTranspose2d):
     """A transposed convolution of a single pixel, which is one matrix product; several times faster that way."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, 1, 1) to (B, D, k, k)."""
-        y = x.flatten(1) @ self.weight.flatten(1)  # weight (C, D, k, k)
-        y = y.unflatten(1, self.weight.shape[1:]) + self.bias[:, None, None]
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Map (B, C, 1, 1) to (B, D, k, k); no other output size."""
+        weight, bias = self.get_parameter("weight"), self.get_parameter("bias")
+        y = input.flatten(1) @ weight.flatten(1)  # weight (C, D, k, k)
+        y = y.unflatten(1, weight.shape[1:]) + bias[:, None, None]
         return y.contiguous(memory_format=torch.channels_last)
 
 
@@ -169,13 +175,13 @@ class DoublingDeconvolution(nn.ConvTranspose2d):
     then interleaved.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, D, 2H + k - 2, 2W + k - 2)."""
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Map (B, C, H, W) to (B, D, 2H + k - 2, 2W + k - 2); no other output size."""
         inputs, outputs, size, _ = self.weight.shape
         half = size // 2
         taps = self.weight.reshape(inputs, outputs, half, 2, half, 2).flip(2, 4)  # C, D, t, a, s, b
         kernel = taps.permute(3, 5, 1, 0, 2, 4).reshape(4 * outputs, inputs, half, half)
-        y = F.conv2d(x, kernel, self.bias.repeat(4), padding=half - 1)
+        y = F.conv2d(input, kernel, self.get_parameter("bias").repeat(4), padding=half - 1)
         y = y.permute(0, 2, 3, 1).unflatten(-1, (2, 2, outputs))  # B, m, n, a, b, D: as it lies in memory
-        y = y.transpose(2, 3).reshape(len(x), 2 * y.shape[1], 2 * y.shape[2], outputs)
+        y = y.transpose(2, 3).reshape(len(input), 2 * y.shape[1], 2 * y.shape[2], outputs)
         return y.permute(0, 3, 1, 2)

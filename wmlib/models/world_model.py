@@ -1,9 +1,9 @@
-"""A world model: what comes next, predicted from what was seen and done. The MDN-RNN of World Models, around any recurrent core.
+"""A world model predicts what comes next from what was seen and done: the MDN-RNN of World Models, around any recurrent core.
 
 Reading guide. `WorldModel.forward` is the whole model, four lines: latents and actions go into a core (an LSTM or a DNC), and
 what comes out of it is read by heads: a mixture density for the next latent, a number for "this action ends the episode",
-and, if asked for, the reward. `loss` is what is made small; training is in
-`wmlib/training/world_model.py`; dreaming, which is this model fed with its own predictions, in `wmlib/agents/dream.py`.
+and, if asked for, the reward. `loss` compares them with what happened. Training is in `wmlib/training/world_model.py`;
+dreaming, which is this model fed with its own predictions, in `wmlib/agents/dream.py`.
 
 Axes: free leading axes (a batch B), then time T, then Z latent dimensions or A numbers of an action.
 """
@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wmlib.models.mdn import Mixture, MixtureHead
 from wmlib.models.layers import linear
-from wmlib.models.recurrent import RecurrentCore
+from wmlib.models.mdn import Mixture, MixtureHead
+from wmlib.models.recurrent import RecurrentCore, State
 from wmlib.models.specs import CoreConfig, make_core
 
 
@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
 class Losses(NamedTuple):
     """Hold means over the steps that count, scalars."""
 
-    total: Tensor  # what is made small
+    total: Tensor  # the loss
     nll: Tensor  # of the next latent, nats a dimension
     done: Tensor  # cross-entropy, ends weighted
     reward: Tensor  # squared error; 0 without a reward head
@@ -83,8 +83,8 @@ class WorldModel(nn.Module):
         super().__init__()
         if not 1 <= latent_size < core.input_size:
             raise ValueError(
-                f"latent_size is {latent_size}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} numbers: "
-                "a latent vector and an action"
+                f"latent_size is {latent_size}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} "
+                "numbers: a latent vector and an action"
             )
         self.core, self.latent_size, self.action_size = core, latent_size, core.input_size - latent_size
         self.normalize = nn.LayerNorm(latent_size) if normalize else nn.Identity()
@@ -93,8 +93,8 @@ class WorldModel(nn.Module):
         self.reward = linear(core.output_size, 1, generator) if reward else None
 
     def forward(
-        self, latents: Tensor, actions: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None
-    ) -> tuple[Prediction, NamedTuple]:
+        self, latents: Tensor, actions: Tensor, state: State = None, reset: Tensor | None = None
+    ) -> tuple[Prediction, State]:
         """Predict, along a sequence, each next step.
 
         Args:
@@ -115,7 +115,7 @@ class WorldModel(nn.Module):
         reward = None if self.reward is None else self.reward(features).squeeze(-1)
         return Prediction(self.mixture(features), self.done(features).squeeze(-1), reward), state
 
-    def step(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> tuple[Prediction, NamedTuple]:
+    def step(self, latents: Tensor, actions: Tensor, state: State) -> tuple[Prediction, State]:
         """Predict one step: latents (..., Z), actions (..., A); the prediction has no time axis."""
         prediction, state = self(latents.unsqueeze(-2), actions.unsqueeze(-2), state)
         time = latents.ndim - 1
@@ -123,7 +123,7 @@ class WorldModel(nn.Module):
         reward = None if prediction.reward is None else prediction.reward.squeeze(-1)
         return Prediction(mixture, prediction.done.squeeze(-1), reward), state
 
-    def next_state(self, latents: Tensor, actions: Tensor, state: NamedTuple) -> NamedTuple:
+    def next_state(self, latents: Tensor, actions: Tensor, state: State) -> NamedTuple:
         """Take in one step without predicting anything: latents (..., Z), actions (..., A); returns the new state."""
         return self.core.step(torch.cat([self.normalize(latents), actions], -1), state)[1]
 

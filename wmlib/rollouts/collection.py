@@ -140,7 +140,8 @@ def collect(
         _claim(folder, manifest)
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
-        task = delayed(functools.partial(_shard, folder, env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs))
+        shared = _Task(env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs)
+        task = delayed(functools.partial(_shard, shared, folder))
         counts = [min(shard_episodes, episodes - i * shard_episodes) for i in range(shards)]
         tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
@@ -172,7 +173,7 @@ def score(
         if value is not None and value < 1:
             raise ValueError(f"{name}: got {value}; must be at least 1")
     block = 10 if num_envs is None else 50  # short enough for all cores to have work, long enough to keep environments busy
-    task = delayed(functools.partial(_ends, env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs))
+    task = delayed(functools.partial(_ends, _Task(env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs)))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
     results = Parallel(n_jobs=_workers(workers), return_as="generator")(tasks)
     ends = [end for block in progress(results, "blocks of episodes", total=len(tasks)) for end in block]
@@ -180,27 +181,48 @@ def score(
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-def _shard(folder, env_id, env_kwargs, policy, seed, prepare, num_envs, shard: int, episodes: range) -> tuple[int, str | None]:
+class _Task(NamedTuple):
+    """What is the same for all episodes of a call; sent to the workers."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    policy: Any
+    seed: int
+    prepare: Callable[[np.ndarray], np.ndarray] | None
+    num_envs: int | None
+
+    def vectorized(self, episodes: range, observe: Callable[[int, np.ndarray], None]) -> list[Episode]:
+        """Play episodes with an agent, several at once."""
+        envs = self.envs(len(episodes))
+        policy = self.policy.vectorized(len(envs))
+        return play_vectorized(envs, policy, self.seed, episodes, observe=observe, prepare=self.prepare or _as_it_is)
+
+    def envs(self, episodes: int) -> list[gymnasium.Env]:
+        """Return the environments for so many episodes."""
+        return _envs(self.env_id, json.dumps(self.env_kwargs), min(self.num_envs or 1, episodes))
+
+
+def _shard(task: _Task, folder: Path, shard: int, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
     fault = store.fault(folder, shard)
-    if fault is not None and num_envs is None:
-        env = _make(env_id, env_kwargs)
+    if fault is not None and task.num_envs is None:
+        env = _make(task.env_id, task.env_kwargs)
         try:
-            plays = (functools.partial(play, env, policy, seed, i) for i in episodes)
-            store.write_shard(folder, shard, env.observation_space.shape, _blank(env), plays, prepare)
+            plays = (functools.partial(play, env, task.policy, task.seed, i) for i in episodes)
+            shape = env.observation_space.shape or ()
+            store.write_shard(folder, shard, shape, _blank(env), plays, task.prepare)
         finally:
             env.close()
     elif fault is not None:
-        seen = {i: [] for i in episodes}
-        envs = _envs(env_id, json.dumps(env_kwargs), min(num_envs, len(episodes)))
+        frames: dict[int, list[np.ndarray]] = {i: [] for i in episodes}
 
         def observe(episode: int, frame: np.ndarray) -> None:
-            seen[episode].append(frame.copy())
+            frames[episode].append(frame.copy())
 
-        vector = policy.vectorized(len(envs))
-        done = play_vectorized(envs, vector, seed, episodes, observe=observe, prepare=prepare or _as_it_is)
-        plays = (functools.partial(_replay, seen[i], e) for i, e in zip(episodes, done, strict=True))
-        store.write_shard(folder, shard, seen[episodes[0]][0].shape, _blank(envs[0]), plays)
+        done = task.vectorized(episodes, observe)
+        replays = (functools.partial(_replay, frames[i], episode) for i, episode in zip(episodes, done, strict=True))
+        blank = _blank(task.envs(len(episodes))[0])
+        store.write_shard(folder, shard, frames[episodes[0]][0].shape, blank, replays)
     return shard, fault
 
 
@@ -210,14 +232,14 @@ def _replay(frames: list[np.ndarray], episode: Episode, observe: Callable[[np.nd
     return episode
 
 
-def _ends(env_id, env_kwargs, policy, seed, prepare, num_envs, episodes: range) -> list[tuple[float, int]]:
-    if num_envs is not None:
-        envs = _envs(env_id, json.dumps(env_kwargs), min(num_envs, len(episodes)))
-        played = play_vectorized(envs, policy.vectorized(len(envs)), seed, episodes, prepare=prepare or _as_it_is)
+def _ends(task: _Task, episodes: range) -> list[tuple[float, int]]:
+    """Play episodes; return the sum of rewards and the number of actions of each."""
+    if task.num_envs is not None:
+        played = task.vectorized(episodes, lambda episode, frame: None)
     else:
-        env = _make(env_id, env_kwargs)
+        env = _make(task.env_id, task.env_kwargs)
         try:
-            played = [play(env, policy, seed, i, lambda frame: None) for i in episodes]
+            played = [play(env, task.policy, task.seed, i, lambda frame: None) for i in episodes]
         finally:
             env.close()
     return [(sum(e.rewards), len(e.actions)) for e in played]
@@ -230,7 +252,8 @@ def _envs(env_id: str, env_kwargs: str, count: int) -> list[gymnasium.Env]:
 
 
 def _blank(env: gymnasium.Env) -> np.ndarray:
-    return np.zeros(env.action_space.shape, env.action_space.dtype)
+    space: Any = env.action_space
+    return np.zeros(space.shape, space.dtype)
 
 
 def _as_it_is(frames: np.ndarray) -> np.ndarray:
@@ -250,7 +273,7 @@ def _workers(workers: int | None) -> int:
     return -1 if workers is None else workers
 
 
-def _describe(name: str, function: Callable) -> dict:
+def _describe(name: str, function: Any) -> dict:
     """Return the name and the arguments of a function or of a partial of one, or what an agent says of itself."""
     if hasattr(function, "describe"):
         return function.describe()

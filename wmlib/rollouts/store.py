@@ -18,7 +18,7 @@ and seed, so deleting a shard and collecting again is the better compression. Ti
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Episode(NamedTuple):
 
 
 def shard_path(folder: Path, shard: int, part: str) -> Path:
+    """Return where a part of a shard lies."""
     return folder / f"{shard:05d}.{part}"
 
 
@@ -82,7 +83,7 @@ def write_shard(
 
     write_atomically(shard_path(folder, shard, FRAMES), write_frames)
     write_atomically(shard_path(folder, shard, STEPS), write_steps)
-    facts = {part: _facts(shard_path(folder, shard, part)) for part in (FRAMES, STEPS)}
+    facts: dict[str, Any] = {part: _facts(shard_path(folder, shard, part)) for part in (FRAMES, STEPS)}
     facts |= {"episodes": len(done), "rows": sum(len(e.actions) + 1 for e in done)}
     write_atomically(shard_path(folder, shard, "json"), lambda path: path.write_text(json.dumps(facts, indent=1)))
 
@@ -111,6 +112,7 @@ def fault(folder: Path, shard: int, checksums: bool = True) -> str | None:
 
 
 def shard_bytes(folder: Path, shard: int) -> int:
+    """Return the size of a shard on the disk."""
     return sum(shard_path(folder, shard, part).stat().st_size for part in (FRAMES, STEPS))
 
 

@@ -1,8 +1,8 @@
 """Play episodes in vectorized environments, for policies that are faster in batches: networks.
 
-Reading guide. `play_vectorized` gives each environment an episode, shows the frames of all environments to one policy at once, and
-gives an environment the next episode when its own is over. Episode i is the one that `wmlib.rollouts.collection.play` plays as
-episode i.
+Reading guide. `play_vectorized` gives each environment an episode, shows the frames of all environments to one policy at
+once, and gives an environment the next episode when its own is over. Episode i is the one that
+`wmlib.rollouts.collection.play` plays as episode i.
 
 The policy always sees as many frames as there are environments: those of environments with nothing left to play stay as they
 were. So what a network answers for one of them depends neither on how many still play nor on what the others see.
@@ -46,8 +46,10 @@ def play_vectorized(
         observe: is called with each episode's frames in turn, as prepared, the last one included; it must copy what it keeps.
         prepare: what is made of frames before anyone sees them, (B, …) -> (B, …).
     """
-    waiting, playing, done = iter(episodes), {}, {}
-    raw = np.zeros((len(envs), *envs[0].observation_space.shape), np.uint8)
+    waiting = iter(episodes)
+    playing: dict[int, int] = {}  # environment -> episode
+    done: dict[int, Episode] = {}
+    raw = np.zeros((len(envs), *(envs[0].observation_space.shape or ())), np.uint8)
 
     def start(env: int) -> None:
         playing.pop(env, None)

@@ -102,7 +102,9 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
     few = sum(min(block, job.steps) for _, job in left) < parallel_from
     for until in range(block, max(job.steps for _, job in left) + block, block):
         now = [i for i, (_, job) in enumerate(left) if until < job.steps + block]
-        tasks = [delayed(_run_block)(i, folders[i], left[i][1], until) for i in now if reached[i] < min(until, left[i][1].steps)]
+        tasks = [
+            delayed(_run_block)(i, folders[i], left[i][1], until) for i in now if reached[i] < min(until, left[i][1].steps)
+        ]
         for i, step, seconds in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
             artifact, job = left[i]
             reached[i] = step

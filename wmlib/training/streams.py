@@ -49,13 +49,15 @@ class StreamTrainer:
     ):
         if batch_size < 1 or seq_len < 1 or batch_size * (seq_len + ahead) > size:
             raise ValueError(
-                f"batch_size, seq_len: got {batch_size}, {seq_len}; {batch_size} streams of {seq_len + ahead} rows need more than {size}"
+                f"batch_size, seq_len: got {batch_size}, {seq_len}; {batch_size} streams of {seq_len + ahead} rows need more "
+                f"than {size}"
             )
         self.model, self.size, self.generator = model, size, generator
         self.batch_size, self.seq_len, self.ahead = batch_size, seq_len, ahead
         self.max_grad_norm, self.schedule = max_grad_norm, schedule
         self.optimizer = torch.optim.Adam(model.parameters(), lr, fused=True)
         self.step = 0
+        self._state: tuple[Tensor, ...] = ()
         self._start_pass()
 
     def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], Any]:

@@ -1,7 +1,7 @@
 """The loss of a VAE, and the loop that trains it.
 
 Reading guide. `Objective` is the loss: the paper's with its defaults, or one under which small things that stand out survive.
-`VAETrainer.run` is the training loop; everything random in it comes from one generator, so it can be stopped and gone on with.
+`VAETrainer.run` is the training loop; everything random in it comes from one generator, so it can be stopped and resumed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Losses(NamedTuple):
 
     total: Tensor  # the loss
     squared_error: Tensor  # a frame, summed over pixels and colours, unweighted: comparable between objectives
-    kl: Tensor  # nats a frame, before the floor
+    kl: Tensor  # nats a frame, before the tolerance
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Σ w (frame - picture)² + β max(KL, floor), a frame; the defaults are the paper's loss.
+    """Compute Σ w (frame - picture)² + β max(KL, tolerance), a frame; the defaults are the paper's loss.
 
     Squared error counts pixels. What matters may be a few: a ball of ten pixels in a thousand is worth less to this sum than
     the grain of a wall, and the VAE leaves it out. With `gain` above 0 a value counts w = min(1 + gain d², cap) times, where d
@@ -41,12 +41,12 @@ class Objective:
         gain: at least 0; 0 counts all values alike.
         cap: largest weight, at least 1.
         beta: β, weight of the KL divergence, at least 0.
-        kl_tolerance: nats a dimension. The KL of a whole frame below `kl_tolerance` times Z is not made smaller.
+        kl_tolerance: nats a dimension. The KL of a whole frame is free up to `kl_tolerance` times Z.
 
     Raises:
         ValueError: a number out of its range.
 
-    Source: Ha & Schmidhuber 2018 (public code): sum of squares, KL with a floor of 0.5 a dimension. The weight is ours.
+    Source: Ha & Schmidhuber 2018 (public code): sum of squares, KL with a tolerance of 0.5 a dimension. The weight is ours.
     """
 
     gain: float = 0.0
@@ -73,9 +73,9 @@ class Objective:
             raise ValueError(f"pictures has shape {tuple(pictures.shape)}; it must be that of frames, {tuple(frames.shape)}")
         squares = (frames - pictures).square()
         kl = posterior.kl().sum(-1)
-        floor = self.kl_tolerance * posterior.mean.shape[-1]
+        free = self.kl_tolerance * posterior.mean.shape[-1]  # nats
         weighted = squares * self.weights(frames) if self.gain else squares
-        total = weighted.sum() / len(frames) + self.beta * kl.clamp(min=floor).mean()
+        total = weighted.sum() / len(frames) + self.beta * kl.clamp(min=free).mean()
         return Losses(total, squares.detach().sum() / len(frames), kl.detach().mean())
 
     def weights(self, frames: Tensor) -> Tensor:
@@ -100,13 +100,13 @@ class VAETrainer:
         batch_size: B, frames a step, 1 … M.
         lr: learning rate, above 0.
         schedule: learning rate by step (0, 1, …); None: it stays at `lr`.
-        fetch: told the rows of a batch some steps before they are read: `rollouts.fetch`.
+        fetch: called with the rows of a batch some steps before they are read: `rollouts.fetch`.
 
     Raises:
         ValueError: batch_size out of its range.
 
-    Source: Ha & Schmidhuber 2018: Adam, batches of 100, a rate of 0.0001. Differs: the defaults, which learn more from few
-        frames.
+    Source: Ha & Schmidhuber 2018: Adam, batches of 100, a learning rate of 0.0001. Differs: the defaults, which learn more
+        from few frames.
 
     Example:
         >>> frames = np.zeros((11, 64, 64, 3), np.uint8)
@@ -129,11 +129,17 @@ class VAETrainer:
         lr: float = 1e-3,
         schedule: Callable[[int], float] | None = None,
         fetch: Callable[[np.ndarray], None] | None = None,
-    ):
+    ) -> None:
         if not 1 <= batch_size <= len(rows):
             raise ValueError(f"batch_size is {batch_size}; it must be 1 to {len(rows)}, the number of rows")
-        self.vae, self.objective, self.read, self.rows = vae, objective, read, np.asarray(rows)
-        self.generator, self.batch_size, self.schedule, self.fetch = generator, batch_size, schedule, fetch
+        self.vae = vae
+        self.objective = objective
+        self.read = read
+        self.rows = np.asarray(rows)
+        self.generator = generator
+        self.batch_size = batch_size
+        self.schedule = schedule
+        self.fetch = fetch
         self.optimizer = torch.optim.Adam(vae.parameters(), lr, fused=True)
         self.step = 0
         self._start_pass()

@@ -1,9 +1,9 @@
 """Training a world model on a long table of experience.
 
-Reading guide. `Experience` is the table: one row a frame, episodes one after another. `WorldModelTrainer` cuts it in B streams and reads
-all of them forward, T rows at a time; the core's state is carried from one reading to the next and forgotten where an episode
-begins, so that no step is thrown away and memory may last longer than T. Latents are drawn anew from their posteriors at
-every reading: the model never sees the same numbers twice.
+Reading guide. `Experience` is the table: one row a frame, episodes one after another. `WorldModelTrainer` cuts it in B streams
+and reads all of them forward, T rows at a time; the core's state is carried from one reading to the next and forgotten where
+an episode begins, so that no step is thrown away and memory may last longer than T. Latents are drawn anew from their
+posteriors at every reading: the model never sees the same numbers twice.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wmlib.models.cuda_graphs import capture_training
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import Posterior
-from wmlib.models.cuda_graphs import capture_training
-from wmlib.training.streams import StreamTrainer
 from wmlib.models.world_model import Losses, WorldModel, loss
+from wmlib.training.streams import StreamTrainer
 
 
 class Experience(NamedTuple):
@@ -77,6 +77,7 @@ class WorldModelTrainer(StreamTrainer):
         schedule: Callable[[int], float] | None = None,
         done_weight: float = 10.0,
     ):
+        self.model: WorldModel
         self.experience, self.done_weight = experience, done_weight
         super().__init__(
             model,

@@ -1,9 +1,9 @@
 """Trained weights, small, for readers who cannot train: the agents of notebook 05.
 
-Reading guide. `names` lists what is there, `load` builds one part and `load_agent` a whole agent. Each is a safetensors file in half precision; `manifest.json`
-says of each how it is built, how it was made, how well it did, and its checksum. `save` writes one. Notebook 05 lets an agent
-of the paper's size play; all else in the notebooks is made anew. A VAE is stored in fewer numbers than it is trained in, and
-computes the same: see `fold`.
+Reading guide. `names` lists what is there, `load` builds one part and `load_agent` a whole agent. Each is a safetensors file in
+half precision; `manifest.json` says of each how it is built, how it was made, how well it did, and its checksum. `save` writes
+one. Notebook 05 lets an agent of the paper's size play; all else in the notebooks is made anew. A VAE is stored in fewer
+numbers than it is trained in, and computes the same: see `fold`.
 """
 
 import json
@@ -73,10 +73,11 @@ def load_agent(name: str, folder: Path = FOLDER) -> WorldModelsAgent:
         ('z', 'h', 'c')
     """
     weights, entry = load(name, folder)
-    if entry["kind"] != "controller":
+    if not isinstance(weights, Tensor):
         raise ValueError(f"name is {name!r}, a {entry['kind']}; give the name of a controller")
     settings = entry["settings"]
-    vae, world_model = (load(settings[part], folder)[0] for part in ("vae", "world_model"))
+    vae: Any = load(settings["vae"], folder)[0]
+    world_model: Any = load(settings["world_model"], folder)[0]
     actions = torch.tensor(settings["actions"], dtype=torch.float32)
     return WorldModelsAgent(vae, world_model, weights, settings["names"], actions)
 
@@ -139,4 +140,3 @@ def unfold(tensors: Mapping[str, Tensor], vae: VAE) -> dict[str, Tensor]:
 def _manifest(folder: Path) -> dict[str, dict]:
     path = folder / "manifest.json"
     return json.loads(path.read_text()) if path.exists() else {}
-

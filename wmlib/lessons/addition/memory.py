@@ -1,8 +1,9 @@
 """Look into a trained DNC that adds: how it uses its slots, where the running total is, and what a change of it does.
 
-Reading guide. `habits` says how a network writes; `read_out` looks for the total in memory and in the LSTM; `direction` is
-how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and watches the answer;
-`carriers` does it early and late.
+Reading guide. `memory_use` says how a network writes; `read_out` looks for the total in memory and in the LSTM; `direction` is
+how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and measures the answer;
+`carriers` does it early and late. `examine` is all of them for one network.
+
 All work on the addition task, on sequences of one length.
 """
 
@@ -14,26 +15,60 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from wmlib.models.dnc import DNC, DNCState
-from wmlib.lessons.addition.pipeline import test_set
+from wmlib.lessons.addition.measures import draw_test_set
 from wmlib.lessons.addition.sequences import Sequences
+from wmlib.models.dnc import DNC, DNCState
 
 SAMPLES = 512  # sequences behind a read-out or a direction
+EDITED = 128  # sequences on which an edit is tried
 
 
-def habits(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
-    """Say how a network uses its memory while it sees digits: means over steps and 64 sequences.
+def examine(
+    core: DNC, untrained: DNC, seed: int, alphas: Sequence[float], times: Sequence[int], samples: int = SAMPLES
+) -> dict:
+    """Do all of this module with one network.
+
+    Args:
+        core: a trained DNC.
+        untrained: a new one of the same sizes, to compare with.
+        seed: of the sequences.
+        alphas: sizes of the edits after half of the digits; see `edit`.
+        times: after how many digits the small edits are made; see `carriers`.
+        samples: sequences behind a read-out or a direction.
+
+    Returns:
+        memory_use: as `memory_use`; memory, lstm, total, predicted, weights, constant: as `read_out`; moved, slope: as `edit`;
+        untrained: R² of the read-out of the untrained network's memory; carriers: as `carriers`; handed_over: as `handed_over`.
+    """
+    return {
+        "memory_use": memory_use(core, seed),
+        **read_out(core, seed, samples=samples),
+        **edit(core, seed, alphas, samples=samples),
+        "untrained": read_out(untrained, seed, samples=samples)["memory"],
+        "carriers": carriers(core, seed, times, samples=samples),
+        "handed_over": handed_over(core, seed, samples=samples),
+    }
+
+
+def memory_use(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
+    """Measure how a network uses its memory while it sees digits: means over steps and 64 sequences.
+
+    Args:
+        core: a DNC.
+        seed: of the sequences.
+        length: digits.
 
     Returns:
         effective_slots: exp of the entropy of the write weighting (scaled to sum 1): N if all slots share alike, 1 if one has
-            all; largest_slot: the largest slot's share of the memory's norm after the last digit; allocation_gate,
+            all; largest_slot: the largest slot's proportion of the memory's norm after the last digit; allocation_gate,
             write_gate, free_gate.
     """
     with torch.no_grad():
-        _, _, trace = core(test_set("addition", length, seed).inputs[:, :length], trace=True)
-    share = trace.write / trace.write.sum(-1, keepdim=True).clamp(min=1e-12)
-    entropy = torch.special.entr(share).sum(-1)
+        _, _, trace = core(draw_test_set("addition", length, seed).inputs[:, :length], trace=True)
+    weighting = trace.write / trace.write.sum(-1, keepdim=True).clamp(min=1e-12)
+    entropy = torch.special.entr(weighting).sum(-1)
     norms = trace.memory[:, -1].norm(dim=-1)
     return {
         "effective_slots": entropy.exp().mean().item(),
@@ -44,7 +79,7 @@ def habits(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
     }
 
 
-class Watched(NamedTuple):
+class States(NamedTuple):
     """Hold what a network remembers after each digit, and the total it should know by then."""
 
     total: Tensor  # (B, T)
@@ -52,17 +87,18 @@ class Watched(NamedTuple):
     lstm: Tensor  # (B, T, 2H): h and c
 
 
-def watch(core: DNC, seed: int, length: int = 12, slots: int | None = None) -> Watched:
-    """Show digits to a network and note its state after each."""
-    batch = test_set("addition", length, seed, SAMPLES)
-    state, states = core.initial_state(SAMPLES, slots=slots), []
+def record_states(core: DNC, seed: int, length: int = 12, samples: int = SAMPLES) -> States:
+    """Show digits to a network and keep its state after each; arguments as for `read_out`."""
+    batch = draw_test_set("addition", length, seed, samples)
+    state = core.initial_state(samples)
+    states = []
     with torch.no_grad():
         for t in range(length):
             _, state = core(batch.inputs[:, t : t + 1], state)
             states.append(state)
     memory = torch.stack([s.memory.flatten(-2) for s in states], 1)
     lstm = torch.stack([torch.cat([s.h, s.c], -1) for s in states], 1)
-    return Watched(_digits(batch)[:, :length].cumsum(-1), memory, lstm)
+    return States(_digits(batch)[:, :length].cumsum(-1), memory, lstm)
 
 
 def _digits(batch: Sequences) -> Tensor:
@@ -76,7 +112,7 @@ def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tens
     Args:
         features: float (M, F).
         target: float (M,).
-        penalty: as a share of the features' mean variance.
+        penalty: as a proportion of the features' mean variance.
 
     Source: ridge regression; solved in float64.
     """
@@ -89,8 +125,8 @@ def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tens
     return weights, mean - centre @ weights
 
 
-def explained(prediction: Tensor, target: Tensor) -> float:
-    """Return R², the explained share of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that.
+def r_squared(prediction: Tensor, target: Tensor) -> float:
+    """Return R², the explained proportion of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that.
 
     Both are (B,) or (B, T). With steps, the mean is that of each step: a total grows with the number of digits, and to know
     the time is not to know the total.
@@ -99,39 +135,58 @@ def explained(prediction: Tensor, target: Tensor) -> float:
     return 1 - (residual / (target - target.mean(0)).square().sum()).item()
 
 
-def read_out(core: DNC, seed: int, length: int = 12) -> dict:
+def read_out(core: DNC, seed: int, length: int = 12, samples: int = SAMPLES) -> dict:
     """Fit linear read-outs of the running total, one for all steps, and test them on other sequences.
 
+    Args:
+        core: a DNC.
+        seed: of the sequences; those fitted on and those tested on differ.
+        length: digits.
+        samples: sequences to fit on, and to test on.
+
     Returns:
-        memory, lstm: R² within a step (`explained`) on held-out sequences, from the whole memory alone and from the LSTM's
+        memory, lstm: R² within a step (`r_squared`) on held-out sequences, from the whole memory alone and from the LSTM's
             h and c alone;
-        total, predicted (96,): totals and what the memory's read-out says, on held-out sequences; weights (N·W,), constant.
+        total, predicted (96,): totals and the memory's read-out, on held-out sequences; weights (N·W,), constant.
     """
-    known, fresh = watch(core, seed, length), watch(core, seed + 1, length)
-    result = {}
+    known = record_states(core, seed, length, samples)
+    fresh = record_states(core, seed + 1, length, samples)
+    results = {}
     for part in ("lstm", "memory"):
         weights, constant = ridge(getattr(known, part).flatten(0, 1), known.total.flatten())
         predicted = getattr(fresh, part).double() @ weights + constant
-        result[part] = explained(predicted, fresh.total.double())
-    shown = slice(0, 96 // length)
-    pairs = {"total": fresh.total[shown].flatten().numpy(), "predicted": predicted[shown].flatten().numpy()}
-    return {**result, **pairs, "weights": weights, "constant": float(constant)}
+        results[part] = r_squared(predicted, fresh.total.double())
+    kept = slice(0, 96 // length)
+    return {
+        **results,
+        "total": fresh.total[kept].flatten().numpy(),
+        "predicted": predicted[kept].flatten().numpy(),
+        "weights": weights,
+        "constant": float(constant),
+    }
 
 
-def direction(core: DNC, seed: int, at: int, slots: int | None = None) -> dict[str, Tensor]:
+def direction(core: DNC, seed: int, at: int, num_slots: int | None = None, samples: int = SAMPLES) -> dict[str, Tensor]:
     """Return how the state changes, on average, when the running total after `at` digits is larger by one.
 
     It is the slope of each number against the total, cov(number, total) / var(total). The read-out's weights would be another
     direction: they say what to look at, not how the memory looks when the total grows.
+
+    Args:
+        core: a DNC.
+        seed: of the sequences.
+        at: digits.
+        num_slots: N, if other than in training.
+        samples: sequences.
 
     Returns:
         By part of the state: memory (N, W), reads (R, W), h (H,), c (H,).
 
     Source: Haufe et al. 2014 (NeuroImage 87), patterns and filters.
     """
-    batch = test_set("addition", at, seed, SAMPLES)
+    batch = draw_test_set("addition", at, seed, samples)
     with torch.no_grad():
-        _, state = core(batch.inputs[:, :at], core.initial_state(SAMPLES, slots=slots))
+        _, state = core(batch.inputs[:, :at], core.initial_state(samples, num_slots=num_slots))
     total = _digits(batch).sum(-1)
     total = (total - total.mean()) / (total - total.mean()).square().sum()
     return {part: torch.tensordot(total, getattr(state, part), 1) for part in ("memory", "reads", "h", "c")}
@@ -152,7 +207,8 @@ def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] |
         (..., B).
     """
     _, state = core(batch.inputs[:, :at])
-    rest, parts = batch.inputs[:, at:], state._asdict()
+    rest = batch.inputs[:, at:]
+    parts = state._asdict()
     for name, more in (change or {}).items():
         leading = more.shape[: more.ndim - parts[name].ndim + 1]
         parts[name] = parts[name] + more.unsqueeze(len(leading))
@@ -163,7 +219,15 @@ def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] |
     return outputs[..., -1, 0]
 
 
-def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: int = 6, draws: int = 8) -> dict:
+def edit(
+    core: DNC,
+    seed: int,
+    alphas: Sequence[float],
+    length: int = 12,
+    at: int = 6,
+    draws: int = 8,
+    samples: int = SAMPLES,
+) -> dict:
     """Add alpha units of the total to what a network remembers, in mid-sequence, and measure how far the answer moves.
 
     Args:
@@ -173,21 +237,20 @@ def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: in
         length, at: digits, and after how many of them the edit is made.
         draws: random changes of the memory to compare with, each as large as the real one, and like it the same in every
             slot; 0 leaves them out.
+        samples: sequences behind the direction.
 
     Returns:
         For "memory", "LSTM" (h and c), "both" (these and the vector just read), each along `direction`, and for "random":
         the mean change of the answer for each alpha (A,), and its slope against alpha. Random changes push this way or that;
         theirs is the root mean square over the draws, with alpha's sign.
     """
-    unit = direction(core, seed, at)
+    unit = direction(core, seed, at, samples=samples)
     changes = {"memory": {"memory": unit["memory"]}, "LSTM": {"h": unit["h"], "c": unit["c"]}, "both": unit}
     if draws:
-        slots, width = unit["memory"].shape
-        noise = torch.randn(draws, 1, width, generator=torch.Generator().manual_seed(seed)).expand(draws, slots, width)
-        size = unit["memory"].norm() / noise.norm(dim=(-2, -1), keepdim=True)
-        changes["random"] = {"memory": noise * size}
-    batch = test_set("addition", length, seed + 1, 128)
-    before, alpha = answers(core, batch, at), torch.tensor(list(alphas), dtype=torch.float32)
+        changes["random"] = {"memory": _random_changes(unit["memory"], draws, seed)}
+    batch = draw_test_set("addition", length, seed + 1, EDITED)
+    before = answers(core, batch, at)
+    alpha = torch.tensor(list(alphas), dtype=torch.float32)
     moved, slope = {}, {}
     for name, change in changes.items():
         all_sizes = {part: alpha.view(-1, *[1] * more.ndim) * more for part, more in change.items()}
@@ -198,38 +261,61 @@ def edit(core: DNC, seed: int, alphas: Sequence[float], length: int = 12, at: in
     return {"moved": moved, "slope": slope}
 
 
-def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12) -> dict[str, np.ndarray]:
-    """Say how much of the total each part of the state carries after so many digits: the slope of a small `edit` there.
+def _random_changes(unit: Tensor, draws: int, seed: int) -> Tensor:
+    """Return random changes of a memory, (draws, N, W): the same in every slot, each of the size of the unit (N, W)."""
+    num_slots, word_size = unit.shape
+    noise = torch.randn(draws, 1, word_size, generator=torch.Generator().manual_seed(seed)).expand(draws, num_slots, word_size)
+    size = unit.norm() / noise.norm(dim=(-2, -1), keepdim=True)
+    return noise * size
+
+
+def carriers(
+    core: DNC, seed: int, times: Sequence[int], length: int = 12, samples: int = SAMPLES
+) -> dict[str, np.ndarray]:
+    """Measure how much of the total each part of the state carries after so many digits: the slope of a small `edit` then.
+
+    Args:
+        core, seed, length, samples: as for `edit`.
+        times: after how many digits.
 
     Returns:
         For "memory", "LSTM", "both": (times,), 1 if a change of this part alone moves the answer as predicted.
     """
-    slopes = [edit(core, seed, (-2, 2), length, at, draws=0)["slope"] for at in times]
+    slopes = [edit(core, seed, (-2, 2), length, at, draws=0, samples=samples)["slope"] for at in times]
     return {name: np.array([slope[name] for slope in slopes]) for name in slopes[0]}
 
 
 @torch.no_grad()
-def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12) -> float:
-    """Say how much of an edit of the LSTM early on is found in the memory after the last digit.
+def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12, samples: int = SAMPLES) -> float:
+    """Measure how much of an edit of the LSTM early on is found in the memory after the last digit.
+
+    Args:
+        core, seed, length, samples: as for `edit`.
+        at: digits seen before the edit.
 
     Returns:
-        The change of what the memory's read-out says, as a share of the change of the total that the LSTM's h and c were
-        given after `at` digits (two units, along `direction`): 1 if all of it has come over, 0 if none.
+        The change of the memory's read-out, as a proportion of the change of the total that the LSTM's h and c were given
+        after `at` digits (two units, along `direction`): 1 if all of it has come over, 0 if none.
     """
-    weights = read_out(core, seed, length)["weights"]
-    unit = direction(core, seed, at)
-    inputs = test_set("addition", length, seed + 1, 128).inputs
+    weights = read_out(core, seed, length, samples)["weights"]
+    unit = direction(core, seed, at, samples=samples)
+    inputs = draw_test_set("addition", length, seed + 1, EDITED).inputs
     _, state = core(inputs[:, :at])
-    memories = [
-        core(inputs[:, at:length], state._replace(h=state.h + a * unit["h"], c=state.c + a * unit["c"]))[1].memory.flatten(1)
-        for a in (-2.0, 2.0)
-    ]
+    memories = []
+    for alpha in (-2.0, 2.0):
+        edited = state._replace(h=state.h + alpha * unit["h"], c=state.c + alpha * unit["c"])
+        _, last = core(inputs[:, at:length], edited)
+        memories.append(last.memory.flatten(1))
     return ((memories[1] - memories[0]).double() @ weights).mean().item() / 4
 
 
 @torch.no_grad()
 def replay(
-    core: DNC, digits: Sequence[int], at: int = 0, change: Mapping[str, Tensor] | None = None, slots: int | None = None
+    core: DNC,
+    digits: Sequence[int],
+    at: int = 0,
+    change: Mapping[str, Tensor] | None = None,
+    num_slots: int | None = None,
 ) -> tuple[Tensor, float]:
     """Show one row of digits; return the memory after each, (T, N, W), and the network's answer.
 
@@ -237,11 +323,12 @@ def replay(
         core: a trained DNC.
         digits: (T,) from 0 … D - 2.
         at, change: as for `answers`; 0 changes nothing.
-        slots: memory slots, if other than in training.
+        num_slots: N, if other than in training.
     """
     symbols = torch.tensor([*digits, core.input_size - 1])
-    inputs = torch.nn.functional.one_hot(symbols, core.input_size).float().unsqueeze(0)
-    state, memory = core.initial_state(1, slots=slots), []
+    inputs = one_hot(symbols, core.input_size).float().unsqueeze(0)
+    state = core.initial_state(1, num_slots=num_slots)
+    memory = []
     for t in range(len(symbols)):
         outputs, state = core(inputs[:, t : t + 1], state)
         if change is not None and t + 1 == at:

@@ -1,20 +1,40 @@
 """The pictures of notebook 02, each a function of stored numbers."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from wmlib.viz.figures import COLORS, MARKERS, new_figure
+from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 TITLES = {"author": "the author's toy", "bishop": "Bishop's inverse problem"}
+ASKED = {"author": 0.25, "bishop": 0.35}  # an x with several answers
 
 
-def _scatter(ax: Axes, x: list, y: list, color: str) -> None:
+def _scatter(ax: Axes, x: Sequence[float], y: Sequence[float], color: str) -> None:
     ax.plot(x, y, "o", color=COLORS[color], markersize=2, alpha=0.6)
 
 
+@styled
+def draw_problems(samples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw samples of the problems, and an x that has several answers.
+
+    Args:
+        samples: by problem: x, y (M,).
+    """
+    figure, axes = new_figure(8.4, 3.4, columns=len(samples), sharey=True)
+    for ax, (problem, (x, y)) in zip(axes[0], samples.items(), strict=True):
+        ax.plot(x, y, "o", markersize=2.5, color=COLORS["grey"])
+        ax.axvline(ASKED[problem], color=COLORS["orange"], linestyle=":")
+        ax.set(xlabel="x", title=TITLES[problem])
+    axes[0, 0].set_ylabel("y")
+    return figure
+
+
+@styled
 def draw_fits(data: dict) -> Figure:
     """Draw data, least squares and samples of the mixture, one row a problem.
 
@@ -22,18 +42,19 @@ def draw_fits(data: dict) -> Figure:
         data: by problem: x, y (M,) data; grid, line (G,) the least-squares curve; sample_x, sample_y (S,) of the mixture.
     """
     figure, axes = new_figure(8.4, 5.6, rows=len(data), columns=3, sharey=True)
-    for row, (problem, d) in zip(axes, data.items(), strict=True):
-        _scatter(row[0], d["x"], d["y"], "grey")
-        _scatter(row[1], d["x"], d["y"], "grey")
-        row[1].plot(d["grid"], d["line"], color=COLORS["orange"], linewidth=3)
-        _scatter(row[2], d["sample_x"], d["sample_y"], "blue")
-        low, high = min(d["grid"]), max(d["grid"])
+    for row, (problem, panel) in zip(axes, data.items(), strict=True):
+        _scatter(row[0], panel["x"], panel["y"], "grey")
+        _scatter(row[1], panel["x"], panel["y"], "grey")
+        row[1].plot(panel["grid"], panel["line"], color=COLORS["orange"], linewidth=3)
+        _scatter(row[2], panel["sample_x"], panel["sample_y"], "blue")
+        limits = (min(panel["grid"]), max(panel["grid"]))
         for ax, title in zip(row, ("data", "least squares", "mixture, samples"), strict=True):
-            ax.set(xlim=(low, high), ylim=(-0.15, 1.15), xlabel="x", title=title)
+            ax.set(xlim=limits, ylim=(-0.15, 1.15), xlabel="x", title=title)
         row[0].set_ylabel(f"{TITLES[problem]}\ny")
     return figure
 
 
+@styled
 def draw_components(data: dict) -> Figure:
     """Draw each component's mean over x, opaque where its weight is large, with a band of one standard deviation.
 
@@ -41,27 +62,32 @@ def draw_components(data: dict) -> Figure:
         data: by problem: grid (G,), weights, means, stds (G, K).
     """
     figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
-    colors = list(COLORS.values())
-    for ax, (problem, d) in zip(axes[0], data.items(), strict=True):
-        grid = np.asarray(d["grid"])
-        weights, means, stds = (np.asarray(d[k]) for k in ("weights", "means", "stds"))
+    for ax, (problem, panel) in zip(axes[0], data.items(), strict=True):
+        grid = np.asarray(panel["grid"])
+        weights, means, stds = (np.asarray(panel[name]) for name in ("weights", "means", "stds"))
         for k in range(weights.shape[1]):
-            color = colors[k % len(colors)]
-            low, high = means[:, k] - stds[:, k], means[:, k] + stds[:, k]
-            alpha = np.where(weights[:-1, k] > 0.02, weights[:-1, k], 0.0)
-            bands = np.stack([np.stack([grid, low], 1)[:-1], np.stack([grid, low], 1)[1:],
-                              np.stack([grid, high], 1)[1:], np.stack([grid, high], 1)[:-1]], 1)  # fmt: skip
-            lines = np.stack([np.stack([grid, means[:, k]], 1)[:-1], np.stack([grid, means[:, k]], 1)[1:]], 1)
-            ax.add_collection(PolyCollection(bands, facecolors=[to_rgba(color, 0.35 * a) for a in alpha], linewidths=0))
-            ax.add_collection(LineCollection(lines, colors=[to_rgba(color, a) for a in alpha], linewidths=2.4))
-            top = weights[:, k].argmax()
-            if weights[top, k] > 0.2:
-                ax.plot(grid[top], means[top, k], MARKERS[k % len(MARKERS)], color=color, markersize=8, markeredgecolor="white")
+            _draw_component(ax, k, grid, weights[:, k], means[:, k], stds[:, k])
         ax.set(xlim=(grid[0], grid[-1]), ylim=(-0.15, 1.15), xlabel="x", title=TITLES[problem])
     axes[0, 0].set_ylabel("y")
     return figure
 
 
+def _draw_component(ax: Axes, k: int, grid: np.ndarray, weight: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
+    """Draw the k-th component in pieces, one from each point of the grid to the next; arrays (G,)."""
+    colors = list(COLORS.values())
+    color = colors[k % len(colors)]
+    low, middle, high = (np.stack([grid, curve], 1) for curve in (mean - std, mean, mean + std))
+    bands = np.stack([low[:-1], low[1:], high[1:], high[:-1]], 1)
+    lines = np.stack([middle[:-1], middle[1:]], 1)
+    alpha = np.where(weight[:-1] > 0.02, weight[:-1], 0.0)
+    ax.add_collection(PolyCollection(bands, facecolors=[to_rgba(color, 0.35 * a) for a in alpha], linewidths=0))
+    ax.add_collection(LineCollection(lines, colors=[to_rgba(color, a) for a in alpha], linewidths=2.4))
+    top = weight.argmax()
+    if weight[top] > 0.2:
+        ax.plot(grid[top], mean[top], MARKERS[k % len(MARKERS)], color=color, markersize=8, markeredgecolor="white")
+
+
+@styled
 def draw_density(data: dict) -> Figure:
     """Draw the true conditional density beside the fitted one, as heat maps, and a cut through both.
 
@@ -70,18 +96,26 @@ def draw_density(data: dict) -> Figure:
     """
     figure, axes = new_figure(8.8, 3.6, columns=3)
     extent = (data["x"][0], data["x"][-1], data["y"][0], data["y"][-1])
-    true, model = np.asarray(data["true"]), np.asarray(data["model"])
-    for ax, density, title in zip(axes[0], (true, model), ("true p(y | x)", "mixture p(y | x)"), strict=False):
+    true = np.asarray(data["true"])
+    model = np.asarray(data["model"])
+    at = data["x"][data["cut"]]
+    for ax, density, title in zip(axes[0, :2], (true, model), ("true p(y | x)", "mixture p(y | x)"), strict=True):
         ax.imshow(density.T, extent=extent, origin="lower", aspect="auto", vmin=0, vmax=true.max())
-        ax.axvline(data["x"][data["cut"]], color="white", linestyle=":")
+        ax.axvline(at, color="white", linestyle=":")
         ax.set(xlabel="x", ylabel="y", title=title)
         ax.grid(False)
-    draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], data["x"][data["cut"]])
+    draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], at)
     return figure
 
 
-def draw_cut(ax: Axes, y: np.ndarray, true: np.ndarray, model: np.ndarray, x: float) -> None:
-    """Draw the two densities of y at one x."""
+def draw_cut(ax: Axes, y: Sequence[float], true: np.ndarray, model: np.ndarray, x: float) -> None:
+    """Draw the two densities of y at one x.
+
+    Args:
+        ax: to draw on.
+        y, true, model: (H,).
+        x: for the title.
+    """
     ax.fill_between(y, true, color=COLORS["grey"], alpha=0.35, linewidth=0, label="true")
     ax.plot(y, model, color=COLORS["blue"], label="mixture")
     ax.set(xlabel="y", title=f"at x = {x:.2f}", xlim=(y[0], y[-1]))
@@ -89,25 +123,27 @@ def draw_cut(ax: Axes, y: np.ndarray, true: np.ndarray, model: np.ndarray, x: fl
     ax.legend(loc="upper left", ncols=2, columnspacing=1.0)
 
 
+@styled
 def draw_excess(data: dict) -> Figure:
     """Draw the mean KL from the truth against the number of components, least squares as a line.
 
     Args:
-        data: by problem: components (C,), excess (C, fits), least_squares (fits,), linear (fits,): without
-            non-linearity, one_bell: the optimum for K = 1.
+        data: by problem: components (C,), excess (C, fits), least_squares (fits,); linear (fits,): without a non-linearity,
+            with linear_components; single_gaussian: the optimum for K = 1.
     """
     figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
-    for ax, (problem, d) in zip(axes[0], data.items(), strict=True):
-        k, excess = np.asarray(d["components"]), np.asarray(d["excess"])
+    for ax, (problem, panel) in zip(axes[0], data.items(), strict=True):
+        counts = np.asarray(panel["components"])
+        excess = np.asarray(panel["excess"])
         for fits in excess.T:
-            ax.plot(k, fits, "o", color=COLORS["blue"], markersize=4, alpha=0.5)
-        ax.plot(k, np.median(excess, axis=1), "-", color=COLORS["blue"], label="mixture (line: median)")
-        ax.axhline(np.median(d["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
-        ax.axhline(d["one_bell"], color=COLORS["grey"], linestyle=":", label="best single bell")
-        at = np.full(len(d["linear"]), d["author_components"])
-        ax.plot(at * 1.06, d["linear"], "^", color=COLORS["pink"], markersize=6, label="no non-linearity")
+            ax.plot(counts, fits, "o", color=COLORS["blue"], markersize=4, alpha=0.5)
+        ax.plot(counts, np.median(excess, axis=1), "-", color=COLORS["blue"], label="mixture (line: median)")
+        ax.axhline(np.median(panel["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
+        ax.axhline(panel["single_gaussian"], color=COLORS["grey"], linestyle=":", label="best single Gaussian")
+        beside = np.full(len(panel["linear"]), panel["linear_components"]) * 1.06
+        ax.plot(beside, panel["linear"], "^", color=COLORS["pink"], markersize=6, label="no non-linearity")
         ax.set_xscale("log")
-        ax.set_xticks(k, [str(v) for v in k])
+        ax.set_xticks(counts, [str(count) for count in counts])
         ax.minorticks_off()
         ax.set(xlabel="components K", title=TITLES[problem])
         ax.set_ylim(bottom=0)
@@ -116,11 +152,12 @@ def draw_excess(data: dict) -> Figure:
     return figure
 
 
+@styled
 def draw_public(data: dict) -> Figure:
     """Draw what two differences of the public code do.
 
     Args:
-        data: linear: x, y (S,) samples without non-linearity; right and wrong: x, y (S,) samples of the hard dimension.
+        data: linear: x, y (S,) samples without a non-linearity; right and wrong: x, y (S,) samples of the hard dimension.
     """
     figure, axes = new_figure(8.4, 3.4, columns=3, sharey=True)
     panels = (
@@ -135,8 +172,9 @@ def draw_public(data: dict) -> Figure:
     return figure
 
 
+@styled
 def draw_conditional(y: np.ndarray, true: np.ndarray, model: np.ndarray, x: float) -> Figure:
-    """Draw the densities of y at one x, for the sliders."""
+    """Draw the densities of y at one x, for the sliders; arguments as for `draw_cut`."""
     figure, axes = new_figure(6.4, 3.4)
     draw_cut(axes[0, 0], y, true, model, x)
     axes[0, 0].set(ylabel="density", ylim=(0, max(12.0, 1.05 * float(true.max()))))

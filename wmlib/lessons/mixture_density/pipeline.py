@@ -1,50 +1,147 @@
-"""Fit the toy networks many times and measure how far they are from the exact answer.
+"""The pipeline of notebook 02: fit the toy networks many times and measure how far they are from the exact answer.
 
-Reading guide: `fit` trains one network, `excess` measures one, `fit_many` does both for a list of generators in parallel.
-`summed_densities` is a well-known slip, kept here to be looked at.
+Reading guide. `FitConfig` says which network on which problem; `configs` lists those of the notebook. `fit` trains one
+network, `FittedDensity` is what comes of it, `fit_many` does it for several pairs of seeds in parallel. `fit_two_dimensions` is
+for a target of two dimensions and any loss; `summed_densities` is a well-known slip, kept here to be looked at.
 """
 
+from __future__ import annotations
+
 import math
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor
 
+from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, PROBLEMS, InverseProblem
+from wmlib.lessons.mixture_density.regressor import FullBatchTrainer, ToyNetwork, negative_log_likelihood, squared_error
 from wmlib.models.mdn import Mixture
-from wmlib.lessons.mixture_density.regressor import ToyNetwork, Trainer, negative_log_likelihood, squared_error
-from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE, InverseProblem
+from wmlib.training.jobs import parallel_map
 
-# Least squares bends slowly: at the mixture's rate and length it would still be nearly straight, and look worse than it is.
-# (At its rate the mixture's bells die.)
-MIXTURE_RATE, LEAST_SQUARES_RATE, LEAST_SQUARES_STEPS = 5e-3, 5e-2, 4
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
 
-PROBLEMS: dict[str, InverseProblem] = {"author": AUTHOR_TOY, "bishop": BISHOP_INVERSE}
+LEAST_SQUARES = "least squares"
+LINEAR = "linear"  # a mixture without a non-linearity
+PARALLEL_FROM = 500  # steps of a fit; processes take seconds to start
+EASY_STD = 0.02  # of the noise in the easy one of two dimensions
+SHOWN = 500  # inputs at which a fit is sampled for a picture
 
-
-def column(values: np.ndarray) -> Tensor:
-    """Return values (M,) as a float32 column (M, 1)."""
-    return torch.as_tensor(np.asarray(values), dtype=torch.float32)[:, None]
-
-
-def least_squares_mixture(prediction: Tensor, std: float) -> Mixture:
-    """Return the density that least squares stands for: one bell around the prediction, of the same width everywhere."""
-    log_stds = torch.full_like(prediction, math.log(std)).unsqueeze(-2)
-    return Mixture(torch.zeros_like(log_stds), prediction.unsqueeze(-2), log_stds)
+Loss = Callable[[Mixture, Tensor], Tensor]
 
 
-class Fit:
-    """A trained network as a density: `fit.mixture(x)` for inputs (M,), for the mixture network and for least squares alike."""
+@dataclass(frozen=True)
+class FitConfig:
+    """Describe a network, its problem and its training, the seeds aside.
+
+    Args:
+        problem: one of `PROBLEMS`.
+        num_components: K; 0 for least squares.
+        points: training pairs.
+        hidden_size: units of the hidden layer.
+        steps: of Adam, all pairs in each.
+        lr: learning rate at the first step.
+        nonlinearity: "tanh", or "none" as in the public toy.
+    """
+
+    problem: str
+    num_components: int
+    points: int
+    hidden_size: int
+    steps: int
+    lr: float
+    nonlinearity: str = "tanh"
+
+    def build(self, generator: torch.Generator, target_size: int = 1) -> ToyNetwork:
+        """Make the network, its weights drawn by the generator."""
+        return ToyNetwork(
+            self.num_components,
+            generator=generator,
+            hidden_size=self.hidden_size,
+            nonlinearity=self.nonlinearity,
+            target_size=target_size,
+        )
+
+    def train(self, network: ToyNetwork, loss: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
+        """Train a network in place and return the loss before each step, (steps,)."""
+        return FullBatchTrainer(network, loss, x, y, steps=self.steps, lr=self.lr).run()
+
+
+def configs(settings: Any, problem: str, counts: Iterable[int]) -> dict[int | str, FitConfig]:
+    """Return what notebook 02 fits to a problem, by model.
+
+    Args:
+        settings: the notebook's, resolved.
+        problem: one of `PROBLEMS`.
+        counts: numbers of components K of the mixtures.
+
+    Returns:
+        `LEAST_SQUARES`, each K of `counts`, and `LINEAR`, which has `settings.num_components`. Least squares bends slowly: with
+        the learning rate and the steps of the mixtures it would still be nearly straight, and look worse than it is. (With its
+        learning rate the components of a mixture die.)
+    """
+
+    def mixture(num_components: int, nonlinearity: str = "tanh") -> FitConfig:
+        return FitConfig(
+            problem, num_components, settings.points, settings.hidden_size, settings.steps, settings.lr, nonlinearity
+        )
+
+    least_squares = FitConfig(
+        problem,
+        0,
+        settings.points,
+        settings.hidden_size,
+        settings.least_squares_factor * settings.steps,
+        settings.least_squares_lr,
+    )
+    mixtures = {num_components: mixture(num_components) for num_components in counts}
+    return {LEAST_SQUARES: least_squares, **mixtures, LINEAR: mixture(settings.num_components, "none")}
+
+
+class FitSeeds(NamedTuple):
+    """Seeds of one fit: of its data, and of its initial weights."""
+
+    data: int
+    init: int
+
+
+def draw_seeds(run: Run, problem: str, fits: int) -> list[FitSeeds]:
+    """Draw the seeds of the fits to a problem; they, and so the data, are the same for all models.
+
+    Args:
+        run: its seed determines them.
+        problem: one of `PROBLEMS`.
+        fits: how many.
+    """
+    return [
+        FitSeeds(
+            data=int(run.rng("data", problem, i).integers(2**31)),
+            init=int(run.rng("init", problem, i).integers(2**31)),
+        )
+        for i in range(fits)
+    ]
+
+
+class FittedDensity:
+    """A trained network as a density, for the mixture network and for least squares alike.
+
+    Args:
+        network: trained.
+        std: for least squares, the one width of its density; None for a mixture.
+    """
 
     def __init__(self, network: ToyNetwork, std: float | None) -> None:
-        self.network, self.std = network.eval(), std
+        self.network = network.eval()
+        self.std = std
 
     @torch.no_grad()
     def mixture(self, x: np.ndarray) -> Mixture:
-        answer = self.network(column(x))
-        return answer if self.std is None else least_squares_mixture(answer, self.std)
+        """Return the density of y at inputs (M,): a mixture over (M, 1)."""
+        output = self.network(column(x))
+        return output if self.std is None else least_squares_mixture(output, self.std)
 
     def excess(self, problem: InverseProblem) -> float:
         """Return the mean KL divergence of the fit from the true conditional density, in nats."""
@@ -55,73 +152,57 @@ class Fit:
         return problem.mean_kl(log_density)
 
 
-def best_single_bell(problem: str, nodes: int = 4000) -> float:
-    """Return the mean KL of the best density with one bell at each x, in nats: exact conditional mean and variance.
-
-    The cross-entropy of a bell with the true mean and variance is ln(std) + 0.5 ln(2 pi e), whatever the truth's shape.
-    """
-    truth = PROBLEMS[problem]
-    x = np.linspace(*truth.input_range, nodes + 2)[1:-1]
-    y = (np.arange(nodes // 4) + 0.5) / (nodes // 4)
-    p_x = truth.input_density(x)
-    possible = (truth.lower(y) <= x[:, None]) & (x[:, None] <= truth.upper(y))
-    weight = np.where(possible, 1 / truth.width(y), 0.0)  # proportional to p(y | x), (nodes, nodes / 4)
-    weight /= np.maximum(weight.sum(1, keepdims=True), 1e-300)
-    mean = (weight * y).sum(1)
-    std = np.sqrt((weight * (y - mean[:, None]) ** 2).sum(1))
-    known = std > 0
-    entropy = np.log(std[known]) + 0.5 * math.log(2 * math.pi * math.e)
-    return float((p_x[known] * entropy).sum() / p_x[known].sum()) - truth.conditional_entropy
+def column(values: np.ndarray) -> Tensor:
+    """Return values (M,) as a float32 column (M, 1)."""
+    return torch.as_tensor(np.asarray(values), dtype=torch.float32)[:, None]
 
 
-def fit(
-    problem: str, components: int, seeds: tuple[int, int], points: int, hidden: int, steps: int, nonlinearity: str = "tanh"
-) -> Fit:
-    """Train one network on fresh data.
+def least_squares_mixture(prediction: Tensor, std: float) -> Mixture:
+    """Return the density that least squares stands for: one Gaussian around the prediction, of the same width everywhere.
 
     Args:
-        problem: "author" or "bishop".
-        components: K; 0 for least squares, whose one width is then the training error's (and which takes 4 times the steps).
-        seeds: of the data and of the initial weights.
-        points, hidden, steps: training pairs, hidden units, steps of Adam.
-        nonlinearity: "tanh", or "none" as in the public toy.
+        prediction: float (B, Z).
+        std: above 0, in the unit of the target.
     """
-    torch.set_num_threads(1)
-    x, y = PROBLEMS[problem].sample(points, np.random.default_rng(seeds[0]))
-    generator = torch.Generator().manual_seed(seeds[1])
-    network = ToyNetwork(components, generator=generator, hidden=hidden, nonlinearity=nonlinearity)
-    if components:
-        trainer = Trainer(network, negative_log_likelihood, column(x), column(y), steps=steps, learning_rate=MIXTURE_RATE)
-    else:
-        longer = LEAST_SQUARES_STEPS * steps
-        trainer = Trainer(network, squared_error, column(x), column(y), steps=longer, learning_rate=LEAST_SQUARES_RATE)
-    losses = trainer.run()
-    return Fit(network, None if components else math.sqrt(float(losses[-1])))
+    log_stds = torch.full_like(prediction, math.log(std)).unsqueeze(-2)
+    return Mixture(torch.zeros_like(log_stds), prediction.unsqueeze(-2), log_stds)
 
 
-def fit_many(problem: str, components: int, seeds: Sequence[tuple[int, int]], **numbers) -> dict:
-    """Fit once a pair of seeds, in parallel processes.
+def fit(config: FitConfig, seeds: FitSeeds) -> FittedDensity:
+    """Train one network on fresh data. The width of least squares is that of its training error."""
+    x, y = PROBLEMS[config.problem].sample(config.points, np.random.default_rng(seeds.data))
+    network = config.build(torch.Generator().manual_seed(seeds.init))
+    is_mixture = config.num_components > 0
+    losses = config.train(network, negative_log_likelihood if is_mixture else squared_error, column(x), column(y))
+    return FittedDensity(network, None if is_mixture else math.sqrt(float(losses[-1])))
+
+
+def fit_many(config: FitConfig, seeds: Sequence[FitSeeds]) -> dict[str, Any]:
+    """Fit once for each pair of seeds, in parallel processes.
 
     Returns:
-        excess (fits,): mean KL from the truth in nats; weights, std: the first fit, for pictures.
+        excess (fits,): mean KL from the truth in nats; weights, std: the first fit, for `restore`.
     """
-
-    def one(pair: tuple[int, int]) -> tuple[float, dict, float | None]:
-        made = fit(problem, components, pair, **numbers)
-        return made.excess(PROBLEMS[problem]), made.network.state_dict(), made.std
-
-    jobs = -1 if numbers["steps"] >= 500 else 1  # processes take seconds to start
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # joblib takes loading torch for a memory leak
-        excess, weights, stds = zip(*Parallel(n_jobs=jobs)(delayed(one)(pair) for pair in seeds), strict=True)
+    calls = [(config, pair) for pair in seeds]
+    excess, weights, stds = zip(*parallel_map(_fit_and_measure, calls, parallel=config.steps >= PARALLEL_FROM), strict=True)
     return {"excess": np.array(excess), "weights": dict(weights[0]), "std": stds[0]}
 
 
-def restore(stored: dict, components: int, hidden: int, nonlinearity: str = "tanh") -> Fit:
-    """Return the first fit of `fit_many` again, from its stored weights."""
-    network = ToyNetwork(components, generator=torch.Generator(), hidden=hidden, nonlinearity=nonlinearity)
-    network.load_state_dict(stored["weights"])
-    return Fit(network, stored["std"])
+def _fit_and_measure(config: FitConfig, seeds: FitSeeds) -> tuple[float, dict[str, Tensor], float | None]:
+    fitted = fit(config, seeds)
+    return fitted.excess(PROBLEMS[config.problem]), fitted.network.state_dict(), fitted.std
+
+
+def restore(result: dict[str, Any], config: FitConfig) -> FittedDensity:
+    """Return the first fit of `fit_many` again.
+
+    Args:
+        result: as `fit_many` returned it.
+        config: as given to `fit_many`.
+    """
+    network = config.build(torch.Generator())
+    network.load_state_dict(result["weights"])
+    return FittedDensity(network, result["std"])
 
 
 def summed_densities(mixture: Mixture, y: Tensor) -> Tensor:
@@ -130,32 +211,49 @@ def summed_densities(mixture: Mixture, y: Tensor) -> Tensor:
     A sum is ruled by its largest term, the dimension that is easiest to predict; the others learn only where their own density
     is comparable.
 
+    Args:
+        mixture: of B targets.
+        y: float (B, Z).
+
     Source: a public MDN-RNN, where the densities are summed over dimensions before the logarithm.
     """
     return -torch.logsumexp(mixture.marginal_log_prob(y), -1).mean()
 
 
-def two_dimensions(right: bool, seeds: tuple[int, int], points: int, components: int, hidden: int, steps: int) -> dict:
-    """Fit a target of two dimensions, one easy (x itself, with noise 0.02) and one hard (the author's toy).
-
-    Args:
-        right: with the right loss, or with `summed_densities`.
+def fit_two_dimensions_many(config: FitConfig, seeds: Sequence[FitSeeds], loss: Loss) -> dict[str, Any]:
+    """Fit a target of two dimensions once for each pair of seeds, in parallel processes; see `fit_two_dimensions`.
 
     Returns:
-        excess: mean KL of the hard dimension from the truth, in nats; x, hard (500,): a sample of it.
+        excess (fits,): mean KL of the hard dimension from the truth in nats; x, y: a sample of the first fit.
     """
-    rng = np.random.default_rng(seeds[0])
-    x, y = AUTHOR_TOY.sample(points, rng)
-    target = torch.cat([column(x + 0.02 * rng.standard_normal(points)), column(y)], 1)
-    generator = torch.Generator().manual_seed(seeds[1])
-    network = ToyNetwork(components, generator=generator, hidden=hidden, dimensions=2)
-    Trainer(network, negative_log_likelihood if right else summed_densities, column(x), target, steps=steps).run()
+    calls = [(config, pair, loss) for pair in seeds]
+    results = parallel_map(fit_two_dimensions, calls, parallel=config.steps >= PARALLEL_FROM)
+    return {"excess": np.array([result["excess"] for result in results]), "x": results[0]["x"], "y": results[0]["y"]}
+
+
+def fit_two_dimensions(config: FitConfig, seeds: FitSeeds, loss: Loss) -> dict[str, Any]:
+    """Fit a target of two dimensions, one easy (x itself, with a little noise) and one hard (the author's toy).
+
+    Args:
+        config: of the network; its problem is the author's toy.
+        seeds: of the data and of the initial weights.
+        loss: `negative_log_likelihood`, or `summed_densities`.
+
+    Returns:
+        excess: mean KL of the hard dimension from the truth, in nats; x, y (500,): a sample of the hard dimension.
+    """
+    rng = np.random.default_rng(seeds.data)
+    generator = torch.Generator().manual_seed(seeds.init)
+    x, y = AUTHOR_TOY.sample(config.points, rng)
+    easy = x + EASY_STD * rng.standard_normal(config.points)
+    network = config.build(generator, target_size=2)
+    config.train(network, loss, column(x), torch.cat([column(easy), column(y)], 1))
 
     @torch.no_grad()
     def log_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return network(column(x)).marginal_log_prob(column(y).expand(-1, 2))[:, 1].double().numpy()
 
-    inputs = AUTHOR_TOY.sample(500, rng)[0]
+    inputs = AUTHOR_TOY.sample(SHOWN, rng)[0]
     with torch.no_grad():
-        drawn = network(column(inputs)).sample(generator)
-    return {"excess": AUTHOR_TOY.mean_kl(log_density), "x": inputs, "hard": drawn[:, 1].numpy()}
+        sample = network(column(inputs)).sample(generator)
+    return {"excess": AUTHOR_TOY.mean_kl(log_density), "x": inputs, "y": sample[:, 1].numpy()}

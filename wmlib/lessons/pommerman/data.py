@@ -1,14 +1,17 @@
-"""Recorded games as stretches to learn from, and the training of next-state models on them.
+"""Recorded games as segments to learn from, and the trainer of next-state models on them.
 
-Reading guide. `Record` is a table of full states, game after game. `Views` lists what there is to learn in it: every step of
-every agent that lives, seen by that agent, from the start of the game to its death; one such *life* after another. `batch`
-reads any places of that list. `Trainer` reads the list in streams (see `streams.py`) and trains whatever has a `loss` and an
-`initial_state`.
+Reading guide. `Views` lists what there is to learn in a `Record`: every step of every agent that lives, seen by that agent, from
+the start of the game to its death; one such *life* after another. `read_batch` reads any places of that list. `Trainer` reads
+the list in streams (see `wmlib.training.streams`) and trains whatever has a `loss` and an `initial_state`.
+
+Axes: B streams, T time.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,19 +21,12 @@ from torch import Tensor, nn
 from wmlib.envs.pommerman.layout import AGENTS
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman.encoding import view_a
-from wmlib.lessons.pommerman.models import Batch
+from wmlib.lessons.pommerman.games import Record, load_record, split
 from wmlib.training.streams import StreamTrainer
 
 ALIVE = 7 * BOARD + 5 + 6 * np.arange(AGENTS)  # places in view B
 OTHERS = np.array([[i, *(j for j in range(AGENTS) if j != i)] for i in range(AGENTS)])  # the seeing agent first
-
-
-class Record(NamedTuple):
-    """Hold M states of G games, one game after another; the last row of a game has no action."""
-
-    states: np.ndarray  # uint8 (M, 871), view B
-    actions: np.ndarray  # uint8 (M, 4)
-    starts: np.ndarray  # int64 (G + 1,), where each game begins; the last is M
+TRAINING_PAIRS = 40_000  # consecutive states that are counted for tables and rules, at most
 
 
 class Views(NamedTuple):
@@ -46,13 +42,27 @@ class Views(NamedTuple):
         """Return the places of each life."""
         return np.split(np.arange(len(self.rows)), np.flatnonzero(self.resets)[1:])
 
+    def take(self, places: np.ndarray) -> Views:
+        """Return the steps at some places, int64 (S,), in their order."""
+        return Views(*(part[places] for part in self))
 
-def views(record: Record, games: Sequence[int], rng: np.random.Generator | None = None) -> Views:
+
+class Batch(NamedTuple):
+    """Hold B segments of T steps, each seen by one agent."""
+
+    vectors: Tensor  # uint8 (B, T, 372), view A
+    following: Tensor  # uint8 (B, T, 372), one step later
+    actions: Tensor  # int64 (B, T, 4), the seeing agent's first, then the others' in ascending order
+    resets: Tensor  # bool (B, T), first step of a life
+    full: Tensor | None = None  # uint8 (B, T, 871), view B
+
+
+def list_views(record: Record, games: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None) -> Views:
     """List the lives in some games.
 
     Args:
         record: the table.
-        games: which ones.
+        games: their numbers.
         rng: shuffles the lives; None: in order of game and agent.
 
     Raises:
@@ -60,53 +70,82 @@ def views(record: Record, games: Sequence[int], rng: np.random.Generator | None 
     """
     if not len(games):
         raise ValueError("games: got none; name at least one game")
-    found = []
+    lives = []  # game, agent, first row, steps
     for game in games:
         first, last = record.starts[game], record.starts[game + 1]
         alive = np.asarray(record.states[first : last - 1][:, ALIVE]) > 0  # without the last row: nothing follows it
-        found += [(game, agent, first, int(alive[:, agent].sum())) for agent in range(AGENTS)]
+        lives += [(game, agent, first, int(alive[:, agent].sum())) for agent in range(AGENTS)]
     if rng is not None:
-        found = [found[i] for i in rng.permutation(len(found))]
-    found = [life for life in found if life[3]]
-    rows = np.concatenate([first + np.arange(length) for _, _, first, length in found])
-    lengths = [length for *_, length in found]
+        lives = [lives[i] for i in rng.permutation(len(lives))]
+    lives = [life for life in lives if life[3]]
+    lengths = [length for _, _, _, length in lives]
+    rows = np.concatenate([first + np.arange(length) for _, _, first, length in lives])
     resets = np.zeros(len(rows), bool)
     resets[np.cumsum([0, *lengths[:-1]])] = True
-    return Views(rows, np.repeat([a for _, a, _, _ in found], lengths), resets, np.repeat([g for g, *_ in found], lengths))
+    agents = np.repeat([agent for _, agent, _, _ in lives], lengths)
+    return Views(rows, agents, resets, np.repeat([game for game, _, _, _ in lives], lengths))
 
 
-def batch(record: Record, of: Views, places: np.ndarray, full: bool = False) -> Batch:
+def held_out_views(record: Record, max_steps: int) -> Views:
+    """Return the steps that all models are judged on: those of the test games.
+
+    Args:
+        record: all games.
+        max_steps: of each life only so many, the first ones.
+    """
+    views = list_views(record, split(record).test)
+    return views.take(np.concatenate([life[:max_steps] for life in views.lives]))
+
+
+def read_batch(record: Record, views: Views, places: np.ndarray, full: bool = False) -> Batch:
     """Read steps.
 
     Args:
-        record, of: a table and a list of its views.
+        record, views: a table and a list of views of it.
         places: int64 (B, T), places in the list.
         full: True adds view B.
     """
-    rows, agents = of.rows[places].ravel(), of.agents[places].ravel()
+    rows, agents = views.rows[places].ravel(), views.agents[places].ravel()
     states = record.states[rows]
     shape = (*places.shape, -1)
-    now, after = (torch.from_numpy(view_a(part, agents)).view(shape) for part in (states, record.states[rows + 1]))
+    vectors, following = (torch.from_numpy(view_a(part, agents)).view(shape) for part in (states, record.states[rows + 1]))
     actions = np.take_along_axis(record.actions[rows].astype(np.int64), OTHERS[agents], 1)
     whole = torch.from_numpy(states).view(shape) if full else None
-    return Batch(now, after, torch.from_numpy(actions).view(shape), torch.from_numpy(of.resets[places]), whole)
+    return Batch(vectors, following, torch.from_numpy(actions).view(shape), torch.from_numpy(views.resets[places]), whole)
+
+
+@functools.lru_cache(maxsize=2)  # a worker asks again at every block of a training
+def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return consecutive states of the training games, evenly spread: uint8 (N, 372) twice, N <= `TRAINING_PAIRS`.
+
+    Args:
+        folder: of recorded games.
+    """
+    record = load_record(folder)
+    views = list_views(record, split(record).train)
+    places = np.linspace(0, len(views.rows) - 1, min(TRAINING_PAIRS, len(views.rows))).astype(int)
+    pairs = read_batch(record, views, places[None])
+    return pairs.vectors[0].numpy(), pairs.following[0].numpy()
 
 
 class Learner(Protocol):
     """What is trained: a module with a state that is a flat tuple of tensors, B in front."""
 
-    def initial_state(self, batch: int) -> tuple[Tensor, ...]: ...
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        """Return the state at the start of a life."""
 
-    def loss(self, batch, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+    def loss(self, batch: Any, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the loss of a batch, a scalar, and the new state."""
 
 
 class Trainer(StreamTrainer):
-    """Train a model with Adam on streams; see `StreamTrainer` for the rest of the arguments.
+    """Train a `Learner` with Adam on streams.
 
     Args:
         model: on the CPU.
         resets: bool (S,), where lives begin in the list that is read.
         read: makes a batch of places int64 (B, T).
+        generator, batch_size, seq_len, lr, max_grad_norm, schedule: see `StreamTrainer`.
     """
 
     def __init__(
@@ -116,17 +155,26 @@ class Trainer(StreamTrainer):
         read: Callable[[np.ndarray], Any],
         *,
         generator: torch.Generator,
-        batch: int = 8,
-        length: int = 8,
-        learning_rate: float = 4e-3,
-        clip: float = 10.0,
+        batch_size: int,
+        seq_len: int,
+        lr: float,
+        max_grad_norm: float = 10.0,
+        schedule: Callable[[int], float] | None = None,
     ):
         self.read = read
-        own = {"batch": batch, "length": length, "learning_rate": learning_rate, "clip": clip}
-        super().__init__(model, len(resets), generator=generator, **own)
+        super().__init__(
+            model,
+            len(resets),
+            generator=generator,
+            batch_size=batch_size,
+            seq_len=seq_len,
+            lr=lr,
+            max_grad_norm=max_grad_norm,
+            schedule=schedule,
+        )
 
     def _initial_state(self) -> tuple[Tensor, ...]:
-        return self.model.initial_state(self.batch)
+        return self.model.initial_state(self.batch_size)
 
     def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], float]:
         loss, state = self.model.loss(self.read(rows), state)

@@ -1,12 +1,13 @@
 """The pipeline of notebook 04, which notebook 05 uses too: episodes of play, and VAEs trained on them.
 
-Reading guide. `episodes` plays, `train` trains VAEs in parallel and `load` reads one, `measure` judges them. Each answers from
-the cache if the same was made before, in this notebook or in another. `TrainingConfig` says which VAE and how it is trained.
+Reading guide. `episodes` plays, `train` trains VAEs in parallel and `load` reads one, `measure` judges them; `fit_pca` makes
+the linear baseline. Each answers from the cache if the same was made before, in this notebook or in another. `TrainingConfig`
+says which VAE and how it is trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ import torch
 
 from wmlib.envs.doom import scripted, take_cover
 from wmlib.experiment import seeding
-from wmlib.lessons.vae import measures
+from wmlib.lessons.vae import measures, pca
+from wmlib.lessons.vae.pca import PCA
 from wmlib.models.vae import VAE
 from wmlib.rollouts import Rollouts, collect
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
@@ -30,6 +32,8 @@ POLICIES = {"sticky": scripted.sticky, "held": scripted.held}
 HELD_OUT = 0.1  # proportion of the episodes, the last ones; two at least
 STAGES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of a training, after which the weights are kept
 BLOCK = 500  # steps between two checkpoints
+TEST_FRAMES = 3000  # about as many are tested on; neighbouring frames say much the same
+PCA_FRAMES = 6000  # at most so many are fitted
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def configs(settings: Any, objective: Objective) -> list[TrainingConfig]:
     Args:
         settings: the notebook's, resolved.
 
-    Source: batch size and learning rate of the profile paper: Ha & Schmidhuber 2018. Those of narrower networks are ours, and
-        learn more from few frames.
+    Source: batch size and learning rate of the profile paper: Ha & Schmidhuber 2018. Those of the other profiles are ours: with
+        them narrow networks learn more from few frames.
     """
     return [
         TrainingConfig(
@@ -131,6 +135,16 @@ def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the rows to train on, int64 (M,), and the rows of each episode held out, of which no frame is trained on."""
     first = len(data.starts) - max(2, round(HELD_OUT * len(data.starts)))
     return np.arange(data.starts[first]), [data.episode(i) for i in range(first, len(data.starts))]
+
+
+def choose_test_rows(held_out: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return every so many rows of each held-out episode, about `TEST_FRAMES` in all.
+
+    Args:
+        held_out: rows int64 (T,) of each episode, as returned by `split`.
+    """
+    every = max(1, sum(map(len, held_out)) // TEST_FRAMES)
+    return [rows[::every] for rows in held_out]
 
 
 def train(
@@ -222,3 +236,28 @@ def judge(model: VAE, folder: Path, test_rows: Sequence[np.ndarray]) -> dict:
     counts = measures.tally((frames, measures.reconstruct(model, frames)) for frames in episodes)
     kl = torch.cat([measures.encode(model, frames).kl() for frames in episodes])
     return {**counts, "kl": kl.mean(0).numpy()}
+
+
+def fit_pca(run: Run, data: Rollouts, train_rows: np.ndarray, latent_size: int) -> PCA:
+    """Return principal components, fitted to at most `PCA_FRAMES` of the training frames.
+
+    Args:
+        run: its seed determines which.
+        data: episodes.
+        train_rows: int64 (M,), as returned by `split`.
+        latent_size: Z; less where there are fewer frames.
+    """
+    rng = run.rng("pca")
+    rows = rng.choice(train_rows, min(PCA_FRAMES, len(train_rows)), replace=False)
+    return PCA(**run.cached(fit_rows, data, rows, min(latent_size, len(rows)), run.rng("pca", "start")))
+
+
+def fit_rows(data: Rollouts, rows: np.ndarray, latent_size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the attributes of the PCA of some rows; arguments as for `pca.fit`."""
+    return vars(pca.fit(data.frames(rows), latent_size, rng))
+
+
+def judge_baselines(models: Mapping[str, PCA], data: Rollouts, test_rows: Sequence[np.ndarray]) -> dict[str, dict]:
+    """Return `measures.tally` of each baseline's pictures, by name; other arguments as for `measure`."""
+    episodes = [data.frames(rows) for rows in test_rows]
+    return {name: measures.tally((frames, model(frames)) for frames in episodes) for name, model in models.items()}

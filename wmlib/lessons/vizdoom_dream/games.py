@@ -1,229 +1,184 @@
-"""Stages of the Take Cover dream that ask the real game: tests, recordings, new experience, and what agents look at.
+"""Agents and scripted players in the real game: tests, recordings, new experience.
 
-Reading guide. `agent` says in plain values who plays (`published`: one whose weights are kept in `wmlib.weights`); `Player` of
-`wmlib.agents.world_models_agent` does it. `games` lets scripted players or agents play the same games; `record` keeps what was seen;
-`experience_of` makes of an agent's games the episodes from which a next round learns; `seeing` asks recorded games whether the
-player looks at fireballs.
+Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets policies
+play the same games and keeps how long they lived; `record` keeps what was seen and done. `curve` plays what an evolution tried
+on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round` learns anew from the
+agents' own games.
 """
 
+from __future__ import annotations
+
 import contextlib
-import functools
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from joblib import Parallel, delayed, parallel_config
 
-from wmlib import weights
-from wmlib.agents import linear_controller as controller
-from wmlib.agents import world_models_agent as player
-from wmlib.lessons.vizdoom_dream import occlusion as seeing_study
-from wmlib.agents.world_models_agent import Player
-from wmlib.envs.doom import engine as doom
+from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom import take_cover
-from wmlib.envs.doom import scripted as take_cover_baselines
-from wmlib.experiment import checkpoint, seeding
-from wmlib.experiment.progress import progress
-from wmlib.experiment.run import Run
-from wmlib.models import vae
-from wmlib.lessons.vae import measures as vae_study
-from wmlib.models.vae import VAE
+from wmlib.experiment import seeding
+from wmlib.lessons.vizdoom_dream import controllers, occlusion, pipeline
+from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
 from wmlib.models.world_model import WorldModel
 from wmlib.rollouts import Rollouts, collection, joined
-from wmlib.rollouts import vectorized as together
-from wmlib.lessons.vizdoom_dream import pipeline as dream
-from wmlib.training.jobs import quiet_workers
-from wmlib.lessons.vizdoom_dream.pipeline import BUTTONS, Breeding, Model, Sight
+from wmlib.training.jobs import cached_map, quiet_workers
 
-ENV = "wmlib/TakeCover-v0"
-LANES = 8  # games side by side in a process
-GAME_CODE = [doom, take_cover, take_cover_baselines, collection, together, vae, controller, player, *dream.MODEL_CODE]
-RAW = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "lanes": LANES}  # frames are shrunk in batches
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
 
-
-def agent(sight: Sight, memory: Path, model: Model, hand: Path, plan: Breeding, tried: int | None = None) -> Callable:
-    """Return a finished agent, for `games`, `record`, `seeing`: its VAE, folders of world model and controller.
-
-    Args:
-        tried: number of a mean on the controller's `trail`; None: the best of them, which is the agent.
-    """
-    eye = sight.folder / f"{sight.fit.marks[-1]}.safetensors"
-    own = {} if tried is None else {"tried": tried}
-    return functools.partial(
-        crew, sight=str(eye), latent=sight.fit.latent, vae_width=sight.fit.width, memory=str(memory),
-        model=asdict(model), hand=str(hand), names=list(plan.names), **own,
-    )  # fmt: skip
+Policy = Callable | WorldModelsAgent
+NUM_ENVS = 8  # games that an agent plays at once in a process
+SHRUNK_IN_BATCHES = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "num_envs": NUM_ENVS}
 
 
-def published(eye: str, mind: str, hand: str) -> Callable:
-    """Return an agent whose V, M and C are kept in `wmlib.weights`, by their names there, for `games` and `record`."""
-    digests = [weights.load(name)[1]["sha256"] for name in (eye, mind, hand)]  # so that its games are those of these weights
-    return functools.partial(kept, eye=eye, mind=mind, hand=hand, digests=digests)
+def play(run: Run, policies: Sequence[Policy], count: int, name: str) -> list[np.ndarray]:
+    """Let policies play the real game, a process for each; return the tics each survived, int64 (count,).
 
-
-def kept(lanes: int, *, eye: str, mind: str, hand: str, digests: Sequence[str]) -> Player:
-    """Return the player that `published` describes, for so many games side by side; the digests only name its games."""
-    torch.set_num_threads(1)
-    (sees, _), (foretells, _), (acts, entry) = (weights.load(name) for name in (eye, mind, hand))
-    return Player(sees, foretells, acts, entry["settings"]["names"], BUTTONS, lanes)
-
-
-def crew(lanes: int, *, names: Sequence[str], **who) -> Player:
-    """Return the player that `agent` describes, for so many games side by side."""
-    eye, mind, hand = parts(**who)
-    return Player(eye, mind, hand, names, BUTTONS, lanes)
-
-
-def parts(
-    sight: str, latent: int, vae_width: int, memory: str, model: dict, hand: str, tried: int | None = None
-) -> tuple[VAE, WorldModel, torch.Tensor]:
-    """Return V, M and C of an agent."""
-    return _parts(sight, latent, vae_width, memory, tuple(model.items()), hand, tried)
-
-
-@functools.lru_cache(maxsize=4)
-def _parts(sight: str, latent: int, width: int, memory: str, model: tuple, hand: str, tried: int | None):
-    torch.set_num_threads(1)
-    eye = VAE(generator=torch.Generator(), latent=latent, width=width)
-    eye.load_state_dict(checkpoint.load(sight))
-    mind, bred = dream.load(Path(memory), Model(**dict(model)), latent), dream.bred(Path(hand))
-    own = bred["weights"] if tried is None else bred["trail"][tried]
-    return eye.eval(), mind, torch.from_numpy(own).float()
-
-
-def games(run: Run, policies: Sequence[Callable], count: int, name: str) -> list[np.ndarray]:
-    """Let players play the real game; return the tics each survived, int64 (count,), the same games for all.
+    Were the games of one policy after the other shared out among processes, all would wait for each one's longest.
 
     Args:
-        policies: `agent`, or a scripted one of `take_cover_baselines`.
-        count: games.
+        policies: who plays.
+        count: games, the same for all.
         name: which games; other names, other games.
     """
-    seed = seeding.entropy(run.seed, "games", name) % 2**31
-    with quiet_workers():
-        if len(policies) > 2:
-            # a process a player: were their games shared out one player after the other, all would wait for each one's longest
-            with parallel_config(backend=run.backend, n_jobs=-1):
-                tasks = [delayed(_play_silently)(run, policy, count, seed) for policy in policies]
-                for _ in progress(Parallel(return_as="generator_unordered")(tasks), "players", len(tasks)):
-                    pass
-        # found again here, so that this run's books say what came from the cache
-        return [_play(run, policy, count, seed, backend=run.backend) for policy in policies]
+    calls = [{"policy": policy, "count": count, "seed": games_seed(run, name)} for policy in policies]
+    return cached_map(run.cache, survived_tics, calls, "players", parallel=len(policies) > 1)
 
 
-def _play(run: Run, policy: Callable, count: int, seed: int, **settings) -> np.ndarray:
-    def make() -> list:
-        return [collection.score(ENV, policy, count, seed, **settings, **_lanes(policy)).lengths]
-
-    return run.cached("games", make, GAME_CODE, policy=_named(policy), count=count, games=seed)[0]
-
-
-def _play_silently(run: Run, policy: Callable, count: int, seed: int) -> None:
-    """Play in this process, without a bar: the bar of all players is the caller's."""
+def survived_tics(policy: Policy, count: int, seed: int) -> np.ndarray:
+    """Return the tics that a policy survives in each game, int64 (count,): in this process, and without a progress bar."""
     with contextlib.redirect_stderr(io.StringIO()):
-        _play(run, policy, count, seed, workers=1)
+        return collection.score(take_cover.ENV_ID, policy, count, seed, workers=1, **_batched(policy)).lengths
 
 
-def record(run: Run, policy: Callable, count: int, name: str = "recorded", shard: int = 5) -> Rollouts:
-    """Let a player play, and keep what it saw and did.
+def play_each(run: Run, policies: Mapping[str, Sequence[Policy]], count: int, name: str) -> dict[str, np.ndarray]:
+    """Let the policies of every training seed play the same games.
 
     Args:
+        policies: by name, one for each training seed.
+        count, name: as for `play`.
+
+    Returns:
+        by name the tics survived, int64 (training seeds, count).
+    """
+    flat = iter(play(run, [policy for each in policies.values() for policy in each], count, name))
+    return {key: np.stack([next(flat) for _ in each]) for key, each in policies.items()}
+
+
+def games_seed(run: Run, name: str) -> int:
+    """Return the seed of games of that name."""
+    return seeding.entropy(run.seed, "games", name) % 2**31
+
+
+def _batched(policy: Policy) -> dict[str, Any]:
+    """Return how a policy is best let play: the networks of an agent work on several games at once."""
+    return SHRUNK_IN_BATCHES if isinstance(policy, WorldModelsAgent) else {}
+
+
+def curve(
+    run: Run,
+    encoded: EncodedEpisodes,
+    model: WorldModel,
+    controller: EvolvedController,
+    numbers: Sequence[int],
+    count: int,
+) -> np.ndarray:
+    """Let means that an evolution validated on its way play the real game; return their mean tics, float (len(numbers),).
+
+    Args:
+        encoded, model, controller: the agent.
+        numbers: of the validations, from 0.
+        count: games for each mean, none of them a test game.
+    """
+    agents = [controllers.make_agent(encoded, model, controller, controller.validated[number]) for number in numbers]
+    return np.array([tics.mean() for tics in play(run, agents, count, "curve")])
+
+
+def record(run: Run, policy: Policy, count: int, name: str = "recorded", shard_episodes: int = 5) -> Rollouts:
+    """Let a policy play, and keep what it saw and did.
+
+    Args:
+        policy: who plays.
         count: games.
         name: which games: none of the tests', nor of the episodes that the first models learn from.
-        shard: games in a shard.
+        shard_episodes: games in a shard.
     """
-    seed = seeding.entropy(run.seed, "games", name) % 2**31
-
-    def make(folder: Path) -> None:
-        with quiet_workers():
-            own = {"backend": run.backend, **_lanes(policy)}
-            collection.collect(folder / "episodes", ENV, policy, count, seed, shard_episodes=shard, **own)
-
-    settings = {"seed": seed, "policy": _named(policy), "count": count, "shard": shard}
-    return Rollouts(run.cache.folder("recorded", make, settings, GAME_CODE) / "episodes")
+    return Rollouts(run.cached_folder(record_games, policy, count, games_seed(run, name), shard_episodes) / "episodes")
 
 
-def experience_of(run: Run, policy: Callable, before: Rollouts, round_: int) -> Rollouts:
-    """Return the episodes of a next round: those before, and after them as many games of an agent as there were at first."""
+def record_games(folder: Path, policy: Policy, count: int, seed: int, shard_episodes: int) -> None:
+    """Collect games of a policy into a folder `episodes`; arguments as for `collect`."""
+    with quiet_workers():
+        collection.collect(
+            folder / "episodes", take_cover.ENV_ID, policy, count, seed, shard_episodes=shard_episodes, **_batched(policy)
+        )
+
+
+def more_experience(run: Run, agent: WorldModelsAgent, before: Rollouts, number: int) -> Rollouts:
+    """Return the episodes of a next round: those before, and after them as many games of an agent as there were at first.
+
+    Args:
+        agent: who plays.
+        before: episodes so far.
+        number: of the round, from 1; other numbers, other games.
+    """
     first = before.manifest.get("joined", [before.manifest])[0]
-    new = record(run, policy, first["episodes"], f"round {round_}", first["shard_episodes"])
-    made = run.cache.folder(
-        "joined", lambda folder: joined.join(folder / "episodes", [before, new]),
-        {"parts": [part.folder.parent.name for part in (before, new)]}, [joined],
-    )  # fmt: skip
-    return Rollouts(made / "episodes")
+    new = record(run, agent, first["episodes"], f"round {number}", first["shard_episodes"])
+    return Rollouts(run.cached_folder(join_episodes, [before, new]) / "episodes")
+
+
+def join_episodes(folder: Path, parts: Sequence[Rollouts]) -> None:
+    """Put collections one after another into a folder `episodes`."""
+    shutil.rmtree(folder / "episodes", ignore_errors=True)  # of an attempt that was killed
+    joined.join(folder / "episodes", parts)
 
 
 def another_round(
     run: Run,
-    sights: Sequence[Sight],
-    agents: Sequence[Callable],
-    models: Sequence[Model],
-    plans: Sequence[Breeding],
+    encoded: Sequence[EncodedEpisodes],
+    agents: Sequence[WorldModelsAgent],
+    trainings: Sequence[WorldModelTraining],
+    configs: Sequence[EvolutionConfig],
     number: int,
-) -> tuple[list[Sight], list[Callable]]:
-    """Learn anew from all episodes so far and as many games of the agents; return what sees now, and the new agents.
+) -> tuple[list[EncodedEpisodes], list[WorldModelsAgent]]:
+    """Learn anew from all episodes so far and as many games of the agents.
 
     Args:
-        sights, agents: of each complete run, what there is.
-        models, plans: of each, what is made.
+        encoded, agents: of each training seed, what there is.
+        trainings, configs: of each, how world model and controller are made.
         number: of the round, from 1; other numbers, other games.
+
+    Returns:
+        of each training seed, all episodes with a new VAE and its latents, and the new agent.
 
     Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
     """
-    grown = [experience_of(run, player, sight.data, number) for player, sight in zip(agents, sights, strict=True)]
-    seen = dream.sights(run, len(grown), grown)
-    minds = list(zip(dream.train(run, seen, models), models, strict=True))
-    hands = dream.breed(run, seen, minds, plans)
-    return seen, [agent(*each) for each in zip(seen, *zip(*minds, strict=True), hands, plans, strict=True)]
+    pairs = zip(agents, encoded, strict=True)
+    grown = pipeline.encode(run, len(agents), [more_experience(run, agent, each.data, number) for agent, each in pairs])
+    folders = pipeline.train(run, grown, trainings)
+    models = [pipeline.load(folder, training) for folder, training in zip(folders, trainings, strict=True)]
+    evolved = controllers.evolve(run, grown, models, configs)
+    each = zip(grown, models, evolved, configs, strict=True)
+    new = [controllers.make_agent(e, model, controllers.load_controller(folder, c)) for e, model, folder, c in each]
+    return grown, new
 
 
-def seeing(run: Run, policy: Callable, count: int) -> dict[str, np.ndarray]:
-    """Ask whether a player looks: counts by game of `seeing_study`; those of `occlusion` only for an agent.
+def reactions(run: Run, policy: Policy, count: int) -> dict[str, np.ndarray]:
+    """Ask recorded games whether a player looks at fireballs; see `occlusion`.
+
+    Args:
+        policy: who plays.
+        count: games.
 
     Returns:
-        (count, classes) each: counted, away, towards; asked, ball, patch, push; (count, 4) each: tics, deaths.
+        (count, classes) each: frames, away, towards; only for an agent: asked, ball, patch, push; (count, 4) each: tics,
+        deaths.
     """
     played = record(run, policy, count)
-
-    def make() -> list[dict]:
-        frames = played.frames(np.arange(0, len(played), max(1, len(played) // 500)))
-        background = frames.mean(0).round().astype(np.uint8)
-        return [_seen(played, i, policy, background) for i in range(count)]
-
-    code = [*GAME_CODE, vae_study, seeing_study]
-    by_game = run.cached("seeing", make, code, games=played.folder.parent.name, policy=_named(policy))
+    agent = policy if isinstance(policy, WorldModelsAgent) else None
+    by_game = run.cached(occlusion.count_reactions, played, agent)
     return {name: np.stack([game[name] for game in by_game]) for name in by_game[0]}
-
-
-def _seen(played: Rollouts, number: int, policy: Callable, background: np.ndarray) -> dict[str, np.ndarray]:
-    rows = played.episode(number)[:-1]  # at the last row nothing is done
-    frames, actions = played.frames(rows), played.actions[rows]
-    balls = seeing_study.balls(frames)
-    found = {**seeing_study.dodging(balls, actions), **seeing_study.danger(balls.count, bool(played.terminated[rows[-1]]))}
-    if _is_agent(policy):
-        who = dict(policy.keywords)
-        names = who.pop("names")
-        asked = seeing_study.occlusion(*parts(**who), names, frames, BUTTONS[torch.from_numpy(actions)], background)
-        found |= {"asked": asked.pop("counted"), **asked}
-    return found
-
-
-def _is_agent(policy: Callable) -> bool:
-    return getattr(policy, "func", None) is crew
-
-
-def _lanes(policy: Callable) -> dict:
-    """Return how a player is best let play: an agent's networks think of several games at once."""
-    return RAW if getattr(policy, "func", None) in (crew, kept) else {}
-
-
-def _named(policy: Callable) -> dict:
-    """Say who plays, in plain values: folders by their names, which say what they were made with."""
-    if not isinstance(policy, functools.partial):
-        return {"policy": policy.__name__}
-    own = {k: "/".join(Path(v).parts[-2:]) if k in ("sight", "memory", "hand") else v for k, v in policy.keywords.items()}
-    return {"policy": policy.func.__name__, **own}

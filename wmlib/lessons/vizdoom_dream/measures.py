@@ -1,13 +1,13 @@
-"""How good is a world model? Likelihood, deaths foreseen, and how far it sees without looking.
+"""How good is a world model? Likelihood, predicted deaths, and how far it goes on alone.
 
-Reading guide. `judge` reads held-out episodes with their true frames and says how well each next step was foretold, beside
-"the next latent is this one" (`copying`). `open_loop` shows the model a few steps and lets it go on alone, with the true
-actions: where a dream parts from the game. `trace` looks into a DNC's memory.
+Reading guide. `evaluate` reads held-out episodes with their true frames and says how well each next step was predicted; beside it
+stand `copy_baseline`, "the next latent is this one", and `posterior_entropy`, a lower bound. `open_loop` shows the model a few
+steps and lets it go on alone, with the true actions: where a dream parts from the game. `trace` looks into a DNC's memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,9 @@ from wmlib.models.world_model import WorldModel
 from wmlib.training.world_model import Experience
 
 
-def judge(model: WorldModel, experience: Experience, episodes: Sequence[np.ndarray], generator: torch.Generator) -> dict:
+def evaluate(
+    model: WorldModel, experience: Experience, episodes: Sequence[np.ndarray], generator: torch.Generator
+) -> dict[str, float]:
     """Compare predictions with held-out episodes.
 
     Args:
@@ -28,32 +30,36 @@ def judge(model: WorldModel, experience: Experience, episodes: Sequence[np.ndarr
         generator: for the latents.
 
     Returns:
-        nll: mean negative log likelihood of the next latent, nats a dimension.
-        recall: share of the fatal actions of which the model said so (p >= 0.5).
-        false_alarms: share of the other actions of which it said so too.
-        deaths, steps: how many of either there were.
+        nll: mean negative log likelihood of the next latent, nats per latent dimension.
+        recall: proportion of the fatal actions that are predicted to be fatal (p >= 0.5).
+        false_alarms: proportion of the other actions that are, too.
+        deaths, steps: number of fatal and of other actions.
     """
-    totals = {"nll": 0.0, "hits": 0, "alarms": 0, "deaths": 0, "steps": 0}
+    nll_sum, detected, alarms, deaths, steps = 0.0, 0, 0, 0, 0
     with torch.no_grad():
         for latents, actions, done, acted in _batches(experience, episodes, generator):
             prediction, _ = model(latents[:, :-1], actions)
-            going = acted & ~done
+            alive = acted & ~done
+            predicted = prediction.done >= 0
             nll = -prediction.mixture.marginal_log_prob(latents[:, 1:]).mean(-1)
-            said = prediction.done >= 0
-            for name, value in {
-                "nll": nll[going].sum(), "hits": (said & done).sum(), "alarms": (said & going).sum(),
-                "deaths": done.sum(), "steps": going.sum(),
-            }.items():  # fmt: skip
-                totals[name] += value.item()
-    deaths, steps = totals["deaths"], totals["steps"]
+            nll_sum += nll[alive].sum().item()
+            detected += (predicted & done).sum().item()
+            alarms += (predicted & alive).sum().item()
+            deaths += done.sum().item()
+            steps += alive.sum().item()
     return {
-        "nll": totals["nll"] / max(steps, 1), "recall": totals["hits"] / max(deaths, 1),
-        "false_alarms": totals["alarms"] / max(steps, 1), "deaths": deaths, "steps": steps,
-    }  # fmt: skip
+        "nll": nll_sum / max(steps, 1),
+        "recall": detected / max(deaths, 1),
+        "false_alarms": alarms / max(steps, 1),
+        "deaths": deaths,
+        "steps": steps,
+    }
 
 
-def copying(experience: Experience, rows: np.ndarray, episodes: Sequence[np.ndarray], generator: torch.Generator) -> float:
-    """Return the negative log likelihood, nats a dimension, of "the next latent is this one, give or take what is usual".
+def copy_baseline(
+    experience: Experience, rows: np.ndarray, episodes: Sequence[np.ndarray], generator: torch.Generator
+) -> float:
+    """Return the negative log likelihood, nats per latent dimension, of "the next latent is this one, plus the usual change".
 
     Args:
         experience: the whole table.
@@ -66,10 +72,19 @@ def copying(experience: Experience, rows: np.ndarray, episodes: Sequence[np.ndar
     usual = torch.distributions.Normal(change.mean(0), change.std(0).clamp(min=1e-3))
     total, steps = 0.0, 0
     for latents, _, done, acted in _batches(experience, episodes, generator):
-        going = acted & ~done
-        total -= usual.log_prob(latents[:, 1:] - latents[:, :-1]).mean(-1)[going].sum().item()
-        steps += going.sum().item()
+        alive = acted & ~done
+        total -= usual.log_prob(latents[:, 1:] - latents[:, :-1]).mean(-1)[alive].sum().item()
+        steps += alive.sum().item()
     return total / max(steps, 1)
+
+
+def posterior_entropy(experience: Experience, rows: np.ndarray) -> float:
+    """Return the mean entropy of the posteriors of some rows, nats per latent dimension.
+
+    Latents are draws from the posteriors, so this is a lower bound: even who knew each next posterior would not be better.
+    """
+    log_variance = torch.from_numpy(experience.log_variance[rows].astype(np.float32))
+    return float(0.5 * (log_variance.mean() + np.log(2 * np.pi) + 1))
 
 
 def open_loop(
@@ -80,7 +95,7 @@ def open_loop(
     *,
     seen: int = 60,
     ahead: int = 50,
-) -> dict:
+) -> dict[str, np.ndarray]:
     """Let the model go on alone from held-out frames, with the true actions, and measure how far off it is.
 
     Args:
@@ -89,29 +104,40 @@ def open_loop(
         starts: int64 (S,), rows from which `seen` + `ahead` steps of the same episode follow.
         generator: for the latents.
         seen: steps shown first.
-        ahead: steps foretold; each prediction is the mixture's mean, and the next input.
+        ahead: steps predicted; each prediction is the mixture's mean, and the next input.
 
     Returns:
-        model, copy, mean: float (ahead,): squared error a dimension of the model, of the last latent seen, and of the
-        mean latent of these frames.
+        model, copy, mean: float (ahead,): squared error per latent dimension of the model, of the last latent seen, and of
+        the mean latent of these frames.
     """
     rows = starts[:, None] + np.arange(seen + ahead)
     truth = torch.from_numpy(experience.mean[rows].astype(np.float32))
     actions = torch.from_numpy(experience.actions[rows])
     latents = experience.sample(rows[:, :seen], generator)
-    found = []
     with torch.no_grad():
         prediction, state = model(latents, actions[:, :seen])
-        guess = prediction.mixture.mean()[:, -1]
-        found.append(guess)
+        guesses = [prediction.mixture.mean()[:, -1]]
         for t in range(seen, seen + ahead - 1):
-            prediction, state = model.step(guess, actions[:, t], state)
-            guess = prediction.mixture.mean()
-            found.append(guess)
+            prediction, state = model.step(guesses[-1], actions[:, t], state)
+            guesses.append(prediction.mixture.mean())
     after = truth[:, seen:]
     last = truth[:, seen - 1 : seen]
-    errors = {"model": torch.stack(found, 1) - after, "copy": last - after, "mean": after.mean((0, 1)) - after}
+    errors = {"model": torch.stack(guesses, 1) - after, "copy": last - after, "mean": after.mean((0, 1)) - after}
     return {name: error.square().mean((0, 2)).numpy() for name, error in errors.items()}
+
+
+def draw_starts(episodes: Sequence[np.ndarray], steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one row of each long enough episode, for `open_loop`.
+
+    Args:
+        episodes: rows of each.
+        steps: actions that shall follow the row; shorter episodes are left out.
+        rng: for the rows.
+
+    Returns:
+        int64 (S,).
+    """
+    return np.array([rows[0] + rng.integers(len(rows) - steps) for rows in episodes if len(rows) > steps], int)
 
 
 @torch.no_grad()
@@ -126,22 +152,13 @@ def trace(model: WorldModel, latents: Tensor, actions: Tensor) -> tuple[Tensor, 
         the probability that each action is fatal, (1, T, 1), and a `Trace` with a leading axis of 1.
     """
     inputs = torch.cat([model.normalize(latents), actions], -1)
-    features, _, made = model.core(inputs[None], trace=True)
-    return torch.sigmoid(model.done(features)), made
+    features, _, memory = model.core(inputs[None], trace=True)
+    return torch.sigmoid(model.done(features)), memory
 
 
-def long_enough(experience: Experience, episodes: Sequence[np.ndarray], steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw one row of each episode of more than `steps` actions, such that these follow it: int64 (S,), for `open_loop`."""
-    return np.array([rows[0] + rng.integers(len(rows) - steps) for rows in episodes if len(rows) > steps], int)
-
-
-def entropy_floor(experience: Experience, rows: np.ndarray) -> float:
-    """Return the negative log likelihood, nats a dimension, of one who knows each next posterior: no model can do better."""
-    log_variance: Tensor = torch.from_numpy(experience.log_variance[rows].astype(np.float32))
-    return float(0.5 * (log_variance.mean() + np.log(2 * np.pi) + 1))
-
-
-def _batches(experience: Experience, episodes: Sequence[np.ndarray], generator: torch.Generator, size: int = 16):
+def _batches(
+    experience: Experience, episodes: Sequence[np.ndarray], generator: torch.Generator, size: int = 16
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Yield latents (B, T + 1, Z), actions (B, T, A), done and acted (B, T) of episodes of about one length, padded."""
     by_length = sorted(episodes, key=len)
     for first in range(0, len(by_length), size):
@@ -149,7 +166,6 @@ def _batches(experience: Experience, episodes: Sequence[np.ndarray], generator: 
         longest = len(group[-1])
         rows = np.stack([np.pad(rows, (0, longest - len(rows)), mode="edge") for rows in group])
         now = rows[:, :-1]
-        actions, done, acted = (
-            torch.from_numpy(part[now]) for part in (experience.actions, experience.terminated, experience.acted)
-        )
+        columns = (experience.actions, experience.terminated, experience.acted)
+        actions, done, acted = (torch.from_numpy(column[now]) for column in columns)
         yield experience.sample(rows, generator), actions, done, acted

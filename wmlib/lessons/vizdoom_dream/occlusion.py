@@ -1,14 +1,14 @@
-"""Does a player look at what comes flying? Three questions to recorded games.
+"""Does a player look at fireballs? Three questions to recorded games.
 
-Reading guide. `balls` finds the largest bright blob of each frame. `occlusion` paints it out and asks the agent again: whoever
-looks at fireballs answers otherwise more often than when an equal patch elsewhere is painted out. `dodging` counts moves away
-from the ball and towards it, and `danger` deaths by how many balls were in the air a second before; both need no agent, so
-they can be asked of a player that is known to be blind. All answers are counts by game, for `statistics.share`.
+Reading guide. `largest_balls` finds the largest bright blob of each frame. `occlusion` paints it out and asks the agent again:
+whoever looks at fireballs chooses another action more often than when an equal patch elsewhere is painted out. `dodging` counts
+moves away from the ball and towards it, and `danger` deaths by how many balls were in the air a second before; both need no
+agent, so they can be asked of a player that is known to be blind. All results are counts by game, for
+`statistics.ratio_of_sums`; `count_reactions` makes them for several games.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +16,11 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from wmlib.agents import linear_controller as controller
-from wmlib.agents.world_models_agent import values
-from wmlib.lessons.vae import measures as vae_study
-from wmlib.models.vae import VAE
-from wmlib.models.world_model import WorldModel
+from wmlib.agents import linear_controller
+from wmlib.agents.world_models_agent import WorldModelsAgent, answers
+from wmlib.envs.doom.scripted import STAY
+from wmlib.lessons.vae import measures as vae_measures
+from wmlib.rollouts import Rollouts
 
 CLASSES = (6, 21, 61)  # pixels of a ball, smallest of each class: far, nearer, near
 LARGEST = 400  # pixels; above that it is a flash over the picture
@@ -29,7 +29,7 @@ SECOND = 35  # tics
 
 
 class Balls(NamedTuple):
-    """Hold the largest bright blob of each frame; see `vae_study.blobs_found` for what a blob is."""
+    """Hold the largest bright blob of each frame; see `vae.measures.blobs` for what a blob is."""
 
     size: np.ndarray  # int64 (T,), pixels; 0 where there is none of a size that counts
     place: np.ndarray  # float (T,), of its middle, -1 left edge … 1 right edge
@@ -37,9 +37,9 @@ class Balls(NamedTuple):
     count: np.ndarray  # int64 (T,), blobs of a size that counts
 
 
-def balls(frames: np.ndarray) -> Balls:
+def largest_balls(frames: np.ndarray) -> Balls:
     """Find the largest blob of each frame, uint8 (T, H, W, 3)."""
-    labels, sizes = vae_study.blobs(frames)
+    labels, sizes = vae_measures.blobs(frames)
     counted = np.append(0, np.where((sizes >= CLASSES[0]) & (sizes <= LARGEST), sizes, 0))
     by_pixel = counted[labels]
     largest = by_pixel.max((1, 2))
@@ -47,13 +47,12 @@ def balls(frames: np.ndarray) -> Balls:
     mask = (labels == number[:, None, None]) & (largest > 0)[:, None, None]
     x = np.linspace(-1, 1, frames.shape[2])
     place = (mask * x).sum((1, 2)) / np.maximum(mask.sum((1, 2)), 1)
-    # a label lies within one frame, so the frames' counts are those of the labels' first pixels
-    own = labels.reshape(len(labels), -1)
-    count = np.array([np.count_nonzero(counted[np.unique(row)]) for row in own])
+    # a label lies within one frame
+    count = np.array([np.count_nonzero(counted[np.unique(frame)]) for frame in labels.reshape(len(labels), -1)])
     return Balls(largest, place, mask, count)
 
 
-def classes(sizes: np.ndarray) -> np.ndarray:
+def size_classes(sizes: np.ndarray) -> np.ndarray:
     """Return the class of each size, int64: 0 for the smallest balls, -1 for no ball."""
     return np.searchsorted(CLASSES, sizes, "right") - 1
 
@@ -71,13 +70,7 @@ def paint_out(frames: np.ndarray, masks: np.ndarray, background: np.ndarray) -> 
 
 
 def occlusion(
-    eye: VAE,
-    mind: WorldModel,
-    weights: Tensor,
-    names: Sequence[str],
-    frames: np.ndarray,
-    actions: Tensor,
-    background: np.ndarray,
+    agent: WorldModelsAgent, frames: np.ndarray, actions: Tensor, background: np.ndarray, balls: Balls
 ) -> dict[str, np.ndarray]:
     """Ask an agent again, along one of its games, with the largest ball painted out.
 
@@ -85,48 +78,56 @@ def occlusion(
     ball and patch would touch, are left out.
 
     Args:
-        eye, mind, weights, names: the agent, see `player.Player`.
+        agent: VAE, world model and controller.
         frames: uint8 (T, 64, 64, 3), of the game.
-        actions: float (T, A), as M is told of them.
+        actions: float (T, A), as the world model is given them.
         background: see `paint_out`.
+        balls: of the frames.
 
     Returns:
-        int64 (classes,): counted, frames asked; ball, answers that change without the ball; patch, without the patch. And
-        push, float (classes,): sum of the change of the answer away from the ball, before thirds are taken, by the ball.
+        int64 (classes,): asked, frames; ball, actions that change without the ball; patch, without the patch. And push, float
+        (classes,): sum of the change of the controller's answer away from the ball, before thirds are taken, by the ball.
     """
-    found = balls(frames)
-    other = found.mask[:, :, ::-1]
-    bright = frames.mean(-1) > 255 * vae_study.THRESHOLD
-    clear = ~(other & (bright | found.mask)).any((1, 2)) & (np.abs(found.place) > CENTRE) & (found.size > 0)
-    shown = [frames, paint_out(frames, found.mask, background), paint_out(frames, other, background)]
-    seen = [vae_study.encode(eye, each).mean for each in shown]
-    answers = values(mind, weights, names, seen[0], actions, seen)
-    chosen = controller.thirds(torch.from_numpy(answers)).numpy()
-    group = classes(found.size)[clear]
+    other = balls.mask[:, :, ::-1]
+    bright = frames.mean(-1) > 255 * vae_measures.THRESHOLD
+    is_clear = ~(other & (bright | balls.mask)).any((1, 2)) & (np.abs(balls.place) > CENTRE) & (balls.size > 0)
+    shown = [frames, paint_out(frames, balls.mask, background), paint_out(frames, other, background)]
+    latents = [vae_measures.encode(agent.vae, pictures).mean for pictures in shown]
+    values = answers(agent, latents[0], actions, latents)
+    chosen = linear_controller.thirds(torch.from_numpy(values)).numpy()
+    group = size_classes(balls.size)[is_clear]
 
     def by_class(weight: np.ndarray) -> np.ndarray:
-        return np.bincount(group, weight[clear].astype(float), len(CLASSES))
+        return np.bincount(group, weight[is_clear].astype(float), len(CLASSES))
 
-    push = -np.sign(found.place) * (answers[0] - answers[1])  # what the ball adds to moving away from it
-    whole = {"counted": clear, "ball": chosen[1] != chosen[0], "patch": chosen[2] != chosen[0]}
-    return {**{name: by_class(part).astype(int) for name, part in whole.items()}, "push": by_class(push)}
+    push = -np.sign(balls.place) * (values[0] - values[1])  # what the ball adds to moving away from it
+    return {
+        "asked": by_class(is_clear).astype(int),
+        "ball": by_class(chosen[1] != chosen[0]).astype(int),
+        "patch": by_class(chosen[2] != chosen[0]).astype(int),
+        "push": by_class(push),
+    }
 
 
-def dodging(found: Balls, actions: np.ndarray) -> dict[str, np.ndarray]:
-    """Count moves away from the largest ball and towards it, by its size: int64 (classes,) each of counted, away, towards.
+def dodging(balls: Balls, actions: np.ndarray) -> dict[str, np.ndarray]:
+    """Count moves away from the largest ball and towards it, by its size.
 
     Args:
-        found: of the frames of a game.
+        balls: of the frames of a game.
         actions: int (T,), what was done on seeing each: 0 left, 1 stay, 2 right.
+
+    Returns:
+        int64 (classes,) each: frames with a ball to the left or to the right; away, towards: moves in these.
     """
-    side, group = np.sign(found.place) * (np.abs(found.place) > CENTRE), classes(found.size)
-    asked = (side != 0) & (group >= 0)
-    move = np.sign(np.asarray(actions) - controller.STAY)
+    side = np.sign(balls.place) * (np.abs(balls.place) > CENTRE)
+    group = size_classes(balls.size)
+    counts = (side != 0) & (group >= 0)
+    move = np.sign(np.asarray(actions) - STAY)
 
     def by_class(which: np.ndarray) -> np.ndarray:
-        return np.bincount(group[asked & which], minlength=len(CLASSES))
+        return np.bincount(group[counts & which], minlength=len(CLASSES))
 
-    return {"counted": by_class(side != 0), "away": by_class(move == -side), "towards": by_class(move == side)}
+    return {"frames": by_class(side != 0), "away": by_class(move == -side), "towards": by_class(move == side)}
 
 
 def danger(count: np.ndarray, died: bool, most: int = 3) -> dict[str, np.ndarray]:
@@ -141,3 +142,27 @@ def danger(count: np.ndarray, died: bool, most: int = 3) -> dict[str, np.ndarray
     tics = np.bincount(before, minlength=most + 1)
     deaths = np.bincount(before[-1:] if died else before[:0], minlength=most + 1)
     return {"tics": tics, "deaths": deaths}
+
+
+def count_reactions(played: Rollouts, agent: WorldModelsAgent | None) -> list[dict[str, np.ndarray]]:
+    """Ask all three questions of recorded games.
+
+    Args:
+        played: the games.
+        agent: who played them; None: a scripted player, which cannot be asked again.
+
+    Returns:
+        of each game, what `dodging`, `danger` and (of an agent) `occlusion` return.
+    """
+    sample = played.frames(np.arange(0, len(played), max(1, len(played) // 500)))
+    background = sample.mean(0).round().astype(np.uint8)
+    results = []
+    for number in range(len(played.lengths)):
+        rows = played.episode(number)[:-1]  # at the last row nothing is done
+        frames, actions = played.frames(rows), played.actions[rows]
+        balls = largest_balls(frames)
+        counts = {**dodging(balls, actions), **danger(balls.count, bool(played.terminated[rows[-1]]))}
+        if agent is not None:
+            counts |= occlusion(agent, frames, agent.actions[torch.from_numpy(actions)], background, balls)
+        results.append(counts)
+    return results

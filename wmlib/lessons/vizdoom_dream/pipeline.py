@@ -1,334 +1,338 @@
-"""Stages of the Take Cover dream: latents, world models, and controllers bred in their dreams.
+"""The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
-Reading guide. In the order of the data: `latents` encodes all frames once; `train` trains world models on them, `foresight`
-and `standing_still` judge them; `breed` breeds controllers in their dreams. `Model` and `Breeding` say what is made;
-everything is found again in the cache by what determines it. What the finished agents do in the real game is in
-`take_cover_games.py`.
+Reading guide. In the order of the data: `encode` takes episodes and VAEs from notebook 04 and encodes all frames once; `train`
+trains world models on the latents, and `load` reads one; `predictions` judges them by episodes held out. Each answers from the
+cache if the same was made before. `WorldModelTraining` says which world model and how it is trained. Controllers, which are
+evolved in the dreams of these models, are in `controllers.py`.
 """
 
+from __future__ import annotations
+
 import copy
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
+from torch import Tensor
 
-from wmlib.agents import cma_es, dream
-from wmlib.agents import linear_controller as controller
-from wmlib.agents import evolution as dream_search
-from wmlib.agents.dream import Dreams, live
-from wmlib.agents.evolution import Search
 from wmlib.envs.doom import take_cover
-from wmlib.experiment import checkpoint, seeding
-from wmlib.experiment import settings as profiles
-from wmlib.experiment.cache import ArtifactCache
-from wmlib.experiment.progress import progress
-from wmlib.experiment.run import Run
-from wmlib.models import lstm, mdn, recurrent, vae, world_model
-from wmlib.models import cuda_graphs as recorded
-from wmlib.training import streams
-from wmlib.lessons.vizdoom_dream import measures as world_model_study
-from wmlib.training import world_model as world_model_training
-from wmlib.models.dnc import DNC, addressing, core, fast, kernels, memory
-from wmlib.models.lstm import LSTM
-from wmlib.models.vae import VAE, Posterior
-from wmlib.training.vae import SMALL_THINGS
-from wmlib.models.world_model import WorldModel
-from wmlib.training.world_model import Experience, Trainer
+from wmlib.experiment import seeding
+from wmlib.experiment import settings as all_settings
+from wmlib.lessons.vae import pipeline as vae_pipeline
+from wmlib.lessons.vizdoom_dream import measures
+from wmlib.models.layers import num_parameters
+from wmlib.models.specs import CLOSED, CoreConfig, equal_hidden
+from wmlib.models.vae import VAE
+from wmlib.models.world_model import WorldModel, WorldModelConfig
 from wmlib.rollouts import Rollouts
-from wmlib.lessons.vae import pipeline as stages
-from wmlib.training.jobs import advance, falling, finish, quiet_workers
+from wmlib.training.jobs import Job, load_output, parallel_map, run_jobs
+from wmlib.training.schedules import linear_decay
+from wmlib.training.vae import WEIGHTED
+from wmlib.training.world_model import Experience, WorldModelTrainer
 
-BUTTONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # what the model is told of the actions left, stay, right
-MODEL_CODE = [lstm, mdn, recurrent, streams, world_model, world_model_training, core, fast, kernels, memory, addressing]
-BREEDING_CODE = [cma_es, controller, dream, dream_search]
-DECAY = 0.5  # share of a training over which the rate falls
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+ACTIONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # how left, stay and right are given to a world model
 COLUMNS = ("mean", "log_variance")
+GATE_FRAMES = 3000  # held-out frames, about, by which a VAE is judged
+SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
+
+
+class EncodedEpisodes(NamedTuple):
+    """Hold the first parts of one training seed: the episodes, a VAE, and the latents of all frames."""
+
+    data: Rollouts
+    config: vae_pipeline.TrainingConfig
+    folder: Path  # of the VAE
+    vae: VAE
+    latents: Path  # see `encode_frames`
+
+    def experience(self) -> Experience:
+        """Return what a world model learns from: all rows."""
+        return experience(self.latents, self.data)
 
 
 @dataclass(frozen=True)
-class Model:
-    """What determines a world model, its data aside.
+class WorldModelTraining:
+    """Describe a world model and its training, the data aside.
 
     Args:
-        core: "lstm" or "dnc".
-        hidden: H, LSTM cells (of the controller, in a DNC).
-        slots, width, heads: N, W, R of a DNC.
-        rows: rows read in training, all passes together; 0: it stays as drawn.
-        index: number of the random start.
-        batch, length, rate: see `Trainer`.
-        normalize: see `WorldModel`.
+        model: sizes of the world model.
+        rows: rows read in training, all passes together; 0: it keeps its default initialization.
+        training_seed: number of the training seed.
+        batch_size, seq_len, lr: see `WorldModelTrainer`.
+        decay: proportion of the steps, the last ones, over which the learning rate falls; see `linear_decay`.
     """
 
-    core: str = "lstm"
-    hidden: int = 256
-    slots: int = 16
-    width: int = 16
-    heads: int = 2
+    model: WorldModelConfig
     rows: int = 3_000_000
-    index: int = 0
-    batch: int = 32
-    length: int = 64
-    rate: float = 2e-3
-    normalize: bool = True
+    training_seed: int = 0
+    batch_size: int = 32
+    seq_len: int = 64
+    lr: float = 2e-3
+    decay: float = 0.5
 
     @property
     def steps(self) -> int:
-        return self.rows // (self.batch * self.length)
+        """Steps of the whole training, at least 1."""
+        return max(1, self.rows // (self.batch_size * self.seq_len))
 
-    def rate_at(self, step: int) -> float:
-        return falling(step, self.steps, self.rate, DECAY)
-
-    def build(self, latent: int, generator: torch.Generator) -> WorldModel:
-        """Make the model, its weights drawn by the generator."""
-        inputs = latent + BUTTONS.shape[1]
-        if self.core == "lstm":
-            network = LSTM(inputs, self.hidden, generator=generator, forget_bias=1.0)
-        elif self.core == "dnc":
-            network = DNC(inputs, self.hidden, self.slots, self.width, self.heads, generator=generator)
-        else:
-            raise ValueError(f"core is {self.core!r}; choose lstm or dnc")
-        return WorldModel(network, latent, normalize=self.normalize, generator=generator)
+    def schedule(self, step: int) -> float:
+        """Return the learning rate of a step; 0 where nothing is to be learnt."""
+        return linear_decay(step, self.steps, self.lr, self.decay) if self.rows else 0.0
 
 
-@dataclass(frozen=True)
-class Breeding:
-    """What determines a controller, its world model aside; see `Search` and `Dreams`.
+def training_config(settings: Any, kind: str, latent_size: int) -> WorldModelTraining:
+    """Return the training of notebook 05 for one kind of core.
 
     Args:
-        names: what it sees.
-        index: number of the random start.
+        settings: the notebook's, resolved.
+        kind: "lstm" or "dnc".
+        latent_size: Z, of the VAE.
     """
+    core = CoreConfig("lstm", settings.hidden_size)
+    if kind == "dnc":
+        core = CoreConfig(
+            "dnc",
+            settings.hidden_size,
+            settings.num_slots,
+            settings.word_size,
+            settings.num_heads,
+            allocation_bias=CLOSED if settings.allocation_gate == "closed" else None,
+        )
+    model = WorldModelConfig(core, latent_size, action_size=ACTIONS.shape[1])
+    return WorldModelTraining(
+        model,
+        rows=settings.rows,
+        batch_size=settings.batch_size,
+        seq_len=settings.seq_len,
+        lr=settings.lr,
+        decay=settings.decay,
+    )
 
-    names: tuple[str, ...] = ("z", "h", "c")
-    generations: int = 30
-    population: int = 64
-    trials: int = 16
-    temperature: float = 1.0
-    cap: int = 2100
-    start_noise: float = 0.0
-    index: int = 0
+
+def lstm_of_equal_size(training: WorldModelTraining) -> WorldModelTraining:
+    """Return the same training of a world model with an LSTM and as many parameters, or as nearly as can be."""
+
+    def with_lstm(hidden_size: int) -> WorldModelConfig:
+        return replace(training.model, core=CoreConfig("lstm", hidden_size))
+
+    wanted = num_parameters(training.model.build(torch.Generator()))
+    hidden_size = equal_hidden(wanted, lambda size: with_lstm(size).build(torch.Generator()))
+    return replace(training, model=with_lstm(hidden_size))
 
 
-class Sight(NamedTuple):
-    """Hold the first parts of one complete run from pixels to actions: the episodes, a VAE, and their latents."""
-
-    data: Rollouts
-    fit: stages.Fit
-    folder: Path  # of the VAE
-    vae: VAE
-    encoded: Path  # see `latents`
-
-
-def sights(run: Run, count: int, data: Sequence[Rollouts] = ()) -> list[Sight]:
-    """Return the first parts of complete runs.
+def encode(run: Run, seeds: int, data: Sequence[Rollouts] = ()) -> list[EncodedEpisodes]:
+    """Return episodes, VAE and latents of each training seed.
 
     Args:
-        count: of runs.
+        seeds: training seeds.
         data: the episodes of each; left out, those of notebook 04 for all, and its VAEs where it has made them.
     """
-    settings = profiles.resolve(profiles.read("04_vae"), run.profile, {})
-    given = list(data) or [stages.episodes(run, settings.episodes, settings.policy)] * count
-    first = stages.notebook_fits(settings, SMALL_THINGS)[0]
-    fits = [replace(first, index=i) for i in range(count)]
-    found = []
-    for rollouts, fit, folder in zip(given, fits, stages.train(run, given, fits, "VAEs"), strict=True):
-        model = stages.load(folder, fit)
-        found.append(Sight(rollouts, fit, folder, model, latents(run, rollouts, folder, model)))
-    return found
+    settings = all_settings.resolve(all_settings.read("04_vae"), run.profile, {})
+    each = list(data) or [vae_pipeline.episodes(run, settings.episodes, settings.policy)] * seeds
+    first = vae_pipeline.configs(settings, WEIGHTED)[0]
+    configs = [replace(first, training_seed=i) for i in range(seeds)]
+    encoded = []
+    for rollouts, config, folder in zip(each, configs, vae_pipeline.train(run, each, configs, "VAEs"), strict=True):
+        vae = vae_pipeline.load(folder, config)
+        latents = run.cached_folder(encode_frames, rollouts, vae, run.device)
+        encoded.append(EncodedEpisodes(rollouts, config, folder, vae, latents))
+    return encoded
 
 
-def equal_hidden(model: Model, latent: int) -> int:
-    """Return the hidden size at which an LSTM model has the parameters of `model`, or nearest to it."""
-
-    def size(other: Model) -> int:
-        return sum(p.numel() for p in other.build(latent, torch.Generator()).parameters())
-
-    wanted = size(model)
-    return min(range(1, 4 * model.hidden), key=lambda hidden: abs(size(replace(model, core="lstm", hidden=hidden)) - wanted))
+def encode_frames(folder: Path, data: Rollouts, vae: VAE, device: torch.device) -> None:
+    """Encode all frames into float16 files mean.npy and log_variance.npy, (rows, Z), in parallel processes."""
+    for name in COLUMNS:
+        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, (len(data), vae.latent_size)).flush()
+    blocks = [slice(first, first + 2000) for first in range(0, len(data), 2000)]
+    parallel_map(_encode_rows, [(folder, data.folder, vae, rows, device) for rows in blocks], "encoding")
 
 
-def latents(run: Run, data: Rollouts, vae_folder: Path, model: VAE) -> Path:
-    """Encode all frames; return the folder, for `experience`: float16 mean.npy and log_variance.npy, (rows, Z)."""
-
-    def make(folder: Path) -> None:
-        size = (len(data), model.latent)
-        for name in COLUMNS:
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, size).flush()
-        cuts = np.arange(0, len(data), 2000)
-        tasks = [delayed(_encode)(folder, data.folder, model, slice(a, a + 2000), str(run.device)) for a in cuts]
-        with quiet_workers():
-            for _ in progress(Parallel(n_jobs=-1, return_as="generator_unordered")(tasks), "encoding", len(tasks)):
-                pass
-
-    settings = {"episodes": data.folder.parent.name, "vae": vae_folder.name, "device": run.device.type}
-    return run.cache.folder("latents", make, settings, [vae])
+def _encode_rows(folder: Path, data: Path, vae: VAE, rows: slice, device: torch.device) -> None:
+    rollouts = Rollouts(data)
+    frames = rollouts.frames(np.arange(*rows.indices(len(rollouts))))
+    with torch.no_grad():
+        posterior = copy.deepcopy(vae).to(device).encode(frames)
+    for name, values in zip(COLUMNS, posterior, strict=True):
+        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = values.cpu().numpy()
 
 
-def experience(folder: Path, data: Rollouts) -> Experience:
-    """Return what `latents` left, with what was done, as a world model learns from it."""
-    mean, log_variance = (np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in COLUMNS)
-    actions = BUTTONS.numpy()[data.actions]
+def experience(latents: Path, data: Rollouts) -> Experience:
+    """Return latents and what was done, as a world model learns from them.
+
+    Args:
+        latents: folder that `encode_frames` has filled.
+        data: the episodes.
+    """
+    mean, log_variance = (np.load(latents / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in COLUMNS)
+    actions = ACTIONS.numpy()[data.actions]
     return Experience(mean, log_variance, actions, data.rewards, data.terminated, data.acted, data.resets)
 
 
-def train(run: Run, sights: Sequence[Sight], models: Sequence[Model]) -> list[Path]:
-    """Train a world model for each entry, as many at a time as there are cores; return their folders, for `load`.
+def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes]) -> list[dict]:
+    """Return, for the VAE of each training seed, the tally of bright blobs in held-out frames (see `vae.measures.tally`)."""
+    data = encoded[0].data
+    held_out = vae_pipeline.split(data)[1]
+    step = max(1, sum(map(len, held_out)) // GATE_FRAMES)
+    configs, folders = [each.config for each in encoded], [each.folder for each in encoded]
+    tallies = vae_pipeline.measure(run, configs, folders, data, [rows[::step] for rows in held_out], [-1])
+    return [stages[-1] for stages in tallies]
+
+
+def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[WorldModelTraining]) -> list[Path]:
+    """Train world models, as many at a time as there are cores; return their folders, for `load`.
 
     On a GPU too: one recurrent network, step by step, leaves it waiting for most of the time.
 
     Args:
-        sights: for each model, whose episodes and latents it learns from, but for the episodes held out.
+        encoded: for each training, whose episodes and latents it learns from, but for the episodes held out.
+        trainings: what is trained.
     """
-    step = functools.partial(_train_until, run.cache, run.seed, str(run.device))
-    rows = [len(stages.split(sight.data)[0]) for sight in sights]
-    jobs = [(s.data.folder, s.encoded, r, model) for s, r, model in zip(sights, rows, models, strict=True)]
-    block = 1000 if run.device.type == "cuda" else 100  # a GPU's recordings are made anew in each
-    return finish(step, jobs, [max(1, model.steps) for model in models], block, "world models", 20)
+    jobs = [
+        Job(
+            begin_training,
+            {
+                "latents": each.latents,
+                "episodes": each.data.folder,
+                "training": training,
+                "seed": run.seed,
+                "device": run.device,
+            },
+            training.steps,
+            world_model_weights,
+        )
+        for each, training in zip(encoded, trainings, strict=True)
+    ]
+    block = 1000 if run.device.type == "cuda" else 100  # a GPU's captured steps are made anew in each
+    return run_jobs(run.cache, jobs, "world models", block=block, parallel_from=20)
 
 
-def load(folder: Path, model: Model, latent: int) -> WorldModel:
-    """Return a world model, on the CPU."""
-    made = model.build(latent, torch.Generator())
-    made.load_state_dict(checkpoint.load(folder / "model.safetensors"))
-    return made.eval()
-
-
-def foresight(run: Run, sights: Sequence[Sight], minds: Mapping[str, Sequence[tuple[Path, Model]]]) -> dict:
-    """Judge world models by held-out episodes; see `world_model_study`.
+def begin_training(
+    latents: Path, episodes: Path, training: WorldModelTraining, seed: int, device: torch.device
+) -> WorldModelTrainer:
+    """Return the trainer of a world model at its first step.
 
     Args:
-        sights: of each complete run.
-        minds: by name, folder and description of the model of each run.
+        latents, episodes: folders.
+        training: what is trained.
+        seed, device: of the run.
+    """
+    data = Rollouts(episodes)
+    rows = len(vae_pipeline.split(data)[0])
+    generator = seeding.torch_generator(seed, "world model", training.training_seed)
+    return WorldModelTrainer(
+        training.model.build(generator).to(device),
+        Experience(*(part[:rows] for part in experience(latents, data))),
+        generator=generator,
+        batch_size=training.batch_size,
+        seq_len=training.seq_len,
+        lr=training.lr,
+        schedule=training.schedule,
+    )
+
+
+def world_model_weights(trainer: WorldModelTrainer) -> dict[str, Tensor]:
+    """Return what is kept of a training."""
+    return trainer.model.state_dict()
+
+
+def load(folder: Path, training: WorldModelTraining) -> WorldModel:
+    """Return a trained world model, on the CPU."""
+    model = training.model.build(torch.Generator())
+    model.load_state_dict(load_output(folder, training.steps))
+    return model.eval()
+
+
+def train_each(
+    run: Run, encoded: Sequence[EncodedEpisodes], trainings: Mapping[str, WorldModelTraining]
+) -> dict[str, list[WorldModel]]:
+    """Train several world models for every training seed, all side by side.
+
+    Args:
+        encoded: of each training seed.
+        trainings: by name.
 
     Returns:
-        judged: by name, for each run, what `judge` says; copy, floor: for each run, `copying` and `entropy_floor`; ahead: by
-        name, and for "copy", the error of the first run's model by horizon.
+        by name the models, on the CPU, one for each training seed.
     """
-
-    def make() -> dict:
-        draws, rng = run.torch_rng("judge"), run.rng("foresight")
-        tables = [experience(sight.encoded, sight.data) for sight in sights]
-        held_out = [stages.split(sight.data) for sight in sights]
-        worlds = {n: [load(*m, s.fit.latent) for m, s in zip(own, sights, strict=True)] for n, own in minds.items()}
-        triples = list(zip(tables, held_out, strict=True))
-        judged = {
-            n: [world_model_study.judge(w, t, held, draws) for w, (t, (_, held)) in zip(own, triples, strict=True)]
-            for n, own in worlds.items()
-        }
-        copied = [world_model_study.copying(t, rows, held, draws) for t, (rows, held) in triples]
-        floors = [world_model_study.entropy_floor(t, np.concatenate(held)) for t, (_, held) in triples]
-        starts = world_model_study.long_enough(tables[0], held_out[0][1], 100, rng)
-        ahead = {
-            n: world_model_study.open_loop(own[0], tables[0], starts, draws, seen=60, ahead=40)
-            for n, own in worlds.items() if minds[n][0][1].rows
-        }  # fmt: skip
-        lines = {**{n: e["model"] for n, e in ahead.items()}, "copy": next(iter(ahead.values()))["copy"]}
-        return {"judged": judged, "copy": copied, "floor": floors, "ahead": lines}
-
-    which = {name: [folder.name for folder, _ in own] for name, own in minds.items()}
-    return run.cached("foresight", make, [*MODEL_CODE, world_model_study], models=which)
+    seeds = range(len(encoded))
+    wanted = {(name, i): replace(training, training_seed=i) for i in seeds for name, training in trainings.items()}
+    folders = train(run, [encoded[i] for _, i in wanted], list(wanted.values()))
+    models = {key: load(folder, wanted[key]) for key, folder in zip(wanted, folders, strict=True)}
+    return {name: [models[name, i] for i in seeds] for name in trainings}
 
 
-def standing_still(run: Run, sight: Sight, mind: tuple[Path, Model], plan: Breeding, count: int = 100) -> float:
-    """Return how long one who never moves lives in dreams of a model, a player whose score in the game is known: the mean."""
-
-    def make() -> float:
-        world = load(*mind, sight.fit.latent)
-        which = dreams(plan, world, starts(sight.encoded, sight.data), seeding.entropy(run.seed, "standing still") % 2**31)
-        still = torch.zeros(1, controller.count(world, ("z",)))
-        return float(live(which, still, ("z",), range(count)).mean())
-
-    return run.cached("stand-still", make, [*MODEL_CODE, *BREEDING_CODE], model=mind[0].name, count=count, **asdict(plan))
-
-
-def breed(run: Run, sights: Sequence[Sight], models: Sequence[tuple[Path, Model]], plans: Sequence[Breeding]) -> list[Path]:
-    """Breed a controller for each plan in the dreams of its model; return their folders, for `bred`.
+def predictions(
+    run: Run,
+    encoded: Sequence[EncodedEpisodes],
+    world_models: Mapping[str, Sequence[WorldModel]],
+    trainings: Mapping[str, WorldModelTraining],
+) -> dict:
+    """Return how well world models predict held-out episodes.
 
     Args:
-        sights: for each plan, whose first frames its dreams begin at.
-        models: for each plan, folder and description of the model.
+        encoded: of each training seed.
+        world_models: by name, a model for each training seed.
+        trainings: by name; a model without any training is not asked to predict many steps.
+
+    Returns:
+        evaluated: by name, for each training seed, what `measures.evaluate` says; copy, entropy: for each training seed,
+        `measures.copy_baseline` and `measures.posterior_entropy`; ahead: by name, and for "copy baseline", the error of the
+        first training seed's model by horizon (AHEAD,).
     """
-    step = functools.partial(_breed_until, run.cache, run.seed, str(run.device))
-    jobs = [(s.data.folder, s.encoded, *m, plan) for s, m, plan in zip(sights, models, plans, strict=True)]
-    return finish(step, jobs, [plan.generations for plan in plans], 5, "generations", 3)
+    names = list(world_models)
+    trained = [name for name in names if trainings[name].rows > 0]
+    models = [list(world_models[name]) for name in names]
+    predict_many = [name in trained for name in names]
+    draws, rng = run.torch_rng("judge"), run.rng("foresight")
+    results = run.cached(evaluate_models, list(encoded), models, predict_many, draws, rng)
+    ahead = {name: errors["model"] for name, errors in zip(trained, results["ahead"], strict=True)}
+    return {
+        "evaluated": dict(zip(names, results["evaluated"], strict=True)),
+        "copy": results["copy"],
+        "entropy": results["entropy"],
+        "ahead": {**ahead, "copy baseline": results["ahead"][0]["copy"]},
+    }
 
 
-def bred(folder: Path) -> dict:
-    """Return what came of it: weights float64 (F,); score, steps they lived in validation dreams; history, float64
-    (generations, 3), see `dream_search.Generation`; trail, float64 (validations, F), all means that were tried there."""
-    return checkpoint.load(folder / "controller.safetensors")
+def evaluate_models(
+    encoded: Sequence[EncodedEpisodes],
+    models: Sequence[Sequence[WorldModel]],
+    predict_many: Sequence[bool],
+    draws: torch.Generator,
+    rng: np.random.Generator,
+) -> dict[str, list]:
+    """Judge world models by held-out episodes.
 
+    Args:
+        encoded: of each training seed.
+        models: of each kind, a model for each training seed.
+        predict_many: for each kind, whether its first model predicts many steps too.
+        draws: for the latents.
+        rng: for the rows from which many steps are predicted.
 
-def starts(encoded: Path, data: Rollouts) -> Posterior:
-    """Return the posteriors of all first frames."""
-    table = experience(encoded, data)
-    return Posterior(*(torch.from_numpy(part[data.starts].astype(np.float32)) for part in table[:2]))
-
-
-def dreams(plan: Breeding, model: WorldModel, begin: Posterior, seed: int) -> Dreams:
-    """Return the dreams of a plan; `seed` says which."""
-    own = {"temperature": plan.temperature, "cap": plan.cap, "start_noise": plan.start_noise}
-    return Dreams(model, BUTTONS, begin, seed=seed, **own)
-
-
-def _encode(folder: Path, data: Path, model: VAE, rows: slice, device: str) -> None:
-    torch.set_num_threads(1)
-    rollouts = Rollouts(data)
-    with torch.no_grad():
-        found = copy.deepcopy(model).to(device).encode(rollouts.frames(np.arange(*rows.indices(len(rollouts)))))
-    for name, value in zip(COLUMNS, found, strict=True):
-        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = value.cpu().numpy()
-
-
-def _train_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
-    data, encoded, rows, model = job
-    settings = {"seed": seed, "latents": encoded.name, "rows_used": rows, "decay": DECAY, "device": device, **asdict(model)}
-    steps = max(1, model.steps)
-
-    def begin() -> Trainer:
-        table = experience(encoded, Rollouts(data))
-        generator = seeding.torch_generator(seed, "world model", model.index)
-        made = model.build(table.mean.shape[1], generator).to(device)
-        table = Experience(*(part[:rows] for part in table))
-        own = {"batch": model.batch, "length": model.length, "learning_rate": model.rate}
-        return Trainer(made, table, generator=generator, **own)
-
-    def after(folder: Path, trainer: Trainer) -> None:
-        if trainer.step == steps:
-            checkpoint.save(folder / "model.safetensors", trainer.model.state_dict())
-
-    rate = model.rate_at if model.steps else lambda step: 0.0
-    return advance(cache, "world-model", settings, [*MODEL_CODE, *_recorded(device)], until, steps, begin, after, rate)
-
-
-def _breed_until(cache: ArtifactCache, seed: int, device: str, job: tuple, until: int) -> Path | None:
-    data, encoded, folder, model, plan = job
-    settings = {"seed": seed, "latents": encoded.name, "model": folder.name, "device": device, **asdict(plan)}
-
-    def begin() -> Search:
-        rollouts = Rollouts(data)
-        first = starts(encoded, rollouts)
-        world = load(folder, model, first.mean.shape[1]).to(device)
-        rng = seeding.generator(seed, "controller", plan.index)
-        which = dreams(plan, world, first, seeding.entropy(seed, "dreams", plan.index) % 2**31)
-        return Search(which, plan.names, rng=rng, population=plan.population, trials=plan.trials)
-
-    def after(folder: Path, search: Search) -> None:
-        if search.step == plan.generations:
-            found = {"weights": search.best, "score": search.best_score, "trail": np.stack(search.trail)}
-            history = np.array(search.history, np.float64)
-            checkpoint.save(folder / "controller.safetensors", {**found, "history": history})
-
-    code = [*MODEL_CODE, *BREEDING_CODE, *_recorded(device)]
-    return advance(cache, "controller", settings, code, until, plan.generations, begin, after)
-
-
-def _recorded(device: str) -> list[ModuleType]:
-    """Return the code that determines a result on a GPU alone."""
-    return [recorded] if device == "cuda" else []
+    Returns:
+        evaluated: of each kind, for each training seed, what `measures.evaluate` says; copy, entropy: for each training seed;
+        ahead: of each kind that predicts many steps, what `measures.open_loop` says.
+    """
+    tables = [each.experience() for each in encoded]
+    splits = [vae_pipeline.split(each.data) for each in encoded]
+    evaluated, copies, entropies = [], [], []
+    for kind in models:
+        cases = zip(kind, tables, splits, strict=True)
+        evaluated.append([measures.evaluate(model, table, held_out, draws) for model, table, (_, held_out) in cases])
+    for table, (rows, held_out) in zip(tables, splits, strict=True):
+        copies.append(measures.copy_baseline(table, rows, held_out, draws))
+        entropies.append(measures.posterior_entropy(table, np.concatenate(held_out)))
+    starts = measures.draw_starts(splits[0][1], SEEN + AHEAD, rng)
+    ahead = [
+        measures.open_loop(kind[0], tables[0], starts, draws, seen=SEEN, ahead=AHEAD)
+        for kind, is_asked in zip(models, predict_many, strict=True)
+        if is_asked
+    ]
+    return {"evaluated": evaluated, "copy": copies, "entropy": entropies, "ahead": ahead}

@@ -7,6 +7,7 @@ what to do, and gets new reads back. `DNC.forward` repeats it over time; the out
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,8 @@ class DNC(RecurrentCore):
             slots by content alone.
         link_size: K of the sparse link, at least 1; no other link looks at it.
         detach_addressing: True, no gradient passes through content and allocation weightings, so keys, strengths and free
-            gates keep their first weights (the variant in Mufti's public code). False, every gradient but that of the sort order.
+            gates keep their first weights (the variant in Mufti's public code). False, every gradient but that of the sort
+            order.
         fast: True, compiled steps (`wmlib.models.dnc.fast`) where they exist: on the CPU, for a full link or none.
             The results are the module's but for rounding. False, always the PyTorch code below, e.g. for second
             derivatives. May be changed later, as an attribute.
@@ -89,7 +91,7 @@ class DNC(RecurrentCore):
         self.link, self.link_size, self.detach_addressing, self.fast = link, link_size, detach_addressing, fast
         self.controller = empty_linear(input_size + num_heads * word_size + hidden_size, 4 * hidden_size)
         self.interface = empty_linear(hidden_size, sum(interface_sizes(word_size, num_heads, link).values()))
-        self.output = nn.Identity()
+        self.output: nn.Module = nn.Identity()
         if output_size is not None:
             self.output = empty_linear(hidden_size + num_heads * word_size, output_size)
         self.reset_parameters(generator)
@@ -126,30 +128,30 @@ class DNC(RecurrentCore):
         """Return `h` and `c`, each (..., H), and `reads`, the vectors read, (..., R·W)."""
         return {"h": state.h, "c": state.c, "reads": state.reads.flatten(-2)}
 
-    def forward(self, inputs: Tensor, state: DNCState | None = None, reset: Tensor | None = None, trace: bool = False):
+    def forward(self, inputs: Tensor, state: DNCState | None = None, reset: Tensor | None = None, trace: bool = False) -> Any:
         """Run a sequence; arguments and results as in `RecurrentCore.forward`.
 
         With `trace=True` a third result tells what the memory did at every step, a `Trace`.
         """
-        state = self._checked_state(inputs, state, reset)
+        current: DNCState = self._checked_state(inputs, state, reset)
         if self.fast and inputs.device.type == "cpu" and inputs.dtype in fast.DTYPES and self.link != "sparse":
             weights = self.controller.weight, self.controller.bias, self.interface.weight, self.interface.bias
-            options = self.num_heads, self.detach_addressing, trace
-            features, state, record = fast.run(inputs, reset, weights, state, *options)
-            return (self.output(features), state, record) if trace else (self.output(features), state)
-        features, records = [], []
+            sequence, current, whole = fast.run(inputs, reset, weights, current, self.num_heads, self.detach_addressing, trace)
+            return (self.output(sequence), current, whole) if trace else (self.output(sequence), current)
+        features: list[Tensor] = []
+        records: list[list[Tensor]] = []
         for t in range(inputs.shape[-2]):
             if reset is not None:
-                state = reset_state(state, reset[..., t])
-            state, record = self._advance(inputs[..., t, :], state)
-            features.append(torch.cat([state.h, state.reads.flatten(-2)], -1))
+                current = reset_state(current, reset[..., t])
+            current, record = self._advance(inputs[..., t, :], current)
+            features.append(torch.cat([current.h, current.reads.flatten(-2)], -1))
             if trace:
                 records.append([part.detach() for part in record])
         time = inputs.ndim - 2
         outputs = self.output(torch.stack(features, time))  # y = W_y h + W_r [r¹ … r^R]
         if not trace:
-            return outputs, state
-        return outputs, state, Trace(*(torch.stack(parts, time) for parts in zip(*records, strict=True)))
+            return outputs, current
+        return outputs, current, Trace(*(torch.stack(parts, time) for parts in zip(*records, strict=True)))
 
     def _advance(self, inputs: Tensor, state: DNCState) -> tuple[DNCState, Trace]:
         """Do one step: inputs (..., D)."""
@@ -158,7 +160,12 @@ class DNC(RecurrentCore):
         c = torch.sigmoid(gate_keep) * state.c + torch.sigmoid(gate_in) * torch.tanh(candidate)
         h = torch.sigmoid(gate_out) * torch.tanh(c)
         orders = Interface.parse(self.interface(h), self.word_size, self.num_heads, self.link)
-        options = {"link": self.link, "link_size": self.link_size, "detach_addressing": self.detach_addressing}
-        new, allocation = access(state._replace(h=h, c=c), orders, **options)
+        new, allocation = access(
+            state._replace(h=h, c=c),
+            orders,
+            link=self.link,
+            link_size=self.link_size,
+            detach_addressing=self.detach_addressing,
+        )
         gates = (orders.free_gates, orders.allocation_gate.squeeze(-1), orders.write_gate.squeeze(-1), orders.read_modes)
         return new, Trace(new.write, new.read, allocation, new.usage, *gates, new.link, new.memory)

@@ -127,7 +127,8 @@ class _Pass:
         w_seen, w_interface = (weight.t().contiguous() for weight in (w_controller[:, self.depth :], w_interface))
         buffers = (self.gates, self.seen, self.cells, self.slots, self.order, self.orders, self.reset)
         memories = (memory, self.memories, self.traced[0], link, self.links, self.traced[1])
-        kernels.forward(*_arrays(*buffers, w_seen, w_interface, b_interface), self.every, *_arrays(*memories), heads)
+        arrays = _arrays(*buffers, w_seen, w_interface, b_interface)
+        kernels.forward(*arrays, self.every, *_arrays(*memories), heads)
 
         after = self.steps if self.keep else self.steps % 2
         rows = self.slots[after]
@@ -156,12 +157,20 @@ class _Pass:
         weights = w_controller[:, self.depth :].contiguous(), w_interface.contiguous()
         gradients = d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw
         memories = state.memory.contiguous(), self.memories, state.link.contiguous(), self.links
-        kernels.backward(*_arrays(*buffers, *weights), self.every, *_arrays(*memories, *gradients), heads, detached)
+        arrays, more = _arrays(*buffers, *weights), _arrays(*memories, *gradients)
+        kernels.backward(*arrays, self.every, *more, heads, detached)
 
         d_start = DNCState(
-            d_seen[0, :, wide:], d_cells, d_memory, carried[:, 0], carried[:, 2, : d_link.shape[1]], d_link,
-            carried[:, 1], carried[:, kernels.CARRIED :], d_seen[0, :, :wide].reshape_as(state.reads),
-        )  # fmt: skip
+            d_seen[0, :, wide:],
+            d_cells,
+            d_memory,
+            carried[:, 0],
+            carried[:, 2, : d_link.shape[1]],
+            d_link,
+            carried[:, 1],
+            carried[:, kernels.CARRIED :],
+            d_seen[0, :, :wide].reshape_as(state.reads),
+        )
         seen = self.seen[:-1].flatten(0, 1)
         if self.resets:
             seen = seen.masked_fill(self.reset.view(-1, 1), 0)
@@ -179,10 +188,17 @@ class _Pass:
         parts = dict(zip(sizes, self.orders.split(list(sizes.values()), -1), strict=True))
         modes = parts["read_modes"].unflatten(-1, (heads, sizes["read_modes"] // heads))
         return Trace(
-            slots[:, :, kernels.WRITE], slots[:, :, kernels.READ : kernels.READ + heads], slots[:, :, kernels.ALLOCATION],
-            slots[:, :, kernels.USAGE], parts["free_gates"], parts["allocation_gate"].squeeze(-1),
-            parts["write_gate"].squeeze(-1), modes, link, memory,
-        )  # fmt: skip
+            slots[:, :, kernels.WRITE],
+            slots[:, :, kernels.READ : kernels.READ + heads],
+            slots[:, :, kernels.ALLOCATION],
+            slots[:, :, kernels.USAGE],
+            parts["free_gates"],
+            parts["allocation_gate"].squeeze(-1),
+            parts["write_gate"].squeeze(-1),
+            modes,
+            link,
+            memory,
+        )
 
 
 def _arrays(*tensors: Tensor) -> list:

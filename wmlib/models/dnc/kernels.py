@@ -11,6 +11,7 @@ is one array (B, 7 + 5R, N); its rows are named below.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -43,8 +44,10 @@ class _Apart(_Inner):
 
 
 # Sums may be taken in any order and products fused with them; NaN and infinity keep their meaning.
-options = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
-outer, inner, apart = njit(**options), njit(**options, pipeline_class=_Inner), njit(**options, pipeline_class=_Apart)
+options: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+outer = njit(**options)
+inner = njit(**options, pipeline_class=_Inner)
+apart = njit(**options, pipeline_class=_Apart)
 
 
 @intrinsic
@@ -76,7 +79,7 @@ def _compiled_exp(x):
         p = p * z + np.float32(1 / 2)
         p = p * z + np.float32(1)
         p = p * z + np.float32(1)
-        return p * _bits_as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))
+        return p * _bits_as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))  # type: ignore[call-arg]  # numba gives the context
 
     return polynomial
 
@@ -328,9 +331,10 @@ def _content(memory, scales, keys, strengths, cosines, weightings):
 
 @apart
 def _softmax_backward(scales, key_scale, strength, cosine, weighting, d_weighting, to_self):
-    """Turn d_weighting (N,) into the gradient of the dot products of key and slots; add to to_self (N,), the share of a slot
+    """Turn d_weighting (N,) into the gradient of the dot products of key and slots.
 
-    in its own gradient, negative. Return the gradient of the strength, and the negative share of the key in its own.
+    Add to to_self (N,) the negative share of a slot in its own gradient. Return the gradient of the strength, and the negative
+    share of the key in its own.
     """
     mean = _dot(weighting, d_weighting)
     d_strength = scales.dtype.type(0)
@@ -425,9 +429,10 @@ def _allocate(usage, order, allocation):
 
 @apart
 def _allocate_backward(usage, order, products, d_allocation, d_usage):
-    """Add to d_usage (N,), without a division: with P_j = Π_{i<j} u_i and V_j = g_j (1 - u_j) + u_j V_{j+1}, it is
+    """Add the gradient of the usage to d_usage (N,), without a division.
 
-    dE/du_j = P_j (V_{j+1} - g_j), in the order of usage; g is d_allocation (N,), products (N,) is scratch for P.
+    With P_j = Π_{i<j} u_i and V_j = g_j (1 - u_j) + u_j V_{j+1} it is dE/du_j = P_j (V_{j+1} - g_j), in the order of usage; g
+    is d_allocation (N,), products (N,) is scratch for P.
     """
     one, epsilon = usage.dtype.type(1), usage.dtype.type(1e-6)
     product = one
@@ -660,9 +665,23 @@ def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, l
 
 @inner
 def _write_and_read_backward(
-    order, last, now, sorted_after, memory, kept_link, past, b,
-    d_reads, d_now, d_slots, d_link, d_order, heads, detached, scratch,
-):  # fmt: skip
+    order,
+    last,
+    now,
+    sorted_after,
+    memory,
+    kept_link,
+    past,
+    b,
+    d_reads,
+    d_now,
+    d_slots,
+    d_link,
+    d_order,
+    heads,
+    detached,
+    scratch,
+):
     """Do the gradient of `_write_and_read`.
 
     Args:
@@ -698,17 +717,23 @@ def _write_and_read_backward(
     if linked:
         for r in range(heads):
             m, back, forth = modes + 3 * r, now[READ + 3 * heads + r], now[READ + 4 * heads + r]
-            _mix_modes_backward(
-                order[m : m + 3], back, found[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r]
-            )  # fmt: skip
+            _mix_modes_backward(order[m : m + 3], back, found[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r])
     if detached:
         _fill(d_read, zero)
     else:
         cosines = now[READ + heads : READ + 2 * heads]
         _content_backward(
-            slots, now[SCALE], keys[:heads], order[strengths:key], cosines, found, d_read, to_self, d_keys,
+            slots,
+            now[SCALE],
+            keys[:heads],
+            order[strengths:key],
+            cosines,
+            found,
+            d_read,
+            to_self,
+            d_keys,
             d_order[strengths:key],
-        )  # fmt: skip
+        )
         _join(d_keys, d_order[:strengths])
     for n in range(size):
         for r in range(heads):
@@ -726,9 +751,22 @@ def _write_and_read_backward(
             d_write[n] += d_precedence[n] - along
         _add_row(one - total, d_precedence, d_last[PRECEDENCE])
         _link_backward(
-            kept_link, past, b, d_link, write, last[PRECEDENCE], read_before, d_back, d_forth, d_write, d_last[PRECEDENCE],
-            d_last[CARRIED:], place, sides, shares,
-        )  # fmt: skip
+            kept_link,
+            past,
+            b,
+            d_link,
+            write,
+            last[PRECEDENCE],
+            read_before,
+            d_back,
+            d_forth,
+            d_write,
+            d_last[PRECEDENCE],
+            d_last[CARRIED:],
+            place,
+            sides,
+            shares,
+        )
 
     # the write
     d_erase = d_order[erase:vector]
@@ -749,9 +787,17 @@ def _write_and_read_backward(
             to_self[n] = zero
         _cut(order[key:strength], keys[:1])
         _content_backward(
-            memory, last[SCALE], keys[:1], order[strength:erase], now[COSINE:FOUND], now[FOUND:SCALE], d_found, to_self,
-            d_keys[:1], d_order[strength:erase],
-        )  # fmt: skip
+            memory,
+            last[SCALE],
+            keys[:1],
+            order[strength:erase],
+            now[COSINE:FOUND],
+            now[FOUND:SCALE],
+            d_found,
+            to_self,
+            d_keys[:1],
+            d_order[strength:erase],
+        )
         _join(d_keys[:1], d_order[key:strength])
         for n in range(size):
             _add_row(to_self[n], memory[n], d_slots[n])
@@ -759,9 +805,17 @@ def _write_and_read_backward(
         _allocate_backward(now[USAGE], sorted_after, products, d_write, d_now[USAGE])
 
     _use_backward(
-        last[USAGE], last[WRITE], read_before, order[free:allocate], d_now[USAGE], products, d_last[USAGE], d_last[WRITE],
-        d_last[CARRIED:], d_order[free:allocate],
-    )  # fmt: skip
+        last[USAGE],
+        last[WRITE],
+        read_before,
+        order[free:allocate],
+        d_now[USAGE],
+        products,
+        d_last[USAGE],
+        d_last[WRITE],
+        d_last[CARRIED:],
+        d_order[free:allocate],
+    )
     for k in range(d_now.shape[0]):
         _copy(d_last[k], d_now[k])
 
@@ -781,10 +835,32 @@ def _forget(rows, fresh, result):
 
 @inner
 def _step(
-    t, gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
-    memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
-    no_cells, no_slots, remembered, hiddens, raw, scratch,
-):  # fmt: skip
+    t,
+    gates,
+    seen,
+    cells,
+    slots,
+    order,
+    orders,
+    fresh,
+    w_seen,
+    w_interface,
+    b_interface,
+    every,
+    memory,
+    kept_memory,
+    traced_memory,
+    link,
+    kept_link,
+    traced_link,
+    heads,
+    no_cells,
+    no_slots,
+    remembered,
+    hiddens,
+    raw,
+    scratch,
+):
     """Do step t of `forward`, for all of the batch."""
     batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
     returns = orders.shape[0] == gates.shape[0] and cells.shape[0] == gates.shape[0] + 1
@@ -802,9 +878,18 @@ def _step(
         _copy(hiddens[b], seen[t + 1, b, wide:])
         last = no_slots if fresh[t, b] else slots[before, b]
         _write_and_read(
-            raw[b], orders[at, b], last, slots[after, b], order[before, b], order[after, b], memory[b], link[b],
-            seen[t + 1, b, :wide], heads, scratch,
-        )  # fmt: skip
+            raw[b],
+            orders[at, b],
+            last,
+            slots[after, b],
+            order[before, b],
+            order[after, b],
+            memory[b],
+            link[b],
+            seen[t + 1, b, :wide],
+            heads,
+            scratch,
+        )
         i = (t + 1) // every
         if (t + 1) % every == 0 and i <= kept_memory.shape[0]:
             _copy_rows(memory[b], kept_memory[i - 1, b])
@@ -816,9 +901,25 @@ def _step(
 
 @outer
 def forward(
-    gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
-    memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
-):  # fmt: skip
+    gates,
+    seen,
+    cells,
+    slots,
+    order,
+    orders,
+    fresh,
+    w_seen,
+    w_interface,
+    b_interface,
+    every,
+    memory,
+    kept_memory,
+    traced_memory,
+    link,
+    kept_link,
+    traced_link,
+    heads,
+):
     """Go through a sequence.
 
     Args:
@@ -840,26 +941,81 @@ def forward(
     remembered, hiddens = np.empty((batch, seen.shape[2]), dtype), np.empty((batch, hidden), dtype)
     raw = np.empty((batch, b_interface.shape[0]), dtype)
     scratch = (
-        np.empty((heads, width), dtype), np.empty((1, width), dtype), np.empty((heads, width), dtype), np.empty(width, dtype),
-    )  # fmt: skip
+        np.empty((heads, width), dtype),
+        np.empty((1, width), dtype),
+        np.empty((heads, width), dtype),
+        np.empty(width, dtype),
+    )
     for n in range(size):
         no_slots[SCALE, n] = _scale(no_cells[:0])
         for b in range(batch):
             slots[0, b, SCALE, n] = _scale(memory[b, n])
     for t in range(steps):
         _step(
-            t, gates, seen, cells, slots, order, orders, fresh, w_seen, w_interface, b_interface, every,
-            memory, kept_memory, traced_memory, link, kept_link, traced_link, heads,
-            no_cells, no_slots, remembered, hiddens, raw, scratch,
-        )  # fmt: skip
+            t,
+            gates,
+            seen,
+            cells,
+            slots,
+            order,
+            orders,
+            fresh,
+            w_seen,
+            w_interface,
+            b_interface,
+            every,
+            memory,
+            kept_memory,
+            traced_memory,
+            link,
+            kept_link,
+            traced_link,
+            heads,
+            no_cells,
+            no_slots,
+            remembered,
+            hiddens,
+            raw,
+            scratch,
+        )
 
 
 @inner
 def _step_backward(
-    t, gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
-    d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
-    no_cells, no_slots, empty_memory, empty_link, squashed, d_hidden, d_sums, before, slot, scratch,
-):  # fmt: skip
+    t,
+    gates,
+    cells,
+    slots,
+    order,
+    orders,
+    fresh,
+    w_seen,
+    w_interface,
+    every,
+    memory,
+    kept_memory,
+    link,
+    kept_link,
+    d_seen,
+    d_cells,
+    carried,
+    d_memory,
+    d_link,
+    d_gates,
+    d_raw,
+    heads,
+    detached,
+    no_cells,
+    no_slots,
+    empty_memory,
+    empty_link,
+    squashed,
+    d_hidden,
+    d_sums,
+    before,
+    slot,
+    scratch,
+):
     """Do step t of `backward`, for all of the batch."""
     batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
     _, _, _, erase, vector, free, _, _, _ = _parts(heads, memory.shape[2])
@@ -876,10 +1032,23 @@ def _step_backward(
         for s in range(first, t):
             _write_to(before, slots[s + 1, b, WRITE], orders[s, b, erase:vector], orders[s, b, vector:free], before, slot)
         _write_and_read_backward(
-            orders[t, b], no_slots if fresh[t, b] else slots[t, b], slots[t + 1, b], order[t + 1, b], before, old_link,
-            slots[first_link : t + 1], b, d_seen[t + 1, b, :wide], carried[b], d_memory[b], d_link[b], d_raw[t, b],
-            heads, detached, scratch,
-        )  # fmt: skip
+            orders[t, b],
+            no_slots if fresh[t, b] else slots[t, b],
+            slots[t + 1, b],
+            order[t + 1, b],
+            before,
+            old_link,
+            slots[first_link : t + 1],
+            b,
+            d_seen[t + 1, b, :wide],
+            carried[b],
+            d_memory[b],
+            d_link[b],
+            d_raw[t, b],
+            heads,
+            detached,
+            scratch,
+        )
         _copy(d_seen[t + 1, b, wide:], d_hidden[b])
     _add_rows(d_raw[t], w_interface, d_hidden, 0)
     for b in range(batch):
@@ -896,9 +1065,29 @@ def _step_backward(
 
 @outer
 def backward(
-    gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
-    d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
-):  # fmt: skip
+    gates,
+    cells,
+    slots,
+    order,
+    orders,
+    fresh,
+    w_seen,
+    w_interface,
+    every,
+    memory,
+    kept_memory,
+    link,
+    kept_link,
+    d_seen,
+    d_cells,
+    carried,
+    d_memory,
+    d_link,
+    d_gates,
+    d_raw,
+    heads,
+    detached,
+):
     """Go back through a sequence.
 
     Args:
@@ -920,14 +1109,54 @@ def backward(
     squashed, d_hidden, d_sums = np.empty(hidden, dtype), np.empty((batch, hidden), dtype), np.empty((batch, 4 * hidden), dtype)
     before, slot = np.empty((size, width), dtype), np.empty(width, dtype)
     scratch = (
-        np.empty((size, width), dtype), np.empty((CARRIED + heads, size), dtype), np.empty((heads, size), dtype),
-        np.empty((heads, size), dtype), np.empty((2, _rows_at_once(size), size), dtype), np.empty((2 * heads, size), dtype),
-        np.empty((size, 2 * heads), dtype), np.empty(size, dtype), np.empty(size, dtype), np.empty((1, size), dtype),
-        slot, np.empty((2 * heads, width), dtype), np.empty((heads, width), dtype), np.empty((size, 2 * heads), dtype),
-    )  # fmt: skip
+        np.empty((size, width), dtype),
+        np.empty((CARRIED + heads, size), dtype),
+        np.empty((heads, size), dtype),
+        np.empty((heads, size), dtype),
+        np.empty((2, _rows_at_once(size), size), dtype),
+        np.empty((2 * heads, size), dtype),
+        np.empty((size, 2 * heads), dtype),
+        np.empty(size, dtype),
+        np.empty(size, dtype),
+        np.empty((1, size), dtype),
+        slot,
+        np.empty((2 * heads, width), dtype),
+        np.empty((heads, width), dtype),
+        np.empty((size, 2 * heads), dtype),
+    )
     for t in range(steps - 1, -1, -1):
         _step_backward(
-            t, gates, cells, slots, order, orders, fresh, w_seen, w_interface, every, memory, kept_memory, link, kept_link,
-            d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw, heads, detached,
-            no_cells, no_slots, empty_memory, empty_link, squashed, d_hidden, d_sums, before, slot, scratch,
-        )  # fmt: skip
+            t,
+            gates,
+            cells,
+            slots,
+            order,
+            orders,
+            fresh,
+            w_seen,
+            w_interface,
+            every,
+            memory,
+            kept_memory,
+            link,
+            kept_link,
+            d_seen,
+            d_cells,
+            carried,
+            d_memory,
+            d_link,
+            d_gates,
+            d_raw,
+            heads,
+            detached,
+            no_cells,
+            no_slots,
+            empty_memory,
+            empty_link,
+            squashed,
+            d_hidden,
+            d_sums,
+            before,
+            slot,
+            scratch,
+        )

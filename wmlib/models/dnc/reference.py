@@ -14,14 +14,17 @@ EPSILON = 1e-6
 
 
 def sigmoid(x):
+    """Return 1 / (1 + e⁻ˣ), without overflow."""
     return 1 / (1 + np.exp(-x)) if x.real >= 0 else np.exp(x) / (1 + np.exp(x))
 
 
 def oneplus(x):
+    """Return 1 + ln(1 + eˣ), without overflow."""
     return 1 + (x + np.log(1 + np.exp(-x)) if x.real >= 0 else np.log(1 + np.exp(x)))
 
 
 def softmax(x):
+    """Return eˣ over the sum of all eˣ, without overflow."""
     top = max(value.real for value in x)
     powers = [np.exp(value - top) for value in x]
     return np.array([power / sum(powers) for power in powers])
@@ -34,7 +37,7 @@ def affine(layer, x):
 
 
 def content(memory, key, strength):
-    """Return C(M, k, β): softmax over the slots of β times cosine. (5)"""
+    """Return C(M, k, β): softmax over the slots of β times cosine (5)."""
     length = np.sqrt(sum(k * k for k in key) + EPSILON)
     scores = []
     for row in memory:
@@ -54,8 +57,9 @@ def largest(weighting, size):
 
 
 def interface(vector, R, W):
-    """Cut the interface vector into its named parts. (4)"""
-    parts, at = {}, 0
+    """Cut the interface vector into its named parts (4)."""
+    parts: dict = {}
+    at = 0
 
     def take(count):
         nonlocal at
@@ -76,7 +80,7 @@ def interface(vector, R, W):
 
 
 def controller(layer, x, reads, h, c):
-    """One step of an LSTM that sees the input, the last reads and its last hidden vector. (1)"""
+    """Do one step of an LSTM that sees the input, the last reads and its last hidden vector (1)."""
     H = len(h)
     raw = affine(layer, np.concatenate([x, reads.reshape(-1), h]))
     new_h, new_c = np.zeros_like(raw[:H]), np.zeros_like(raw[:H])

@@ -101,9 +101,15 @@ def note_writes(ax: Axes, r: dict, weights: np.ndarray) -> bool:
     for i, slot in where:
         name = r["names"][r["writer"][i, slot]]
         ax.text(
-            r["start"] + i, slot - 0.5 * thin, name, color="#202124" if thin else "white", fontsize=7.5, ha="center",
-            va="bottom" if thin else "center_baseline", clip_on=True,
-        )  # fmt: skip
+            r["start"] + i,
+            slot - 0.5 * thin,
+            name,
+            color="#202124" if thin else "white",
+            fontsize=7.5,
+            ha="center",
+            va="bottom" if thin else "center_baseline",
+            clip_on=True,
+        )
     return len(where) > 0
 
 

@@ -17,7 +17,19 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from wmlib.viz.figures import COLORS
-from wmlib.viz.memory_inspector.parts import GATES, GLASS, INK, MARK, MODES, MOST_ROWS, SIGNED, heat, note_writes, strongest, time_axis
+from wmlib.viz.memory_inspector.parts import (
+    GATES,
+    GLASS,
+    INK,
+    MARK,
+    MODES,
+    MOST_ROWS,
+    SIGNED,
+    heat,
+    note_writes,
+    strongest,
+    time_axis,
+)
 
 
 class StepView:

@@ -1,0 +1,162 @@
+"""How well a network answers: at every length, after every level, and while it is trained.
+
+Reading guide. `measure` tests a network at some lengths. `train_and_measure` trains one and tests it, all that the lesson keeps
+of a training; `Observer` does the tests on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from wmlib.lessons.addition import sequences as tasks
+from wmlib.lessons.addition.recipes import TASKS, Recipe
+from wmlib.lessons.addition.sequences import Sequences
+from wmlib.lessons.addition.training import BATCH_SIZE, train
+from wmlib.models.recurrent import RecurrentCore
+
+PER_LENGTH = 64  # test sequences of each length
+DIVERGED = 1e6  # the error that stands for "not a number"
+
+
+class Score(NamedTuple):
+    """Hold how well one length is answered."""
+
+    error: float  # mean squared error of the rows where an answer is due
+    accuracy: float  # proportion of sequences with every number of the answer within 0.5
+
+
+@torch.no_grad()
+def measure(
+    core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, per_length: int = PER_LENGTH
+) -> list[Score]:
+    """Test a network on fresh sequences, the same for everybody with this seed.
+
+    Args:
+        core: the network.
+        task: a name in `TASKS`.
+        lengths: which ones.
+        seed: of the test sequences; each length has its own.
+        per_length: test sequences of each length.
+
+    Returns:
+        One `Score` a length.
+    """
+    return [_score(core, draw_test_set(task, length, seed, per_length)) for length in lengths]
+
+
+def draw_test_set(task: str, length: int, seed: int, per_length: int = PER_LENGTH) -> Sequences:
+    """Return the test sequences of one length; arguments as for `measure`."""
+    generator = torch.Generator().manual_seed(seed * 1009 + length)
+    return TASKS[task].make(torch.full((per_length,), length), generator=generator)
+
+
+def _score(core: RecurrentCore, batch: Sequences) -> Score:
+    outputs, _ = core(batch.inputs)
+    difference = (outputs - batch.targets)[batch.answers].reshape(len(outputs), -1)  # equal lengths: equally many rows each
+    error = difference.square().mean().item()
+    accuracy = (difference.abs() < 0.5).all(1).float().mean().item()
+    return Score(error if math.isfinite(error) else DIVERGED, accuracy)
+
+
+def measure_levels(
+    core: RecurrentCore, task: str, levels: Sequence[tuple[int, int]], seed: int, per_length: int
+) -> list[Score]:
+    """Test a network on levels: the mean over the lengths of each.
+
+    Args:
+        core, task, seed, per_length: as for `measure`.
+        levels: shortest and longest length of each.
+    """
+    lengths = range(min(levels)[0], max(high for _, high in levels) + 1)
+    scores = np.array(measure(core, task, lengths, seed, per_length))
+    means = [scores[low - lengths[0] : high + 1 - lengths[0]].mean(0) for low, high in levels]
+    return [Score(float(error), float(accuracy)) for error, accuracy in means]
+
+
+class Observer:
+    """Test a network while it is trained: on the current level now and then, on all levels at the end of each.
+
+    Args:
+        task, levels, sequences: of the training.
+        test_seed: of the test sequences.
+
+    Attributes:
+        curve: pairs of sequences seen and the error on the current level.
+        stages: the `Score` on every level, after every level.
+    """
+
+    def __init__(self, task: str, levels: Sequence[tuple[int, int]], sequences: int, test_seed: int) -> None:
+        self.task, self.levels, self.test_seed = task, levels, test_seed
+        self.sequences_a_level = sequences // len(levels)
+        self.last = sequences // BATCH_SIZE * BATCH_SIZE
+        self.every = BATCH_SIZE * max(4, sequences // 30 // BATCH_SIZE)
+        self.curve: list[tuple[int, float]] = []
+        self.stages: list[list[Score]] = []
+
+    def __call__(self, core: RecurrentCore, seen: int) -> None:
+        """Look at the network after so many sequences, as `train` asks for."""
+        level = self._level_at(max(seen - BATCH_SIZE, 0))  # of the batch just seen
+        if seen % self.every == 0:
+            (score,) = measure_levels(core, self.task, [self.levels[level]], self.test_seed, PER_LENGTH // 4)
+            self.curve.append((seen, score.error))
+        if seen and (seen == self.last or self._level_at(seen) > level):
+            self.stages.append(measure_levels(core, self.task, self.levels, self.test_seed, PER_LENGTH // 2))
+
+    def _level_at(self, sequence: int) -> int:
+        return tasks.level_at(sequence, self.sequences_a_level, len(self.levels))
+
+    def results(self) -> dict[str, np.ndarray]:
+        """Return curve and retention as arrays; see `train_and_measure`."""
+        missing = len(self.levels) - len(self.stages)  # of a training that diverged
+        scores = np.array([*self.stages, *[[Score(DIVERGED, 0.0)] * len(self.levels)] * missing])
+        seen, errors = zip(*self.curve, strict=True)
+        return {
+            "seen": np.array(seen),
+            "curve": np.array(errors),
+            "retention_error": scores[..., 0],
+            "retention_accuracy": scores[..., 1],
+        }
+
+
+def train_and_measure(
+    recipe: Recipe,
+    seeds: tuple[int, int],
+    task: str,
+    levels: Sequence[tuple[int, int]],
+    sequences: int,
+    test_seed: int,
+    details: bool = True,
+) -> dict:
+    """Train one network and measure it.
+
+    Args:
+        recipe, seeds, task, levels, sequences: as for `train`.
+        test_seed: of the test sequences.
+        details: also the curve, the retention matrix, the lengths beyond and the weights.
+
+    Returns:
+        error: mean squared error over all lengths of the last level; and with details:
+        seen (C,), curve (C,): that error for the current level, against the sequences seen;
+        retention_error, retention_accuracy (L, L): error and accuracy on level j (column) after stage i (row);
+        lengths, errors, accuracies: for every trained length and those beyond; weights: the network's.
+    """
+    observer = Observer(task, levels, sequences, test_seed) if details else None
+    core = train(recipe, seeds, task=task, levels=levels, sequences=sequences, watch=observer)
+    (last,) = measure_levels(core, task, levels[-1:], test_seed, PER_LENGTH)
+    if observer is None:
+        return {"error": last.error}
+    lengths = [*range(levels[0][0], levels[-1][1] + 1), *TASKS[task].beyond]
+    scores = measure(core, task, lengths, test_seed)
+    return {
+        "error": last.error,
+        **observer.results(),
+        "lengths": lengths,
+        "errors": [score.error for score in scores],
+        "accuracies": [score.accuracy for score in scores],
+        "weights": core.state_dict(),
+    }

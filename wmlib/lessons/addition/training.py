@@ -1,0 +1,181 @@
+"""Training one network on a curriculum of sequences.
+
+Reading guide. `train` is the loop: level after level, batch after batch. `loss` is the author's. `held_weights` is an
+experiment: it says which weights to hold during the first level, so that one of the DNC's two ways to remember is off.
+
+All data come from the first of two seeds, so networks with the same first seed see the same sequences in the same order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from wmlib.lessons.addition import sequences as tasks
+from wmlib.lessons.addition.recipes import TASKS, Recipe, build
+from wmlib.lessons.addition.sequences import Sequences
+from wmlib.models.recurrent import RecurrentCore
+
+BATCH_SIZE = 16  # sequences an update
+BLOCK = 64  # batches drawn at once: to make many small tensors takes longer than to fill a large one
+FINAL_LR = 0.02  # proportion of itself to which the learning rate falls, linearly
+
+Watch = Callable[[RecurrentCore, int], None]
+
+
+def loss(outputs: Tensor, batch: Sequences) -> Tensor:
+    """Return the squared error, summed over all rows inside a sequence, averaged over the batch.
+
+    Source: Mufti's public DNC code: the rows before the answer count too, with target 0.
+    """
+    return ((outputs - batch.targets).square().sum(-1) * batch.rows).sum() / len(outputs)
+
+
+def train(
+    recipe: Recipe,
+    seeds: tuple[int, int],
+    *,
+    task: str,
+    levels: Sequence[tuple[int, int]],
+    sequences: int,
+    watch: Watch | None = None,
+) -> RecurrentCore:
+    """Train one network, level after level.
+
+    Args:
+        recipe: which and how.
+        seeds: of the data and of the initial weights.
+        task: a name in `TASKS`.
+        levels: shortest and longest length of each, as from `curriculum`.
+        sequences: training sequences, the same number for every level.
+        watch: called with the network and the number of sequences seen so far, before the first update and after each.
+
+    Returns:
+        The trained network. If its gradient stops being a number, training ends there and all weights are NaN.
+
+    Raises:
+        ValueError: fewer sequences than a batch a level; see also `build`.
+    """
+    if sequences < BATCH_SIZE * len(levels):
+        raise ValueError(f"sequences: got {sequences}; it must be at least {BATCH_SIZE * len(levels)}, one batch a level")
+    core = build(recipe, task, torch.Generator().manual_seed(seeds[1]))
+    updates = sequences // BATCH_SIZE
+    held = held_weights(core, recipe.off_at_first)
+    optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)
+    if watch is not None:
+        watch(core, 0)
+    for update, (level, batch) in enumerate(batches(task, levels, sequences, torch.Generator().manual_seed(seeds[0]))):
+        if held and level > 0:
+            for part in held:
+                part.release()
+            held = []
+            optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)  # its averages knew another network
+        optimizer.param_groups[0]["lr"] = recipe.lr * (1 - (1 - FINAL_LR) * update / updates)
+        if not _update(core, batch, optimizer, recipe.max_grad_norm, held):
+            for parameter in core.parameters():
+                parameter.detach().fill_(math.nan)
+            break
+        if watch is not None:
+            watch(core, (update + 1) * BATCH_SIZE)
+    return core
+
+
+def _update(
+    core: RecurrentCore, batch: Sequences, optimizer: torch.optim.Optimizer, max_grad_norm: float, held: Sequence[HeldWeight]
+) -> bool:
+    """Do one update; return whether the gradient was finite. If it was not, nothing is changed."""
+    for part in held:
+        part.hold()
+    optimizer.zero_grad()
+    outputs, _ = core(batch.inputs)
+    loss(outputs, batch).backward()
+    for part in held:
+        part.hold_gradient()
+    norm = torch.nn.utils.clip_grad_norm_(core.parameters(), max_grad_norm)
+    if not norm.isfinite():
+        return False
+    optimizer.step()
+    return True
+
+
+def batches(
+    task: str, levels: Sequence[tuple[int, int]], sequences: int, generator: torch.Generator
+) -> Iterator[tuple[int, Sequences]]:
+    """Yield the level and the sequences of each update, no longer than the longest of its batch.
+
+    Args:
+        task, levels, sequences: as for `train`.
+        generator: draws lengths and sequences.
+    """
+    every = sequences // len(levels)
+    level_of = [tasks.level_at(update * BATCH_SIZE, every, len(levels)) for update in range(sequences // BATCH_SIZE)]
+    for level, same in itertools.groupby(level_of):
+        left = len(list(same))
+        while left:
+            size = min(left, BLOCK)
+            left -= size
+            lengths = tasks.sample_lengths(size * BATCH_SIZE, *levels[level], generator=generator)
+            block = TASKS[task].make(lengths, generator=generator)
+            longest = block.rows.sum(1).view(size, BATCH_SIZE).amax(1).tolist()
+            for i, rows in enumerate(longest):
+                yield level, Sequences(*(part[i * BATCH_SIZE : (i + 1) * BATCH_SIZE, :rows] for part in block))
+
+
+class HeldWeight(NamedTuple):
+    """A part of a weight that is held at a value (None: only remembered) until it is released.
+
+    Args:
+        weight: the whole tensor.
+        place: which part of it, as an index.
+        value: at which it is held.
+        initial: the part's initial values, to which it is released.
+    """
+
+    weight: Tensor
+    place: Any
+    value: float | None
+    initial: Tensor
+
+    def hold(self) -> None:
+        """Put the value there."""
+        if self.value is not None:
+            self.weight.detach()[self.place] = self.value
+
+    def hold_gradient(self) -> None:
+        """Keep it out of the gradient's norm, and so out of what clipping does to all others."""
+        if self.value is not None and self.weight.grad is not None:
+            self.weight.grad[self.place] = 0.0
+
+    def release(self) -> None:
+        """Give the initial values back."""
+        self.weight.detach()[self.place] = self.initial
+
+
+def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
+    """Return the weights that switch off a way to remember, and the values that do it.
+
+    Args:
+        core: a new network; a DNC, unless nothing is off.
+        off_at_first: see `Recipe`.
+    """
+    if not off_at_first:
+        return []
+    weight = core.controller.weight
+    bias = core.controller.bias
+    output = core.output.weight
+    h = core.hidden_size
+    everything = slice(None)
+    forget = slice(h, 2 * h)
+    if off_at_first == "memory":  # what is read reaches neither the controller nor the answer
+        parts = [(weight, (everything, slice(core.input_size, -h)), 0.0), (output, (everything, slice(h, None)), 0.0)]
+    else:  # nothing of the last h is seen, nothing of the last c is kept: only the memory crosses a step
+        parts = [(weight, (everything, slice(-h, None)), 0.0), (weight, (forget,), 0.0), (bias, (forget,), -20.0)]
+    return [
+        HeldWeight(tensor, place, None if off_at_first == "redraw" else value, tensor.detach()[place].clone())
+        for tensor, place, value in parts
+    ]

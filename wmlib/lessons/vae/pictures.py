@@ -1,0 +1,92 @@
+"""Grids of pictures for the figures of notebook 04: reconstructions, trainings stage by stage, and what the latents mean.
+
+Each function returns png, the grid packed as text (see `figures.pack`), and the names of its rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from wmlib.lessons.vae import latent_space, measures
+from wmlib.lessons.vae.figures import pack
+from wmlib.lessons.vae.pca import PCA, flat
+from wmlib.models.vae import VAE
+
+
+def single_row(frames: np.ndarray, row: str, columns: Sequence[str] | None = None) -> dict:
+    """Return frames (C, 64, 64, 3) side by side; without names the columns have none."""
+    return {"png": pack(frames[None]), "rows": [row], "columns": list(columns) if columns else [""] * len(frames)}
+
+
+def reconstructions(frames: np.ndarray, columns: Sequence[str], linear: PCA, vaes: Mapping[str, VAE]) -> dict:
+    """Return frames, and below them what is left in the mean picture, in PCA and in each VAE.
+
+    Args:
+        frames: uint8 (C, 64, 64, 3).
+        columns: their names.
+        linear: fitted to training frames.
+        vaes: by name of the row.
+    """
+    rows = {
+        "frame": frames / np.float32(255),
+        "mean picture": linear.truncated(0)(frames),
+        f"PCA, {len(linear.components)}": linear(frames),
+        **{name: measures.reconstruct(vae, frames) for name, vae in vaes.items()},
+    }
+    return {"png": pack(np.stack(list(rows.values()))), "rows": list(rows), "columns": list(columns)}
+
+
+def training_stages(frames: np.ndarray, vaes: Mapping[str, Sequence[VAE]], trained_on: Sequence[float]) -> dict:
+    """Return reconstructions after each stage of a training, a row for each frame and loss, and the frame at its end.
+
+    Args:
+        frames: uint8 (F, 64, 64, 3).
+        vaes: by name of the loss, the VAE after each stage.
+        trained_on: frames, by stage.
+    """
+    by_loss = {name: [measures.reconstruct(vae, frames) for vae in stages] for name, stages in vaes.items()}
+    grid = [
+        [*(pictures[i] for pictures in stages), frame / np.float32(255)]
+        for i, frame in enumerate(frames)
+        for stages in by_loss.values()
+    ]
+    columns = [*(f"{count / 1000:.3g}k frames" for count in trained_on), "the frame"]
+    return {"png": pack(np.array(grid)), "rows": list(vaes) * len(frames), "columns": columns}
+
+
+def traversal(vae: VAE, latent: np.ndarray, dimensions: Sequence[int], values: Sequence[float]) -> dict:
+    """Return pictures of a latent (Z,) in which one number at a time, a row each, takes each of the values."""
+    grid = [measures.decode(vae, latent_space.traverse(latent, dimension, values)) for dimension in dimensions]
+    return {"png": pack(grid), "rows": [f"number {d}" for d in dimensions], "columns": [str(value) for value in values]}
+
+
+def interpolation(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportions: Sequence[float]) -> dict:
+    """Return the straight line between two frames, in the latent space above and in the pixels below.
+
+    Args:
+        vae: decodes.
+        latents: float (2, Z), of the frames.
+        frames: uint8 (2, 64, 64, 3), the first and the last.
+        proportions: of the way, in [0, 1].
+    """
+    decoded = measures.decode(vae, latent_space.interpolate(*latents, proportions))
+    mixed = latent_space.interpolate(*flat(frames), proportions).reshape(decoded.shape)
+    rows = [f"{vae.latent_size} numbers", "pixels"]
+    return {"png": pack(np.stack([decoded, mixed])), "rows": rows, "columns": [f"{p:.2f}" for p in proportions]}
+
+
+def walks(frames: np.ndarray, episodes: np.ndarray, spaces: Mapping[str, np.ndarray], start: int, steps: int) -> dict:
+    """Return walks from neighbour to neighbour (see `latent_space.walk`), a row for each space.
+
+    Args:
+        frames: uint8 (M, 64, 64, 3).
+        episodes: int (M,), which episode each is from.
+        spaces: by name, latents float (M, Z).
+        start: number of the frame to start from.
+        steps: how far.
+    """
+    numbers = np.array([latent_space.walk(latents, episodes, start, steps) for latents in spaces.values()])
+    columns = ["start", *(f"step {i}" for i in range(1, numbers.shape[1]))]
+    return {"png": pack(frames[numbers]), "rows": list(spaces), "columns": columns}
