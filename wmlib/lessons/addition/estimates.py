@@ -6,13 +6,16 @@ Reading guide. Functions named like a figure return what that figure draws; the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wmlib.experiment.statistics import Estimate, difference_of_proportions, proportion
 from wmlib.lessons.addition.measures import draw_test_set
-from wmlib.lessons.addition.pipeline import Search
 from wmlib.lessons.addition.recipes import has_initial_bias
+
+if TYPE_CHECKING:
+    from wmlib.lessons.addition.pipeline import Search
 
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add

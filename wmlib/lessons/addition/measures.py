@@ -31,9 +31,7 @@ class Score(NamedTuple):
 
 
 @torch.no_grad()
-def measure(
-    core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, per_length: int = PER_LENGTH
-) -> list[Score]:
+def measure(core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, per_length: int = PER_LENGTH) -> list[Score]:
     """Test a network on fresh sequences, the same for everybody with this seed.
 
     Args:

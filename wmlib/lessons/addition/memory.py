@@ -269,9 +269,7 @@ def _random_changes(unit: Tensor, draws: int, seed: int) -> Tensor:
     return noise * size
 
 
-def carriers(
-    core: DNC, seed: int, times: Sequence[int], length: int = 12, samples: int = SAMPLES
-) -> dict[str, np.ndarray]:
+def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12, samples: int = SAMPLES) -> dict[str, np.ndarray]:
     """Measure how much of the total each part of the state carries after so many digits: the slope of a small `edit` then.
 
     Args:

@@ -134,9 +134,7 @@ def search(
     rough = {recipe: results[0]["error"] for recipe, results in half.items()}
     best = {name: survivors({recipe: [rough[recipe]] for recipe in recipes}, FINALISTS) for name, recipes in tried.items()}
     finalists = {recipe: recipe for recipes in best.values() for recipe in recipes}
-    full = fit(
-        run, finalists, others, "best two", task=task, levels=levels, sequences=sequences, test="search", details=False
-    )
+    full = fit(run, finalists, others, "best two", task=task, levels=levels, sequences=sequences, test="search", details=False)
     errors = {recipe: [each["error"] for each in results] for recipe, results in full.items()}
     searches = {}
     for name, recipes in tried.items():

@@ -140,9 +140,7 @@ def middle_learning_rates(count: int) -> tuple[float, ...]:
     return LEARNING_RATES[first : first + count]
 
 
-def grid(
-    base: Recipe, lrs: Sequence[float] = LEARNING_RATES, search_default_initialization: bool = False
-) -> list[Recipe]:
+def grid(base: Recipe, lrs: Sequence[float] = LEARNING_RATES, search_default_initialization: bool = False) -> list[Recipe]:
     """Return every combination of learning rate and gradient norm for a network: the same search for all.
 
     Args:

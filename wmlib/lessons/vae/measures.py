@@ -72,18 +72,18 @@ def largest_blobs(pictures: np.ndarray) -> np.ndarray:
     return np.append(0, sizes)[labels].max((1, 2))
 
 
-def frame_with_blob(frames: np.ndarray, largest: np.ndarray, size: int, order: np.ndarray) -> int:
-    """Return the number of a frame whose largest blob has a size, or nearly, and that has nothing bright at its sides.
+def frames_with_blobs(frames: np.ndarray, largest: np.ndarray, sizes: Sequence[int], order: np.ndarray) -> list[int]:
+    """Return, for each size, the number of a frame whose largest blob has it, or nearly, and that has no bright sides.
 
     Args:
         frames: uint8 (M, H, W, 3).
         largest: (M,), as returned by `largest_blobs`.
-        size: wanted, in pixels.
+        sizes: wanted, in pixels.
         order: int64 (M,), a permutation: of equally good frames the first in this order is taken.
     """
     bright_sides = frames[:, :, [0, -1]].mean(-1).max((1, 2)) > 128
-    sizes = np.where(bright_sides, 9999, largest)
-    return int(order[np.abs(sizes[order] - size).argmin()])
+    in_order = np.where(bright_sides, 9999, largest)[order]
+    return [int(order[np.abs(in_order - size).argmin()]) for size in sizes]
 
 
 def count_by_size(sizes: np.ndarray, matched: np.ndarray, classes: Sequence[int] = SIZES) -> tuple[np.ndarray, np.ndarray]:

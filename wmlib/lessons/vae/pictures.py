@@ -90,3 +90,21 @@ def walks(frames: np.ndarray, episodes: np.ndarray, spaces: Mapping[str, np.ndar
     numbers = np.array([latent_space.walk(latents, episodes, start, steps) for latents in spaces.values()])
     columns = ["start", *(f"step {i}" for i in range(1, numbers.shape[1]))]
     return {"png": pack(frames[numbers]), "rows": list(spaces), "columns": columns}
+
+
+def moved_number(
+    vae: VAE, frame: np.ndarray, latent: np.ndarray, dimension: int, value: float
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return a frame (64, 64, 3), its latent (Z,) decoded, the same with one number moved to a value; and their titles."""
+    latents = np.concatenate([latent[None], latent_space.traverse(latent, dimension, [value])])
+    titles = ["the frame", "decoded", f"number {dimension}: {latent[dimension]:.1f} → {value:g}"]
+    return [frame, *measures.decode(vae, latents)], titles
+
+
+def between(
+    vae: VAE, latents: np.ndarray, frames: np.ndarray, proportion: float
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return two pictures on the way between two frames, and their titles; arguments as for `interpolation`."""
+    decoded = measures.decode(vae, latent_space.interpolate(*latents, [proportion]))[0]
+    mixed = latent_space.interpolate(*flat(frames), [proportion]).reshape(decoded.shape)
+    return [decoded, mixed], ["in the numbers", "in the pixels"]

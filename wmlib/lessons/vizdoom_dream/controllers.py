@@ -109,9 +109,7 @@ def dreams(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: i
     )
 
 
-def standing_still(
-    run: Run, encoded: EncodedEpisodes, model: WorldModel, config: EvolutionConfig, count: int = 100
-) -> float:
+def standing_still(run: Run, encoded: EncodedEpisodes, model: WorldModel, config: EvolutionConfig, count: int = 100) -> float:
     """Return the mean steps that a player who never moves lives in dreams of a model: its score in the game is known.
 
     Args:

@@ -1,0 +1,123 @@
+"""Pictures of games and dreams for the figures of notebook 05: frames, their reconstructions, and what a dream looks like.
+
+Reading guide. `strip` puts a game beside dreams at several temperatures; `film` puts a game beside a dream that begins at its
+first frame. `dream` is what an agent sees and does in one dream; `decoded` and `recorded` are rows of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wmlib.agents.dream import dream_episode
+from wmlib.agents.world_models_agent import WorldModelsAgent
+from wmlib.lessons.vae.figures import pack
+from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, dreams
+from wmlib.models.vae import VAE, Posterior
+from wmlib.rollouts import Rollouts
+
+DREAM_SEED = 3  # of the dreams that are shown
+STRIP_EVERY, STRIP_PICTURES = 12, 8  # steps from one picture to the next, and pictures
+FILM_EVERY, FILM_PICTURES = 4, 40
+FILM_DREAMS = 8  # of which the longest is shown
+
+
+class Dream(NamedTuple):
+    """Hold what an agent saw and did in one dream."""
+
+    latents: Tensor  # float (T, Z)
+    actions: Tensor  # int64 (T,)
+
+
+def dream(agent: WorldModelsAgent, config: EvolutionConfig, begin: Posterior, dream_id: int, steps: int) -> Dream:
+    """Let an agent live in one dream of its world model.
+
+    Args:
+        agent: who dreams.
+        config: temperature, length and noise of the dream.
+        begin: posteriors of the frames at which it may begin.
+        dream_id: number of the dream.
+        steps: at most.
+    """
+    which = dreams(config, agent.world_model, begin, DREAM_SEED)
+    return Dream(*dream_episode(which, agent.weights, agent.names, dream_id, steps))
+
+
+def decoded(vae: VAE, latents: Tensor, count: int) -> np.ndarray:
+    """Return pictures of latents (T, Z), float (count, 64, 64, 3); black where there are fewer."""
+    with torch.no_grad():
+        pictures = vae.decode(latents[:count]).numpy()
+    return _padded(pictures, count)
+
+
+def recorded(vae: VAE, played: Rollouts, every: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames of the longest of some recorded games and their reconstructions, float (count, 64, 64, 3) each.
+
+    Args:
+        vae: encodes and decodes.
+        played: the games.
+        every: steps from one frame to the next.
+        count: pictures; black where the game is over.
+    """
+    frames = played.frames(played.episode(int(played.lengths.argmax()))[::every][:count])
+    with torch.no_grad():
+        posterior = vae.encode(frames)
+    return _padded(frames, count) / np.float32(255), decoded(vae, posterior.mean, count)
+
+
+def _padded(pictures: np.ndarray, count: int) -> np.ndarray:
+    return np.pad(pictures, ((0, count - len(pictures)), (0, 0), (0, 0), (0, 0)))
+
+
+def strip(
+    agent: WorldModelsAgent,
+    played: Rollouts,
+    config: EvolutionConfig,
+    begin: Posterior,
+    temperatures: Sequence[float],
+) -> dict[str, Any]:
+    """Return a strip for `vae.figures.draw_pictures`: a game, its reconstruction, and one dream at several temperatures.
+
+    Args:
+        agent: who dreams.
+        played: games of the agent.
+        config: of the dreams, the temperature aside.
+        begin: as for `dream`.
+        temperatures: one a row.
+    """
+    steps = STRIP_EVERY * STRIP_PICTURES
+    rows = list(recorded(agent.vae, played, STRIP_EVERY, STRIP_PICTURES))
+    for temperature in temperatures:
+        latents = dream(agent, replace(config, temperature=temperature), begin, 0, steps).latents
+        rows.append(decoded(agent.vae, latents[::STRIP_EVERY], STRIP_PICTURES))
+    return {
+        "png": pack(np.stack(rows)),
+        "rows": ["real game", "reconstruction", *(f"τ = {temperature:g}" for temperature in temperatures)],
+        "columns": [f"{STRIP_EVERY * i}" for i in range(STRIP_PICTURES)],
+    }
+
+
+def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> tuple[dict[str, Any], Dream]:
+    """Return a film for `figures.draw_film`: a game, its reconstruction, and a dream from the same first frame; and the dream.
+
+    Args:
+        agent: who plays and dreams.
+        played: games of the agent; the longest is shown.
+        config: of the dreams, of which the longest of a few is shown.
+    """
+    first = played.starts[[played.lengths.argmax()]]
+    with torch.no_grad():
+        begin = agent.vae.encode(played.frames(first))
+    steps = FILM_EVERY * FILM_PICTURES
+    longest = max((dream(agent, config, begin, i, steps) for i in range(FILM_DREAMS)), key=lambda one: len(one.latents))
+    rows = [
+        *recorded(agent.vae, played, FILM_EVERY, FILM_PICTURES),
+        decoded(agent.vae, longest.latents[::FILM_EVERY], FILM_PICTURES),
+    ]
+    data = {"png": pack(np.stack(rows)), "rows": ["real game", "reconstruction", "dream"], "every": FILM_EVERY}
+    return data, longest
