@@ -12,15 +12,31 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from wmlib.experiment import results
-from wmlib.experiment import settings as profiles
+from wmlib.experiment import results, settings
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 HEADINGS = [
-    "What you will see", "Parameters", "The idea", "The code", "The run", "The figure",
-    "What the paper said, what we measured", "Try it yourself", "Exercises",
-]  # fmt: skip
+    "What you will see",
+    "Parameters",
+    "The idea",
+    "The code",
+    "The run",
+    "The figure",
+    "What the paper said, what we measured",
+    "Try it yourself",
+    "Exercises",
+]
+MOST_WORDS = 180  # in a markdown cell
+
+LESSONS = {
+    "01": "cma_es_toy",
+    "02": "mixture_density",
+    "03": "addition",
+    "04": "vae",
+    "05": "vizdoom_dream",
+    "06": "pommerman",
+}
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -54,22 +70,53 @@ def test_follows_the_skeleton(path):
     for cell, following in itertools.pairwise(cells):
         assert not (cell.cell_type == following.cell_type == "code"), f"no sentence between two code cells:\n{following.source}"
     for cell in cells:
-        assert cell.cell_type != "code" or len(cell.source.splitlines()) <= 20, cell.source
+        words = len(cell.source.split()) if cell.cell_type == "markdown" else 0
+        assert words <= MOST_WORDS, f"{words} words in a cell: {cell.source[:80]!r}"
+
+
+def parameters_cell(path):
+    (cell,) = (c for c in load(path).cells if "parameters" in c.metadata.get("tags", []))
+    return cell
 
 
 @every_notebook
 def test_parameters_are_tagged_literals_and_agree_with_the_profiles(path):
-    (cell,) = (c for c in load(path).cells if "parameters" in c.metadata.get("tags", []))
-    table = profiles.read(path.stem)
-    names = []
-    for line in ast.parse(cell.source).body:
-        assert isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Constant), "typed literals only"
-        names.append(line.target.id)
-        if line.target.id in table:
-            assert line.value.value is None, f"{line.target.id}: None here, its values are in profiles.toml"
-            assert line.annotation.id == type(table[line.target.id].quick).__name__
-    assert names == ["profile", "seed", "device", *table] and len(table) <= 6
-    assert all("#" in line for line in cell.source.splitlines()), "each with its unit or choices in a comment"
+    cell, table, names = parameters_cell(path), settings.read(path.stem), []
+    head, *lines = ast.parse(cell.source).body
+    assert ast.unparse(head) == "from typing import Optional"  # papermill's inspector cannot read `int | None`
+    for line in lines:
+        assert isinstance(line, ast.AnnAssign), "typed, one a line"
+        name, value = line.target.id, ast.literal_eval(line.value)
+        names.append(name)
+        if name in table:
+            assert value is None, f"{name}: None here, its values are in profiles.toml"
+            assert ast.unparse(line.annotation) == f"Optional[{type(table[name].quick).__name__}]"
+    assert names[:3] == ["profile", "seed", "device"] and names[-1] == "overrides"
+    assert names[3:-1] == [name for name in table if name in names], "settings of profiles.toml, in its order"
+    assert all("#" in line for line in cell.source.splitlines()[2:]), "each with its unit or choices in a comment"
+
+
+@every_notebook
+def test_papermill_lists_every_parameter(path):
+    """What `papermill --help-notebook` shows: its own inspector reads the cell line by line."""
+    from papermill.inspection import inspect_notebook
+
+    listed = inspect_notebook(str(path))
+    wanted = [line.target.id for line in ast.parse(parameters_cell(path).source).body[1:]]
+    assert list(listed) == wanted
+    assert all(listed[name]["help"] and listed[name]["inferred_type_name"] != "None" for name in wanted)
+
+
+@every_notebook
+def test_no_number_is_chosen_by_the_profile_outside_of_the_table(path):
+    """Every number that a profile changes is a setting, which -p can reach."""
+    lesson = ROOT / "wmlib" / "lessons" / LESSONS[path.stem[:2]]
+    sources = [cell.source for cell in load(path).cells if cell.cell_type == "code"]
+    sources += [file.read_text(encoding="utf-8") for file in lesson.rglob("*.py")]
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Compare | ast.Subscript | ast.Match):
+                assert not re.search(r"\bprofile\b", ast.unparse(node)), ast.unparse(node)
 
 
 @every_notebook
@@ -96,9 +143,9 @@ def test_the_author_s_other_tasks_run_too(task, tmp_path):
 
 @every_notebook
 def test_runs_under_smoke(path, tmp_path):
-    found = run_under_smoke(path.stem, tmp_path)
-    assert found["profile"] == "smoke" and found["claims"] and found["figures"]
-    for figure in found["figures"]:
+    stored = run_under_smoke(path.stem, tmp_path)
+    assert stored["profile"] == "smoke" and stored["claims"] and stored["figures"]
+    for figure in stored["figures"]:
         assert (tmp_path / "figures" / path.stem / figure["file"]).stat().st_size > 1000
     page = (tmp_path / "gallery" / f"{path.stem}.html").read_text()
     assert "<math" in page and not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=[\"']https?:", page)
@@ -114,7 +161,8 @@ def test_committed_results_are_those_of_the_committed_notebook(path):
     folder = ROOT / "figures" / path.stem
     found = results.read(folder / "results.json")
     assert found["profile"] == "quick" and found["seed"] == 1
-    assert found["settings"] == {name: s.quick for name, s in profiles.read(path.stem).items()}
+    assert found["settings"] == {name: s.quick for name, s in settings.read(path.stem).items()}
+    assert found["dirty"] is False, "made from a tree with uncommitted changes: commit, then run again"
     assert {f["file"] for f in found["figures"]} == {p.name for p in folder.iterdir()} - {"results.json"}
 
 
@@ -128,7 +176,7 @@ def test_the_readme_table_is_up_to_date(tmp_path):
         tarfile.open(fileobj=io.BytesIO(packed.stdout)).extractall(tmp_path, filter="data")
         root = tmp_path
     text = (root / "README.md").read_text(encoding="utf-8")
-    assert text == with_claims(text, root / "figures"), "run: python -m wmlib readme"
+    assert text == with_claims(text, root / "figures"), "run: python -m wmlib claims"
 
 
 def test_readme_links_lead_somewhere():

@@ -7,24 +7,31 @@ A notebook calls `save_figure(run, figure, "name", alt=…, caption=…)`: the P
 shown in the notebook with its alt text. `save_animation` does the same for a GIF and its static poster.
 """
 
+from __future__ import annotations
+
 import base64
 import contextlib
 import functools
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from wmlib.experiment import results
 from wmlib.experiment.atomic import write_atomically
-from wmlib.experiment.run import Run
 
-P, T = ParamSpec("P"), TypeVar("T")
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Okabe and Ito's palette, safe for the common kinds of colour blindness; the order is kept in all notebooks
 COLORS = {
@@ -40,7 +47,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DPI = 144
 FILM_DPI = 84  # an animation has many frames: smaller ones
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.facecolor": "white",
@@ -55,7 +62,7 @@ STYLE = {
     "axes.axisbelow": True,
     "grid.color": "#DADCE0",
     "grid.linewidth": 0.6,
-    "axes.prop_cycle": mpl.cycler(color=list(COLORS.values())),
+    "axes.prop_cycle": cycler(color=list(COLORS.values())),
     "lines.linewidth": 1.8,
     "legend.frameon": False,
     "image.cmap": "viridis",
@@ -64,7 +71,7 @@ STYLE = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Draw in the project's style inside this block, whatever the reader's matplotlibrc or notebook says."""
+    """Draw in the project's style inside this block; afterwards the reader's own settings are back, also after an error."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -72,7 +79,7 @@ def style() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Make a function draw in the project's style."""
+    """Make a function draw in the project's style: a decorator for whatever makes or changes a figure."""
 
     @functools.wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -82,10 +89,9 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     return in_style
 
 
-
 @styled
 def new_figure(
-    width: float = 7.0, height: float = 4.0, rows: int = 1, columns: int = 1, **options
+    width: float = 7.0, height: float = 4.0, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure in the project's style and its array of axes (rows, columns), without touching pyplot's state.
 
@@ -100,7 +106,16 @@ def new_figure(
 
 @styled
 def to_png(figure: Figure, watermark: bool = False, dpi: int = DPI) -> bytes:
-    """Return the figure as PNG; with a watermark that says it comes from a smoke run."""
+    """Return the figure as PNG; with a watermark that says it comes from a smoke run.
+
+    Args:
+        figure: left as it was.
+        watermark: write over it that it is no result.
+        dpi: dots per inch.
+
+    Returns:
+        The file's bytes: the same for the same figure, whenever and by whomever it is drawn.
+    """
     mark = _watermark(figure) if watermark else None
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
@@ -109,7 +124,7 @@ def to_png(figure: Figure, watermark: bool = False, dpi: int = DPI) -> bytes:
     return buffer.getvalue()
 
 
-def _watermark(figure: Figure):
+def _watermark(figure: Figure) -> Text:
     return figure.text(
         0.5, 0.5, "smoke run: not a result", fontsize=22, color="#B00020", alpha=0.35, ha="center", va="center", rotation=20
     )
@@ -152,10 +167,15 @@ def save_animation(
     """Save an animation as GIF with a static poster (PNG), list both in results.json, and show the GIF.
 
     Args:
+        run: its smoke profile watermarks the frames.
         draw: frame number to figure; all of one size.
         frames: the frame numbers, in order.
+        name, alt, caption: as for `save_figure`.
         poster: the frame that says most when standing still.
         ms: milliseconds a frame; the last one stays for two seconds.
+
+    Raises:
+        ValueError: alt text or caption is missing.
     """
     smoke = run.profile == "smoke"
     pictures = [Image.open(io.BytesIO(to_png(draw(i), smoke, FILM_DPI))).convert("RGB") for i in frames]
@@ -187,8 +207,8 @@ def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption:
 def _show(kind: str, content: bytes, alt: str, width: int) -> None:
     from IPython.display import display
 
-    shown = {kind: base64.b64encode(content).decode(), "text/plain": alt}
-    display(shown, raw=True, metadata={kind: {"alt": alt, "width": width}})
+    data = {kind: base64.b64encode(content).decode(), "text/plain": alt}
+    display(data, raw=True, metadata={kind: {"alt": alt, "width": width}})
 
 
 def _caption(text: str) -> None:

@@ -11,12 +11,19 @@ from typing import Any
 def source(thing: Callable | type) -> str:
     """Return the source of a function or class without its docstring: the code that runs, so it cannot drift.
 
+    Args:
+        thing: defined in a file or a notebook cell.
+
+    Returns:
+        The lines from `def` or `class` (or the first decorator) on, without indentation.
+
     Example:
         >>> print(source(check).splitlines()[0])
         def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
     """
     text = textwrap.dedent(inspect.getsource(thing))
     node = ast.parse(text).body[0]
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     lines = text.splitlines()
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
@@ -46,7 +53,7 @@ def _line_with(lines: list[str], text: str, start: int) -> int:
     for i in range(start, len(lines)):
         if text in lines[i]:
             return i
-    raise ValueError(f"no line with {text!r} in this source; look at it and change the notebook's show_source call")
+    raise ValueError(f"no line with {text!r} in this source; read it and change the notebook's show_source call")
 
 
 def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
@@ -56,6 +63,9 @@ def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
         yours: the reader's number, or None.
         truth: the number that the run stored or computed.
         tolerance: relative difference that still counts as right.
+
+    Returns:
+        "right", "not yet", what to do when there is no answer, or what is wrong with one that is no number.
 
     Example:
         >>> check(None, 2.0)

@@ -21,12 +21,15 @@ def explore(draw: Callable[..., Figure | bytes], alt: str, **sliders: Any) -> An
         alt: what the picture shows, for readers who cannot see it.
         sliders: for each argument of `draw` a tuple (label, values, start) with the list of values it can take.
 
+    Returns:
+        An `ipywidgets.VBox` of the sliders, the picture and the alt text.
+
     Raises:
         ValueError: a start value that is not among the values.
     """
     import ipywidgets
 
-    controls = {}
+    controls: dict[str, Any] = {}
     for name, (label, values, start) in sliders.items():
         if start not in values:
             raise ValueError(f"{name}: the start value {start!r} is not among {list(values)!r}; choose one of them")
@@ -39,13 +42,13 @@ def explore(draw: Callable[..., Figure | bytes], alt: str, **sliders: Any) -> An
             layout={"width": "460px"},
         )
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
-    status = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
+    description = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
 
     def redraw(change: Any = None) -> None:
-        drawn = draw(**{n: c.value for n, c in controls.items()})
-        picture.value = drawn if isinstance(drawn, bytes) else to_png(drawn, dpi=96)  # screen size: quick
+        result = draw(**{name: control.value for name, control in controls.items()})
+        picture.value = result if isinstance(result, bytes) else to_png(result, dpi=96)  # screen size: quick
 
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture, status])
+    return ipywidgets.VBox([*controls.values(), picture, description])

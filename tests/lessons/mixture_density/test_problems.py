@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize
 
-from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE
-
-PROBLEMS = {"author": AUTHOR_TOY, "bishop": BISHOP_INVERSE}
+from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE, PROBLEMS
 
 
 @pytest.fixture(params=PROBLEMS)
@@ -41,8 +39,8 @@ def test_stored_calculus_agrees_with_numerical_calculus(problem):
     grid = np.linspace(0, 1, 200_001)
     for curve, turns in ((problem.lower, problem.turns_lower), (problem.upper, problem.turns_upper)):
         slope = np.diff(curve(grid))
-        found = grid[1:-1][np.sign(slope[1:]) != np.sign(slope[:-1])]
-        np.testing.assert_allclose(found, turns, atol=1e-5)
+        measured = grid[1:-1][np.sign(slope[1:]) != np.sign(slope[:-1])]
+        np.testing.assert_allclose(measured, turns, atol=1e-5)
 
 
 def test_input_density_equals_a_fine_sum_and_integrates_to_one(problem):
@@ -156,9 +154,9 @@ def test_mean_kl_of_models_with_a_known_answer(problem):
 
 
 def test_mean_kl_equals_monte_carlo_and_has_converged(problem):
-    def model(x, y):  # two bells that move with x, as narrow as those of a trained network
-        bells = [gaussian(0.5 + 0.4 * np.sin(3 * x), 0.05)(x, y), gaussian(0.5 - 0.3 * x, 0.3)(x, y)]
-        return np.logaddexp(*bells) - math.log(2)
+    def model(x, y):  # two components that move with x, as narrow as those of a trained network
+        components = [gaussian(0.5 + 0.4 * np.sin(3 * x), 0.05)(x, y), gaussian(0.5 - 0.3 * x, 0.3)(x, y)]
+        return np.logaddexp(*components) - math.log(2)
 
     x, y = problem.sample(20_000, np.random.default_rng(5))
     gap = problem.log_density(x, y) - model(x, y)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.models.mdn import Mixture
-from wmlib.lessons.mixture_density.regressor import ToyNetwork, Trainer, negative_log_likelihood, squared_error
 from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE
+from wmlib.lessons.mixture_density.regressor import FullBatchTrainer, ToyNetwork, negative_log_likelihood, squared_error
+from wmlib.models.mdn import Mixture
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -29,7 +29,7 @@ def log_density(network):
 
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "none"])
 def test_shapes_and_the_twin(nonlinearity):
-    sizes = {"hidden": 5, "inputs": 2, "dimensions": 3, "nonlinearity": nonlinearity}
+    sizes = {"hidden_size": 5, "input_size": 2, "target_size": 3, "nonlinearity": nonlinearity}
     mixture = ToyNetwork(7, generator=generator(), **sizes)(torch.zeros(11, 2))
     assert isinstance(mixture, Mixture) and mixture.means.shape == mixture.logits.shape == (11, 7, 3)
     assert ToyNetwork(7, generator=generator(), shared=True, **sizes)(torch.zeros(11, 2)).logits.shape == (11, 7, 1)
@@ -40,7 +40,7 @@ def test_shapes_and_the_twin(nonlinearity):
 
 
 def test_forward_equals_a_plain_loop():
-    network = ToyNetwork(0, generator=generator(), hidden=3).double()
+    network = ToyNetwork(0, generator=generator(), hidden_size=3).double()
     x = 0.7
     network.requires_grad_(False)
     expected = float(network.head.bias[0])
@@ -51,26 +51,26 @@ def test_forward_equals_a_plain_loop():
 
 
 def test_bishops_network_has_nine_outputs():
-    assert ToyNetwork(3, generator=generator(), hidden=5).head.linear.out_features == 9
+    assert ToyNetwork(3, generator=generator(), hidden_size=5).head.linear.out_features == 9
 
 
-def test_without_a_nonlinearity_every_centre_is_a_straight_line():
+def test_without_a_nonlinearity_every_mean_is_a_straight_line():
     x = torch.linspace(-2, 2, 13)[:, None]
     straight, bent = (ToyNetwork(5, generator=generator(), nonlinearity=kind)(x).means for kind in ("none", "tanh"))
     assert torch.diff(straight, n=2, dim=0).abs().max() < 1e-6 < 1e-3 < torch.diff(bent, n=2, dim=0).abs().max()
 
 
 def test_losses_equal_their_definitions():
-    mixture = ToyNetwork(3, generator=generator(), dimensions=2)(torch.zeros(7, 1))
+    mixture = ToyNetwork(3, generator=generator(), target_size=2)(torch.zeros(7, 1))
     y = torch.randn(7, 2, generator=generator())
     torch.testing.assert_close(negative_log_likelihood(mixture, y), -mixture.marginal_log_prob(y).sum() / 7)
     torch.testing.assert_close(squared_error(y, torch.ones(7, 2)), torch.nn.functional.mse_loss(y, torch.ones(7, 2)))
 
 
-def test_training_is_adam_on_all_the_data_with_a_cosine_rate():
+def test_training_is_adam_on_all_the_data_with_a_cosine_learning_rate():
     x, y = toy_data(BISHOP_INVERSE, 23)
-    network, plain = (ToyNetwork(2, generator=generator(), hidden=3) for _ in range(2))
-    losses = Trainer(network, negative_log_likelihood, x, y, steps=5, learning_rate=0.01).run()
+    network, plain = (ToyNetwork(2, generator=generator(), hidden_size=3) for _ in range(2))
+    losses = FullBatchTrainer(network, negative_log_likelihood, x, y, steps=5, lr=0.01).run()
     optimizer = torch.optim.Adam(plain.parameters(), lr=0.01)
     for step in range(5):
         for group in optimizer.param_groups:
@@ -84,13 +84,13 @@ def test_training_is_adam_on_all_the_data_with_a_cosine_rate():
         torch.testing.assert_close(ours, expected)
 
 
-@pytest.mark.parametrize("components", [0, 3])
-def test_ten_steps_equal_five_a_stop_and_five(components, tmp_path):
+@pytest.mark.parametrize("num_components", [0, 3])
+def test_ten_steps_equal_five_a_stop_and_five(num_components, tmp_path):
     x, y = toy_data(AUTHOR_TOY, 29)
-    loss = negative_log_likelihood if components else squared_error
+    loss = negative_log_likelihood if num_components else squared_error
 
     def make(seed):
-        return Trainer(ToyNetwork(components, generator=generator(seed)), loss, x, y, steps=10)
+        return FullBatchTrainer(ToyNetwork(num_components, generator=generator(seed)), loss, x, y, steps=10)
 
     whole = make(1)
     losses = whole.run()
@@ -111,19 +111,19 @@ def test_training_is_determined_by_the_seed():
     runs = []
     for seed in (4, 4, 5):
         network = ToyNetwork(3, generator=generator(seed))
-        runs.append(Trainer(network, negative_log_likelihood, x, y, steps=7).run())
+        runs.append(FullBatchTrainer(network, negative_log_likelihood, x, y, steps=7).run())
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_a_mixture_learns_the_inverse_problem_and_one_bell_does_not():
-    """Mean KL from the truth after 400 steps: near 0.33 with five bells, 1.18 with one (five seeds); bound between."""
+def test_a_mixture_learns_the_inverse_problem_and_a_single_gaussian_does_not():
+    """Mean KL from the truth after 400 steps: near 0.33 with five components, 1.18 with one (five seeds); bound between."""
     x, y = toy_data(BISHOP_INVERSE, 300)
     kl = {}
-    for components in (1, 5):
-        network = ToyNetwork(components, generator=generator(), hidden=16)
-        Trainer(network, negative_log_likelihood, x, y, steps=400, learning_rate=0.01).run()
-        kl[components] = BISHOP_INVERSE.mean_kl(log_density(network))
+    for num_components in (1, 5):
+        network = ToyNetwork(num_components, generator=generator(), hidden_size=16)
+        FullBatchTrainer(network, negative_log_likelihood, x, y, steps=400, lr=0.01).run()
+        kl[num_components] = BISHOP_INVERSE.mean_kl(log_density(network))
     assert 0 < kl[5] < 0.6 < 0.9 < kl[1]
 
 
@@ -132,7 +132,7 @@ def test_least_squares_solves_the_forward_problem_and_averages_the_inverse():
     error = {}
     for name, (given, wanted) in {"forward": (y, x), "inverse": (x, y)}.items():
         network = ToyNetwork(0, generator=generator())
-        error[name] = float(Trainer(network, squared_error, given, wanted, steps=1000, learning_rate=0.05).run()[-1])
+        error[name] = float(FullBatchTrainer(network, squared_error, given, wanted, steps=1000, lr=0.05).run()[-1])
     assert error["forward"] < 0.006  # the noise alone is 0.1²/3 = 0.0033
     assert error["inverse"] > 0.02
 
@@ -141,9 +141,9 @@ def test_least_squares_solves_the_forward_problem_and_averages_the_inverse():
     ("call", "message"),
     [
         (lambda: ToyNetwork(3, generator=generator(), nonlinearity="sine"), "choose one of tanh, relu, none"),
-        (lambda: ToyNetwork(-1, generator=generator()), "components is -1; it must be at least 0"),
-        (lambda: ToyNetwork(3, generator=generator(), hidden=0), "hidden is 0; it must be at least 1"),
-        (lambda: ToyNetwork(0, generator=generator(), dimensions=0), "dimensions is 0; it must be at least 1"),
+        (lambda: ToyNetwork(-1, generator=generator()), "num_components is -1; it must be at least 0"),
+        (lambda: ToyNetwork(3, generator=generator(), hidden_size=0), "hidden_size is 0; it must be at least 1"),
+        (lambda: ToyNetwork(0, generator=generator(), target_size=0), "target_size is 0; it must be at least 1"),
         (lambda: squared_error(torch.zeros(5, 1), torch.zeros(5)), r"y has shape \(5,\); it must be that of the prediction"),
         (lambda: trainer(torch.zeros(5, 1), torch.zeros(7, 1)), "x has 5 rows and y has 7"),
         (lambda: trainer(torch.zeros(5, 1), torch.zeros(5, 1), steps=0), "steps is 0; it must be at least 1"),
@@ -155,4 +155,4 @@ def test_bad_input_is_refused(call, message):
 
 
 def trainer(x, y, **settings):
-    return Trainer(ToyNetwork(0, generator=generator()), squared_error, x, y, **settings)
+    return FullBatchTrainer(ToyNetwork(0, generator=generator()), squared_error, x, y, **settings)

@@ -76,7 +76,7 @@ def test_gradient_equals_the_complex_step_through_plain_loops(options):
     dnc = make(**options, scale=2.0)
     inputs = torch.randn(1, T + 2, D, generator=generator(1), dtype=torch.float64)
     start = dnc(inputs[:, :2])[1]
-    leaves = {name: p for name, p in dnc.named_parameters()}
+    leaves = dict(dnc.named_parameters())
     leaves["inputs"] = inputs[:, 2:].clone().requires_grad_()
     state = DNCState(*(part.detach().clone().requires_grad_() for part in start))
     leaves |= {f"state.{name}": part for name, part in state._asdict().items() if part.numel()}
@@ -100,8 +100,8 @@ def test_gradient_equals_the_complex_step_through_plain_loops(options):
     for name, leaf in leaves.items():
         grad = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
         grad = grad[0] if name == "inputs" or name.startswith("state.") else grad
-        everywhere = list(np.ndindex(grad.shape))
-        for index in everywhere[:: max(1, len(everywhere) // 40)]:  # of a large matrix, every second or third entry
+        entries = list(np.ndindex(grad.shape))
+        for index in entries[:: max(1, len(entries) // 40)]:  # of a large matrix, every second or third entry
             assert grad[index] == pytest.approx(derivative(name, index), rel=1e-10, abs=1e-12), (name, index)
         assert detached(name, options) or np.abs(grad).max() > 0, name
 
@@ -133,7 +133,7 @@ def test_complex_step_is_exact_on_a_known_derivative():
     np.testing.assert_allclose(reference.softmax(x).imag / 1e-30, share[0] * (np.eye(3)[0] - share), rtol=1e-13)
 
 
-def test_detached_addressing_leaves_keys_strengths_and_free_gates_as_drawn():
+def test_detached_addressing_leaves_keys_strengths_and_free_gates_untrained():
     grads = {}
     for detach in (False, True):
         dnc = make(detach_addressing=detach, fast=False)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wmlib.experiment.statistics import Estimate, difference_of_proportions, proportion
 from wmlib.lessons.addition.measures import draw_test_set
@@ -23,12 +24,12 @@ LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as 
 Results = Mapping[str, Sequence[dict]]  # by model, one result a seed
 
 
-def median_interval(values: np.ndarray, rng: np.random.Generator, resamples: int = 1000) -> dict[str, np.ndarray]:
+def median_interval(values: ArrayLike, rng: np.random.Generator, resamples: int = 1000) -> dict[str, np.ndarray]:
     """Return median, low and high of (seeds, points): the median over seeds and its percentile-bootstrap 95 % interval."""
-    values = np.asarray(values, float)
-    drawn = rng.integers(len(values), size=(resamples, len(values)))
-    low, high = np.percentile(np.median(values[drawn], axis=1), [2.5, 97.5], axis=0)
-    return {"median": np.median(values, axis=0), "low": low, "high": high}
+    scores = np.asarray(values, float)
+    drawn = rng.integers(len(scores), size=(resamples, len(scores)))
+    low, high = np.percentile(np.median(scores[drawn], axis=1), [2.5, 97.5], axis=0)
+    return {"median": np.median(scores, axis=0), "low": low, "high": high}
 
 
 def median_intervals(examined: Sequence[dict], key: str, rng: np.random.Generator) -> dict[str, dict[str, np.ndarray]]:

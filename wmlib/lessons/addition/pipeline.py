@@ -14,7 +14,7 @@ import numpy as np
 from wmlib.experiment import seeding
 from wmlib.lessons.addition import memory
 from wmlib.lessons.addition.measures import train_and_measure
-from wmlib.lessons.addition.recipes import Recipe, build, grid, restore, survivors
+from wmlib.lessons.addition.recipes import Recipe, build, grid, restore_adder, survivors
 from wmlib.training.jobs import cached_map
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def examine(
     """
     calls = [
         {
-            "core": restore(recipe, "addition", result["weights"]),
+            "core": restore_adder(recipe, result["weights"]),
             "untrained": build(recipe, "addition", run.torch_rng("untrained", i)),
             "seed": seed,
             "alphas": list(alphas),
@@ -186,5 +186,5 @@ def effective_slots(recipe: Recipe, results: Sequence[dict], seed: int) -> list[
         results: of `train_and_measure`, with weights.
         seed: of the sequences.
     """
-    cores = [restore(recipe, "addition", result["weights"]) for result in results]
+    cores = [restore_adder(recipe, result["weights"]) for result in results]
     return [memory.memory_use(core, seed)["effective_slots"] for core in cores]

@@ -19,9 +19,10 @@ from torch import Tensor
 from wmlib.lessons.addition import sequences as tasks
 from wmlib.lessons.addition.sequences import Sequences
 from wmlib.models import specs
+from wmlib.models.dnc import DNC
 from wmlib.models.layers import num_parameters
 from wmlib.models.recurrent import RecurrentCore
-from wmlib.models.specs import CLOSED, CoreConfig
+from wmlib.models.specs import CoreConfig
 
 LEARNING_RATES = (5e-3, 1e-2, 2e-2, 4e-2, 8e-2, 1.6e-1)  # for the search
 MAX_GRAD_NORMS = (1.0, 10.0)  # for the search
@@ -65,7 +66,7 @@ class Recipe:
             but after the first level Adam and the weights that "lstm" would have held start anew. "": nothing of this.
     """
 
-    core: CoreConfig = CoreConfig("dnc", allocation_bias=CLOSED)
+    core: CoreConfig
     lr: float = 2e-2
     max_grad_norm: float = 1.0
     off_at_first: str = ""
@@ -98,6 +99,18 @@ def restore(recipe: Recipe, task: str, weights: Mapping[str, Tensor]) -> Recurre
     return core.eval()
 
 
+def restore_adder(recipe: Recipe, weights: Mapping[str, Tensor]) -> DNC:
+    """Return the recipe's DNC, trained on addition, with stored weights.
+
+    Raises:
+        ValueError: the recipe is that of another kind of network.
+    """
+    core = restore(recipe, "addition", weights)
+    if not isinstance(core, DNC):
+        raise ValueError(f"core: got {recipe.core.kind!r}; only a dnc has a memory to look into")
+    return core
+
+
 def parameter_count(recipe: Recipe, task: str) -> int:
     """Return how many numbers the recipe's network learns."""
     return num_parameters(build(recipe, task, torch.Generator()))
@@ -120,8 +133,9 @@ def equal_parameters(recipe: Recipe, other: Recipe, task: str) -> Recipe:
 
 def with_default_initialization(recipe: Recipe) -> Recipe:
     """Return a recipe whose network starts without the bias that helps its family."""
-    bias = "allocation_bias" if recipe.core.kind == "dnc" else "forget_bias"
-    return replace(recipe, core=replace(recipe.core, **{bias: None}))
+    if recipe.core.kind == "dnc":
+        return replace(recipe, core=replace(recipe.core, allocation_bias=None))
+    return replace(recipe, core=replace(recipe.core, forget_bias=None))
 
 
 def has_initial_bias(recipe: Recipe) -> bool:

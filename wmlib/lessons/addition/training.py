@@ -137,7 +137,7 @@ class HeldWeight(NamedTuple):
     """
 
     weight: Tensor
-    place: Any
+    place: tuple[slice, ...]
     value: float | None
     initial: Tensor
 
@@ -170,6 +170,7 @@ def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
     output = core.output.weight
     h = core.hidden_size
     everything = slice(None)
+    parts: list[tuple[Tensor, tuple[slice, ...], float]]
     forget = slice(h, 2 * h)
     if off_at_first == "memory":  # what is read reaches neither the controller nor the answer
         parts = [(weight, (everything, slice(core.input_size, -h)), 0.0), (output, (everything, slice(h, None)), 0.0)]

@@ -1,8 +1,8 @@
 """Predictors of the next state that need no network: what a model has to beat.
 
-Reading guide. Each function counts consecutive states of training games, uint8 (N, 372) before and after, and returns a `Rule`:
-`copy` predicts "nothing changes", `most_common_board` one board for all states, `table_of_values` and `table_of_cells` what most often
-follows. `BASELINES` names them.
+Reading guide. Each function counts consecutive states of training games, uint8 (N, 372) before and after, and returns a
+`Rule`: `copy` predicts "nothing changes", `most_common_board` one board for all states, `table_of_values` and
+`table_of_cells` what most often follows. `BASELINES` names them.
 
 Source: ours.
 """
@@ -46,7 +46,7 @@ def copy(now: np.ndarray, after: np.ndarray) -> Rule:
 
 
 def most_common_board(now: np.ndarray, after: np.ndarray) -> Rule:
-    """Count how often each component has each value; return the rule "always the most frequent one", one board for all states."""
+    """Count how often each component has each value; return the rule "always the most frequent one": one board for all."""
     best = np.array([np.bincount(values).argmax() for values in after.T], np.uint8)
     return Rule(lambda states: np.tile(best, (len(states), 1)))
 

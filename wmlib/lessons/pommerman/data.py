@@ -1,8 +1,8 @@
 """Recorded games as segments to learn from, and the trainer of next-state models on them.
 
-Reading guide. `Views` lists what there is to learn in a `Record`: every step of every agent that lives, seen by that agent, from
-the start of the game to its death; one such *life* after another. `read_batch` reads any places of that list. `Trainer` reads
-the list in streams (see `wmlib.training.streams`) and trains whatever has a `loss` and an `initial_state`.
+Reading guide. `Views` lists what there is to learn in a `Record`: every step of every agent that lives, seen by that agent,
+from the start of the game to its death; one such *life* after another. `read_batch` reads any places of that list. `Trainer`
+reads the list in streams (see `wmlib.training.streams`) and trains whatever has a `loss` and an `initial_state`.
 
 Axes: B streams, T time.
 """

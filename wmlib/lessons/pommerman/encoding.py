@@ -1,10 +1,11 @@
 """Pommerman's view A as a network takes it and gives it: what is in each cell, where each agent is, one's own numbers.
 
-Reading guide. `parse` takes a vector of 372 integers apart: a *cell type* for each of 121 cells (one of 16: a bomb with 4 steps
-to go is another type than one with 5), the blast strength of bombs, the cell of each agent. `input_planes` draws that as planes
-for a convolution. `targets` says what the next vector is, in the same terms: cell types, blast strengths, a *move* of each agent,
-the changes of one's own numbers. `write` goes back from such answers to a vector. An agent is given as a move and drawn on the
-board at the end, so no answer can double an agent or lose it by accident: `likeliest_moves` chooses the moves of all four together.
+Reading guide. `parse` takes a vector of 372 integers apart: a *cell type* for each of 121 cells (one of 16: a bomb with 4
+steps to go is another type than one with 5), the blast strength of bombs, the cell of each agent. `input_planes` draws that
+as planes for a convolution. `targets` says what the next vector is, in the same terms: cell types, blast strengths, a *move*
+of each agent, the changes of one's own numbers. `write` goes back from such answers to a vector. An agent is given as a move
+and drawn on the board at the end, so no answer can double an agent or lose it by accident: `likeliest_moves` chooses the
+moves of all four together.
 
 Axes: N states, in any order; 121 cells, row by row; 4 agents, the seeing one first, then the others in ascending order.
 

@@ -1,162 +1,190 @@
 """What the models of notebook 06 are worth on test games: next states, dreams, the opponents' hidden numbers, and a film.
 
-Reading guide. `measure` judges nets, `measure_rules` what needs no network, by `wmlib.lessons.pommerman.measures`; `hidden` judges
-trackers; `film` keeps boards of one life, for pictures. All answers come from the cache if the same was asked before.
+Reading guide. `measure_models` judges next-state models, `measure_baselines` what needs no network, both by `measures.tally`;
+`measure_trackers` and `measure_hidden_rules` do the same for the hidden numbers; `film` keeps boards of one life, for
+pictures.
 """
 
+from __future__ import annotations
+
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 
 from wmlib.envs.pommerman.views import BOARD
-from wmlib.experiment.progress import progress
-from wmlib.experiment.run import Run
-from wmlib.lessons.pommerman import hidden_numbers
-from wmlib.lessons.pommerman import measures as prediction_study
-from wmlib.lessons.pommerman import data as prediction_training
-from wmlib.lessons.pommerman.measures import Rule
-from wmlib.lessons.pommerman.data import Record, Views
-from wmlib.training.jobs import quiet_workers
-from wmlib.lessons.pommerman.pipeline import COUNTED, MODEL_CODE, Net, clue_table, counted, load, record, test_views
+from wmlib.lessons.pommerman import hidden_numbers, measures
+from wmlib.lessons.pommerman.baselines import BASELINES
+from wmlib.lessons.pommerman.configs import ModelConfig
+from wmlib.lessons.pommerman.data import Views, held_out_views, read_batch, training_pairs
+from wmlib.lessons.pommerman.games import Record, load_record
+from wmlib.lessons.pommerman.hidden_numbers import Clues
+from wmlib.lessons.pommerman.pipeline import load
+from wmlib.training.jobs import cached_map
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
 
 HORIZONS = (1, 2, 5, 10, 20)  # steps without correction
 
 
-def rules_of_counting(folder: Path) -> dict[str, Rule]:
-    """Return the predictors that need no network, by name."""
-    now, after = counted(folder)
-    study = prediction_study
-    return {"copying": study.copying(), "average board": study.commonest(after),
-            "table of values": study.count_values(now, after), "table of cells": study.count_cells(now, after)}  # fmt: skip
-
-
-def measure(
-    run: Run, folder: Path, nets: Sequence[Net], folders: Sequence[Path], cap: int | None = None
+def measure_models(
+    run: Run, folder: Path, configs: Sequence[ModelConfig], model_folders: Sequence[Path], max_steps: int
 ) -> list[dict[str, Any]]:
-    """Judge board and vector nets on the test games.
+    """Judge board and vector models on the test games.
 
     Args:
-        folder: as `games` returned it.
-        nets, folders: as given to and returned by `train`.
-        cap: only the first so many steps of each life.
+        run: keeps what was judged before.
+        folder: as `record_games` returned it.
+        configs, model_folders: as given to and returned by `train`.
+        max_steps: of each life only so many steps, the first ones.
 
     Returns:
-        of each net: one, `prediction_study.tally` of the next state; ahead, the same for each of `HORIZONS` (not with view B).
+        of each model: one, `measures.tally` of the next state; ahead, the same for each of `HORIZONS` (not with view B).
     """
-    return _judged(run, folder, list(zip(nets, folders, strict=True)), cap)
+    calls = [
+        {"folder": folder, "config": config, "model_folder": model_folder, "max_steps": max_steps}
+        for config, model_folder in zip(configs, model_folders, strict=True)
+    ]
+    return cached_map(run.cache, judge_model, calls, "judging", parallel=_many_steps(folder, max_steps))
 
 
-def measure_rules(run: Run, folder: Path, cap: int | None = None) -> dict[str, dict[str, Any]]:
-    """Judge what needs no network, as `measure` does."""
-    names = list(rules_of_counting(folder))
-    return dict(zip(names, _judged(run, folder, names, cap), strict=True))
+def measure_baselines(run: Run, folder: Path, max_steps: int) -> dict[str, dict[str, Any]]:
+    """Judge what needs no network, as `measure_models` does; by name."""
+    calls = [{"folder": folder, "name": name, "max_steps": max_steps} for name in BASELINES]
+    results = cached_map(run.cache, judge_baseline, calls, "judging", parallel=_many_steps(folder, max_steps))
+    return dict(zip(BASELINES, results, strict=True))
 
 
-def _judged(run: Run, folder: Path, what: Sequence, cap: int | None) -> list[dict[str, Any]]:
-    def make() -> list[dict]:
-        few = len(test_views(record(folder), cap).rows) < 3000
-        jobs = [delayed(_judge)(folder, thing, cap) for thing in what]
-        with quiet_workers():
-            return list(progress(Parallel(n_jobs=1 if few else -1, return_as="generator")(jobs), "judging", len(jobs)))
-
-    names = [thing if isinstance(thing, str) else thing[1].name for thing in what]
-    settings = {"games": folder.name, "what": names, "horizons": HORIZONS, "counted": COUNTED, "cap": cap}
-    return run.cached("prediction-measures", make, [*MODEL_CODE, prediction_study], **settings)
+def _many_steps(folder: Path, max_steps: int) -> bool:
+    """Return whether processes are worth their start."""
+    return len(held_out_views(load_record(folder), max_steps).rows) >= 3000
 
 
-def _judge(folder: Path, thing: str | tuple[Net, Path], cap: int | None) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    table = record(folder)
-    model = rules_of_counting(folder)[thing] if isinstance(thing, str) else load(thing[1], thing[0])
-    of = test_views(table, cap)
-    parts = [prediction_training.batch(table, of, p[None]) for p in np.array_split(np.arange(len(of.rows)), len(of.lives))]
-    now, after = (torch.cat([getattr(part, name)[0] for part in parts]).numpy() for name in ("vectors", "following"))
-    found = {"one": prediction_study.tally(now, after, prediction_study.foretell(model, table, of), of.games), "ahead": []}
-    if not getattr(model, "full", False):
-        dreams = prediction_study.dream(model, table, of, HORIZONS)
-        for h in range(len(HORIZONS)):
-            parts = dreams["after"][:, h], dreams["said"][:, h]
-            found["ahead"].append(prediction_study.tally(dreams["start"], *parts, dreams["games"]))
-    return found
+def judge_model(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, Any]:
+    """Judge one model; see `measure_models`."""
+    return _judge(load(model_folder, config), folder, max_steps, can_dream=not config.full)
 
 
-def hidden(
-    run: Run, folder: Path, nets: Sequence[Net], folders: Sequence[Path], cap: int | None = None
-) -> dict[str, list[dict]]:
-    """Judge trackers on the test games; return `hidden_numbers.tally` of each net under "nets", and of rules under "rules":
-    what everybody starts with, and counting by hand."""
+def judge_baseline(folder: Path, name: str, max_steps: int) -> dict[str, Any]:
+    """Judge one of `BASELINES`, as `judge_model` does."""
+    return _judge(BASELINES[name](*training_pairs(folder)), folder, max_steps, can_dream=True)
 
-    def make() -> dict:
-        games = record(folder)
-        of = test_views(games, cap)
-        true = hidden_numbers.clues(games, of, clue_table(folder, "test"))
-        start = np.broadcast_to(hidden_numbers.START, true.truth.shape)
-        found = [hidden_numbers.answers(load(path, net), true) for net, path in zip(nets, folders, strict=True)]
-        return {"nets": [hidden_numbers.tally(true, said, of.games) for said in found],
-                "rules": [hidden_numbers.tally(true, said, of.games) for said in (start, true.tracked)]}  # fmt: skip
 
-    names = [path.name for path in folders]
-    return run.cached("hidden-measures", make, MODEL_CODE, games=folder.name, nets=names, cap=cap)
+def _judge(model: measures.Predictor, folder: Path, max_steps: int, *, can_dream: bool) -> dict[str, Any]:
+    record = load_record(folder)
+    views = held_out_views(record, max_steps)
+    pieces = np.array_split(np.arange(len(views.rows)), len(views.lives))  # as many as lives, so that memory lasts
+    batches = [read_batch(record, views, piece[None]) for piece in pieces]
+    now, after = (torch.cat([getattr(b, name)[0] for b in batches]).numpy() for name in ("vectors", "following"))
+    one = measures.tally(now, after, measures.predict_views(model, record, views), views.games)
+    if not can_dream:
+        return {"one": one, "ahead": []}
+    dreams = measures.dream(model, record, views, HORIZONS)
+    ahead = [
+        measures.tally(dreams["start"], dreams["after"][:, h], dreams["predicted"][:, h], dreams["games"])
+        for h in range(len(HORIZONS))
+    ]
+    return {"one": one, "ahead": ahead}
+
+
+def measure_trackers(
+    run: Run, folder: Path, configs: Sequence[ModelConfig], model_folders: Sequence[Path], max_steps: int
+) -> list[dict[str, np.ndarray]]:
+    """Judge trackers on the test games, each by `hidden_numbers.tally`; arguments as for `measure_models`."""
+    calls = [
+        {"folder": folder, "config": config, "model_folder": model_folder, "max_steps": max_steps}
+        for config, model_folder in zip(configs, model_folders, strict=True)
+    ]
+    return cached_map(run.cache, judge_tracker, calls, "judging", parallel=_many_steps(folder, max_steps))
+
+
+def judge_tracker(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, np.ndarray]:
+    """Judge one tracker; see `measure_trackers`."""
+    views, clues = _test_clues(folder, max_steps)
+    predicted = hidden_numbers.predict_numbers(load(model_folder, config), clues)
+    return hidden_numbers.tally(clues, predicted, views.games)
+
+
+def judge_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, np.ndarray]]:
+    """Judge what needs no network, by name: what everybody starts with, and counting by hand."""
+    views, clues = _test_clues(folder, max_steps)
+    start = np.broadcast_to(hidden_numbers.START, clues.truth.shape)
+    return {
+        "start values": hidden_numbers.tally(clues, start, views.games),
+        "counting by hand": hidden_numbers.tally(clues, clues.counted, views.games),
+    }
+
+
+@functools.lru_cache(maxsize=2)
+def _test_clues(folder: Path, max_steps: int) -> tuple[Views, Clues]:
+    record = load_record(folder)
+    views = held_out_views(record, max_steps)
+    return views, hidden_numbers.find_clues(record, views, hidden_numbers.clues_of_part(folder, "test"))
 
 
 def film(
-    run: Run,
     folder: Path,
-    nets: Mapping[str, Net],
-    folders: Mapping[str, Path],
+    configs: Mapping[str, ModelConfig],
+    model_folders: Mapping[str, Path],
+    *,
     first: int,
     steps: int,
-    apart: int,
-    cap: int | None = None,
+    every: int,
+    max_steps: int,
 ) -> dict[str, Any]:
-    """Return what models foretell of one life of the test games, the one in which most changes in the steps that are shown.
+    """Return what models predict of one life of the test games, the one in which most changes in the steps that are shown.
 
     Args:
-        nets, folders: by name.
-        first, steps: what is shown of the life; from every `apart`-th of these steps dreams of `HORIZONS[-1]` steps begin.
-        cap: only the first so many steps of each life.
+        folder: as `record_games` returned it.
+        configs, model_folders: by name.
+        first, steps: what is shown of the life; from every `every`-th step dreams of `HORIZONS[-1]` steps begin.
+        every: see there.
+        max_steps: of each life only so many steps, the first ones.
 
     Returns:
-        boards uint8: truth (steps, 121) and said, by name, of the states after each step; dream_truth (D, H, 121) and dreamt,
-        by name; starts: the steps at which the dreams begin.
+        boards uint8: truth (steps, 121) and predicted, by name, of the states after each step; dream_truth (D, H, 121) and
+        dreamt, by name; starts: the steps at which the dreams begin.
 
     Raises:
         ValueError: no life is long enough.
     """
+    record = load_record(folder)
+    life = _liveliest(record, first, steps, max_steps)
+    truth = read_batch(record, life, np.arange(len(life.rows))[None]).following[0].numpy()
+    shown = slice(first, first + steps)
+    horizons = range(1, HORIZONS[-1] + 1)
+    first_dream = -(-first // every)
+    predicted, dreamt = {}, {}
+    for name, config in configs.items():
+        model = load(model_folders[name], config)
+        predicted[name] = measures.predict_views(model, record, life)[shown, :BOARD]
+        dreams = measures.dream(model, record, life, horizons, every)
+        dreamt[name] = dreams["predicted"][first_dream:, :, :BOARD]
+        dream_truth = dreams["after"][first_dream:, :, :BOARD]  # the same for all models
+    return {
+        "truth": truth[shown, :BOARD],
+        "predicted": predicted,
+        "dream_truth": dream_truth,
+        "dreamt": dreamt,
+        "starts": every * np.arange(first_dream, first_dream + len(dream_truth)),
+    }
 
-    def make() -> dict:
-        table = record(folder)
-        life = _liveliest(table, first, steps, cap)
-        every = np.arange(len(life.rows))[None]
-        truth = prediction_training.batch(table, life, every).following[0].numpy()
-        models = {name: load(folders[name], net) for name, net in nets.items()}
-        horizons, begin = range(1, HORIZONS[-1] + 1), -(-first // apart)
-        said = {name: prediction_study.foretell(m, table, life)[first : first + steps, :BOARD] for name, m in models.items()}
-        dreams = {name: prediction_study.dream(m, table, life, horizons, apart) for name, m in models.items()}
-        true = next(iter(dreams.values()))["after"][begin:, :, :BOARD]
-        dreamt = {name: d["said"][begin:, :, :BOARD] for name, d in dreams.items()}
-        starts = apart * np.arange(begin, begin + len(true))
-        shown = {"truth": truth[first : first + steps, :BOARD], "said": said}
-        return {**shown, "dream_truth": true, "dreamt": dreamt, "starts": starts}
 
-    names = {name: folders[name].name for name in nets}
-    code = [*MODEL_CODE, prediction_study]
-    return run.cached("film", make, code, games=folder.name, nets=names, first=first, steps=steps, apart=apart, cap=cap)
-
-
-def _liveliest(table: Record, first: int, steps: int, cap: int | None) -> Views:
+def _liveliest(record: Record, first: int, steps: int, max_steps: int) -> Views:
     """Return the beginning of that life in the test games in which most changes in the steps shown, long enough to dream."""
-    of, best = test_views(table, cap), (-1.0, None)
+    views = held_out_views(record, max_steps)
     length = first + steps + HORIZONS[-1]
-    for life in of.lives:
+    most, liveliest = -1, None
+    for life in views.lives:
         if len(life) >= length:
-            boards = table.states[of.rows[life[first : first + steps + 1]]][:, :BOARD]
-            changes = float(np.count_nonzero(boards[1:] != boards[:-1]))
-            best = max(best, (changes, life[:length]), key=lambda pair: pair[0])
-    if best[1] is None:
+            boards = record.states[views.rows[life[first : first + steps + 1]]][:, :BOARD]
+            changes = np.count_nonzero(boards[1:] != boards[:-1])
+            if changes > most:
+                most, liveliest = changes, life[:length]
+    if liveliest is None:
         raise ValueError(f"first, steps: got {first}, {steps}; no life in the test games has {length} steps")
-    return Views(*(part[best[1]] for part in of))
+    return views.take(liveliest)

@@ -1,7 +1,7 @@
 """Games of scripted players, recorded step by step, and which of them are for what.
 
-Reading guide. `record_games` plays, or finds the same games again, and returns a folder; `load_record` reads it. `split` gives
-whole games to training, validation and test.
+Reading guide. `record_games` plays, or finds the same games again, and returns a folder; `load_record` reads it. `split`
+gives whole games to training, validation and test.
 """
 
 from __future__ import annotations

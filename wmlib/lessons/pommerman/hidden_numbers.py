@@ -1,10 +1,10 @@
 """Where long memory must pay: what the opponents have, inferred from what they were seen to do.
 
-Reading guide. An opponent's ammo, blast strength and kick are not in view A (a blast strength shows in the bombs that it lays, and
-nowhere else). They follow from what it picked up, perhaps a hundred steps ago, and from the bombs it laid. `find_clues` writes down,
-for each step of a life, what was just seen of the three others: `FLAGS` flags, no more than two consecutive views hold; and what is
-true. `count_by_hand` counts, with the rules known: the baseline that a memory can be compared with. `Tracker` is the model: flags
-into a core, three softmaxes an opponent out.
+Reading guide. An opponent's ammo, blast strength and kick are not in view A (a blast strength shows in the bombs that it
+lays, and nowhere else). They follow from what it picked up, perhaps a hundred steps ago, and from the bombs it laid.
+`find_clues` writes down, for each step of a life, what was just seen of the three others: `FLAGS` flags, no more than two
+consecutive views hold; and what is true. `count_by_hand` counts, with the rules known: the baseline that a memory can be
+compared with. `Tracker` is the model: flags into a core, three softmaxes an opponent out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How good is a prediction of Pommerman's next state? Counts by game, and dreams.
 
-Reading guide. `predict_views` runs a model over lives, seeing the true state at every step; `dream` lets it go on from its own
-predictions. `tally` compares predictions with what happened, game by game, so that intervals can be drawn over games; `GROUPS` are
-the kinds of components.
+Reading guide. `predict_views` runs a model over lives, seeing the true state at every step; `dream` lets it go on from its
+own predictions. `tally` compares predictions with what happened, game by game, so that intervals can be drawn over games;
+`GROUPS` are the kinds of components.
 """
 
 from __future__ import annotations

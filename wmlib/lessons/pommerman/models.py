@@ -1,10 +1,11 @@
 """Next-state models of Pommerman; the core between encoder and answer can be exchanged.
 
-Reading guide. `BoardModel._logits` is the model: a small convolution encodes the board; a summary of it goes into a core (an LSTM,
-a DNC, or a feed-forward layer); the core's output is added to the board again; and each cell, agent and number gets a softmax. The
-answers of the cells start from a table, "what usually follows this cell type", counted on the training games and shared by all
-cells; the network learns what differs from it. `VectorModel` is the thesis' way, the world model of notebook 05 on a flat vector
-of integers. Both have the same three methods, so that training (`pipeline`), judging and dreaming (`measures`) do not care which is which.
+Reading guide. `BoardModel._logits` is the model: a small convolution encodes the board; a summary of it goes into a core (an
+LSTM, a DNC, or a feed-forward layer); the core's output is added to the board again; and each cell, agent and number gets a
+softmax. The answers of the cells start from a table, "what usually follows this cell type", counted on the training games and
+shared by all cells; the network learns what differs from it. `VectorModel` is the thesis' way, the world model of notebook 05
+on a flat vector of integers. Both have the same three methods, so that training (`pipeline`), judging and dreaming
+(`measures`) do not care which is which.
 
 Axes: B streams, T time, then as in `encoding`.
 """
@@ -71,9 +72,7 @@ class FeedForward(RecurrentCore):
         """Return nothing."""
         return {}
 
-    def forward(
-        self, inputs: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, NoState]:
+    def forward(self, inputs: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None) -> tuple[Tensor, NoState]:
         """Run the layer on each step: inputs float (..., T, D)."""
         return torch.tanh(self.layer(inputs)), NoState()
 
@@ -177,9 +176,7 @@ class BoardModel(nn.Module):
         moves = torch.cat([own_or_other[:, :1, 0], own_or_other[:, 1:, 1]], 1)
         return parsed, Logits(cells + tables, moves, self.changes(near_agents[:, 0])), state
 
-    def _input_planes(
-        self, batch: Batch, parsed: ParsedView, state: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _input_planes(self, batch: Batch, parsed: ParsedView, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return what the encoder sees, float32 (N, planes, 11, 11), and the state with the last board in it."""
         full = batch.full.flatten(0, 1) if self.full else None
         planes = encoding.input_planes(parsed, batch.actions.flatten(0, 1), self.known_actions, full)
@@ -190,9 +187,7 @@ class BoardModel(nn.Module):
         last = last.flatten(0, 1).unflatten(2, (SIZE, SIZE))
         return torch.cat([planes, last], 1), (*state[:-1], boards[:, -1])
 
-    def _run_core(
-        self, inputs: Tensor, state: tuple[Tensor, ...], resets: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run_core(self, inputs: Tensor, state: tuple[Tensor, ...], resets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the core: inputs float (B, T, D) to outputs (B, T, Y); what is no part of its state stays as it is."""
         state_type = type(self.core.initial_state(1))
         size = len(state_type._fields)
@@ -240,16 +235,12 @@ class VectorModel(nn.Module):
 
     MIN_STD = 0.1 / 13
 
-    def __init__(
-        self, core: RecurrentCore, num_components: int, *, generator: torch.Generator, difference: bool = False
-    ):
+    def __init__(self, core: RecurrentCore, num_components: int, *, generator: torch.Generator, difference: bool = False):
         super().__init__()
         self.difference = difference
         self.model = WorldModel(core, FEATURES, num_components=num_components, normalize=False, generator=generator)
         # the world model's own head has a floor for latents, a hundred times lower
-        self.model.mixture = MixtureHead(
-            core.output_size, FEATURES, num_components, min_std=self.MIN_STD, generator=generator
-        )
+        self.model.mixture = MixtureHead(core.output_size, FEATURES, num_components, min_std=self.MIN_STD, generator=generator)
         self.register_buffer("scale", torch.from_numpy(LARGEST.astype(np.float32)), persistent=False)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:

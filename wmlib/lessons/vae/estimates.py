@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.training.vae import Objective
 
 CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels; the names of `measures.SIZES`
 SMALL = 1  # the class that is judged
@@ -34,9 +35,7 @@ def precision(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, lea
     return _proportion(tallies, "matched", "drawn", rng, size, least)
 
 
-def _proportion(
-    tallies: Tallies, part: str, whole: str, rng: np.random.Generator, size: int, least: int
-) -> Estimate | None:
+def _proportion(tallies: Tallies, part: str, whole: str, rng: np.random.Generator, size: int, least: int) -> Estimate | None:
     hits = np.stack([tally[part][:, size] for tally in tallies])
     counts = np.stack([tally[whole][:, size] for tally in tallies])
     return ratio_of_sums(hits, counts, rng) if counts.sum() >= least else None
@@ -62,9 +61,7 @@ def _ends(estimate: Estimate | None) -> tuple[float, float, float] | None:
     return None if estimate is None else estimate[:3]
 
 
-def learning_curves(
-    frames: Sequence[float], models: Mapping[str, Sequence[Tallies]], baselines: Mapping[str, float]
-) -> dict:
+def learning_curves(frames: Sequence[float], models: Mapping[str, Sequence[Tallies]], baselines: Mapping[str, float]) -> dict:
     """Return what `figures.draw_training` needs.
 
     Args:
@@ -83,15 +80,24 @@ def learning_curves(
     return {"frames": list(frames), "models": curves, "baselines": dict(baselines)}
 
 
-def sweep_line(betas: Sequence[float], tallies: Tallies) -> dict:
-    """Return one line of `figures.draw_sweep`: by weight β of the KL, tallies with kl (Z,), nats by dimension."""
-    return {
-        "beta": list(betas),
-        "kl": [tally["kl"].sum() for tally in tallies],
-        "active": [num_active(tally) for tally in tallies],
-        "squared_error": [squared_error_of_one(tally) for tally in tallies],
-        "recall": [recall_of_one(tally) for tally in tallies],
-    }
+def sweep(objectives: Sequence[Objective], tallies: Sequence[Tallies]) -> dict[str, dict]:
+    """Return the lines of `figures.draw_sweep`, one for each KL tolerance, by the weight β of the KL.
+
+    Args:
+        objectives: without weights; those with the same tolerance make a line, in the order given.
+        tallies: of each, by stage; the last one counts.
+    """
+    lines: dict[str, dict] = {}
+    for objective, stages in zip(objectives, tallies, strict=True):
+        free = objective.kl_tolerance
+        name = f"{free:g} nats a dimension free" if free else "nothing free"
+        line = lines.setdefault(name, {"beta": [], "kl": [], "active": [], "squared_error": [], "recall": []})
+        line["beta"].append(objective.beta)
+        line["kl"].append(stages[-1]["kl"].sum())
+        line["active"].append(num_active(stages[-1]))
+        line["squared_error"].append(squared_error_of_one(stages[-1]))
+        line["recall"].append(recall_of_one(stages[-1]))
+    return lines
 
 
 def sorted_kl(tallies: Tallies) -> list[np.ndarray]:
@@ -115,6 +121,6 @@ def squared_error_of_one(tally: Tally) -> float:
 
 
 def bright_pixels(tallies: Tallies) -> tuple[float, float]:
-    """Return how many bright pixels are drawn for each one in the frames, and the proportion of them that is bright there too."""
+    """Return the number of bright pixels drawn for each one in the frames, and the proportion of them that is bright there."""
     bright, drawn, both = sum(tally["bright"].sum(0) for tally in tallies)
     return drawn / max(bright, 1), both / max(drawn, 1)

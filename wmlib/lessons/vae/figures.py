@@ -79,7 +79,7 @@ def _draw_grid(ax: Axes, grid: np.ndarray, rows: Sequence[str], columns: Sequenc
 
 
 def _draw_rings(ax: Axes, grid: np.ndarray, least: int = 6) -> None:
-    """Draw a ring around each bright blob of the first row's pictures, in every row: solid where it is detected, else dotted."""
+    """Draw a ring around each bright blob of the first row, in every row: solid where it is detected, else dotted."""
     labels, sizes = blobs(grid[0])
     centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, len(sizes) + 1)) if len(sizes) else []
     for number, (column, y, x) in enumerate(centres, 1):
@@ -104,7 +104,10 @@ def draw_hits(data: Mapping) -> Figure:
             few blobs.
     """
     figure, axes = new_figure(8.4, 3.8, columns=2, sharey=True)
-    panels = {"recall": "recall: blobs of the frame detected", "precision": "precision: drawn blobs in the frame"}
+    panels = {
+        "recall": "recall: blobs of the frame that are detected",
+        "precision": "precision: drawn blobs that are in the frame",
+    }
     for ax, (measure, title) in zip(axes[0], panels.items(), strict=True):
         for shift, (name, triples) in zip((-0.24, -0.08, 0.08, 0.24), data[measure].items(), strict=False):
             color, marker = STYLE[name]

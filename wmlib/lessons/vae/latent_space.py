@@ -89,9 +89,7 @@ def tally_neighbours(
         spaces[name] = [measures.encode(model, frames).mean.numpy() for model in models]
     neighbours = {name: [nearest(latents, episodes) for latents in each] for name, each in spaces.items()}
     neighbours["a random frame"] = [rng.permutation(len(frames))]
-    return {
-        name: [_tally_pairs(frames, frames[numbers], episodes) for numbers in each] for name, each in neighbours.items()
-    }
+    return {name: [_tally_pairs(frames, frames[numbers], episodes) for numbers in each] for name, each in neighbours.items()}
 
 
 def _tally_pairs(frames: np.ndarray, pictures: np.ndarray, episodes: np.ndarray) -> dict[str, np.ndarray]:

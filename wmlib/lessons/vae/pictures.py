@@ -101,9 +101,7 @@ def moved_number(
     return [frame, *measures.decode(vae, latents)], titles
 
 
-def between(
-    vae: VAE, latents: np.ndarray, frames: np.ndarray, proportion: float
-) -> tuple[list[np.ndarray], list[str]]:
+def between(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportion: float) -> tuple[list[np.ndarray], list[str]]:
     """Return two pictures on the way between two frames, and their titles; arguments as for `interpolation`."""
     decoded = measures.decode(vae, latent_space.interpolate(*latents, [proportion]))[0]
     mixed = latent_space.interpolate(*flat(frames), [proportion]).reshape(decoded.shape)

@@ -195,19 +195,20 @@ def load_controller(folder: Path, config: EvolutionConfig) -> EvolvedController:
     return EvolvedController(config.names, **load_output(folder, config.generations))
 
 
-def make_agent(
-    encoded: EncodedEpisodes, model: WorldModel, controller: EvolvedController, weights: np.ndarray | None = None
-) -> WorldModelsAgent:
+def make_agent(encoded: EncodedEpisodes, model: WorldModel, controller: EvolvedController) -> WorldModelsAgent:
     """Put VAE, world model and controller together.
 
     Args:
         encoded: whose VAE.
         model: the world model in whose dreams the controller was evolved.
         controller: what it sees, and its weights.
-        weights: float (F,), other weights, such as a mean that was validated on the way.
     """
-    chosen = controller.weights if weights is None else weights
-    return WorldModelsAgent(encoded.vae, model, torch.from_numpy(chosen), controller.names, ACTIONS)
+    return WorldModelsAgent(encoded.vae, model, torch.from_numpy(controller.weights), controller.names, ACTIONS)
+
+
+def with_weights(agent: WorldModelsAgent, weights: np.ndarray) -> WorldModelsAgent:
+    """Return an agent with the same VAE and world model and other weights of the controller, float (F,)."""
+    return WorldModelsAgent(agent.vae, agent.world_model, torch.from_numpy(weights), agent.names, agent.actions)
 
 
 def evolve_each(
@@ -232,3 +233,19 @@ def evolve_each(
     folders = evolve(run, [encoded[i] for _, i in wanted], models, list(wanted.values()))
     controllers = {key: load_controller(folder, wanted[key]) for key, folder in zip(wanted, folders, strict=True)}
     return {name: [controllers[name, i] for i in seeds] for name in evolutions}
+
+
+def make_agents(
+    encoded: Sequence[EncodedEpisodes],
+    world_models: Mapping[str, Sequence[WorldModel]],
+    evolutions: Mapping[str, tuple[str, EvolutionConfig]],
+    evolved: Mapping[str, Sequence[EvolvedController]],
+) -> dict[str, list[WorldModelsAgent]]:
+    """Return the agents by name, one for each training seed; arguments as for `evolve_each`, and what that returned."""
+    return {
+        name: [
+            make_agent(each, model, controller)
+            for each, model, controller in zip(encoded, world_models[world_model], evolved[name], strict=True)
+        ]
+        for name, (world_model, _) in evolutions.items()
+    }

@@ -1,9 +1,9 @@
 """Agents and scripted players in the real game: tests, recordings, new experience.
 
-Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets policies
-play the same games and keeps how long they lived; `record` keeps what was seen and done. `curve` plays what an evolution tried
-on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round` learns anew from the
-agents' own games.
+Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
+policies play the same games and keeps how long they lived; `record` keeps what was seen and done. `curve` plays what an
+evolution tried on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round` learns
+anew from the agents' own games.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from wmlib.experiment import seeding
 from wmlib.lessons.vizdoom_dream import controllers, occlusion, pipeline
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
-from wmlib.models.world_model import WorldModel
 from wmlib.rollouts import Rollouts, collection, joined
 from wmlib.training.jobs import cached_map, quiet_workers
 
@@ -79,22 +78,16 @@ def _batched(policy: Policy) -> dict[str, Any]:
     return SHRUNK_IN_BATCHES if isinstance(policy, WorldModelsAgent) else {}
 
 
-def curve(
-    run: Run,
-    encoded: EncodedEpisodes,
-    model: WorldModel,
-    controller: EvolvedController,
-    numbers: Sequence[int],
-    count: int,
-) -> np.ndarray:
+def curve(run: Run, agent: WorldModelsAgent, controller: EvolvedController, numbers: Sequence[int], count: int) -> np.ndarray:
     """Let means that an evolution validated on its way play the real game; return their mean tics, float (len(numbers),).
 
     Args:
-        encoded, model, controller: the agent.
+        agent: what came of the evolution.
+        controller: its controller.
         numbers: of the validations, from 0.
         count: games for each mean, none of them a test game.
     """
-    agents = [controllers.make_agent(encoded, model, controller, controller.validated[number]) for number in numbers]
+    agents = [controllers.with_weights(agent, controller.validated[number]) for number in numbers]
     return np.array([tics.mean() for tics in play(run, agents, count, "curve")])
 
 
@@ -141,15 +134,15 @@ def another_round(
     run: Run,
     encoded: Sequence[EncodedEpisodes],
     agents: Sequence[WorldModelsAgent],
-    trainings: Sequence[WorldModelTraining],
-    configs: Sequence[EvolutionConfig],
+    training: WorldModelTraining,
+    config: EvolutionConfig,
     number: int,
 ) -> tuple[list[EncodedEpisodes], list[WorldModelsAgent]]:
     """Learn anew from all episodes so far and as many games of the agents.
 
     Args:
         encoded, agents: of each training seed, what there is.
-        trainings, configs: of each, how world model and controller are made.
+        training, config: how world model and controller are made.
         number: of the round, from 1; other numbers, other games.
 
     Returns:
@@ -157,14 +150,12 @@ def another_round(
 
     Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
     """
-    pairs = zip(agents, encoded, strict=True)
-    grown = pipeline.encode(run, len(agents), [more_experience(run, agent, each.data, number) for agent, each in pairs])
-    folders = pipeline.train(run, grown, trainings)
-    models = [pipeline.load(folder, training) for folder, training in zip(folders, trainings, strict=True)]
-    evolved = controllers.evolve(run, grown, models, configs)
-    each = zip(grown, models, evolved, configs, strict=True)
-    new = [controllers.make_agent(e, model, controllers.load_controller(folder, c)) for e, model, folder, c in each]
-    return grown, new
+    experience = [more_experience(run, agent, each.data, number) for agent, each in zip(agents, encoded, strict=True)]
+    grown = pipeline.encode(run, len(agents), experience)
+    world_models = pipeline.train_each(run, grown, {"model": training})
+    evolutions = {"agent": ("model", config)}
+    evolved = controllers.evolve_each(run, grown, world_models, evolutions)
+    return grown, controllers.make_agents(grown, world_models, evolutions, evolved)["agent"]
 
 
 def reactions(run: Run, policy: Policy, count: int) -> dict[str, np.ndarray]:

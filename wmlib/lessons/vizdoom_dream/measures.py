@@ -1,8 +1,8 @@
 """How good is a world model? Likelihood, predicted deaths, and how far it goes on alone.
 
-Reading guide. `evaluate` reads held-out episodes with their true frames and says how well each next step was predicted; beside it
-stand `copy_baseline`, "the next latent is this one", and `posterior_entropy`, a lower bound. `open_loop` shows the model a few
-steps and lets it go on alone, with the true actions: where a dream parts from the game. `trace` looks into a DNC's memory.
+Reading guide. `evaluate` reads held-out episodes with their true frames and says how well each next step was predicted, beside
+`copy_baseline`, "the next latent is this one", and `posterior_entropy`, a lower bound. `open_loop` shows the model a few steps
+and lets it go on alone, with the true actions: where a dream parts from the game. `trace` looks into a DNC's memory.
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wmlib.models.dnc.memory import Trace
+from wmlib.viz.figures import new_figure, styled
 from wmlib.viz.memory_inspector import parts
-from wmlib.viz.figures import new_figure
 from wmlib.viz.memory_inspector.parts import GATES, GLASS, INK, MODES, SIGNED, heat
 from wmlib.viz.memory_inspector.step import StepView
 from wmlib.viz.widgets import explore
@@ -62,27 +63,27 @@ def record(
     if len(index) != len(leading) or not all(-n <= i < n for i, n in zip(index, leading, strict=True)):
         raise ValueError(f"index is {index}, the trace has leading axes {tuple(leading)}; give one number in range for each")
     first, end = _checked_steps(steps, 0, length)
-    given = {"inputs": inputs, "outputs": outputs, **trace._asdict()}
+    sources = {"inputs": inputs, "outputs": outputs, **trace._asdict()}
     for name in ("inputs", "outputs"):
-        if tuple(given[name].shape[:-1]) != (*leading, length):
-            raise ValueError(
-                f"{name} has shape {tuple(given[name].shape)}; with this trace it must be {(*leading, length)} + width"
-            )
-    del given["allocation"]  # no picture shows it
-    kept = {name: _numpy(part[index][first:end]) for name, part in given.items()}
+        shape = tuple(sources[name].shape)
+        if shape[:-1] != (*leading, length):
+            raise ValueError(f"{name} has shape {shape}; with this trace it must be {(*leading, length)} + width")
+    del sources["allocation"]  # no picture shows it
+    arrays = {name: _numpy(part[index][first:end]) for name, part in sources.items()}
     if first:
-        start = _numpy(trace.memory[index][first - 1])
+        memory_before = _numpy(trace.memory[index][first - 1])
     else:
-        start = np.zeros_like(kept["memory"][0]) if before is None else _numpy(before[index])
-    kept["memory"] = np.concatenate([start[None], kept["memory"]])
+        memory_before = np.zeros_like(arrays["memory"][0]) if before is None else _numpy(before[index])
+    arrays["memory"] = np.concatenate([memory_before[None], arrays["memory"]])
     if not every_step:
-        kept["memory"] = kept["memory"][[0, -1]]
-        del kept["link"]
-    for name, part in kept.items():
-        kept[name] = _rounded(part) if name in ("inputs", "outputs", "memory") else part.round(3)
-    return kept | {"start": first}
+        arrays["memory"] = arrays["memory"][[0, -1]]
+        del arrays["link"]
+    for name, part in arrays.items():
+        arrays[name] = _rounded(part) if name in ("inputs", "outputs", "memory") else part.round(3)
+    return arrays | {"start": first}
 
 
+@styled
 def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tuple[int, int] | None = None) -> Figure:
     """Draw a sequence over time: what came in and out, where it wrote and read, and the memory before and after.
 
@@ -97,65 +98,83 @@ def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tupl
 
     Source: ours.
     """
-    r = _window(_arrays(record, labels), steps)
-    (length, heads, slots), start = r["read"].shape, r["start"]
-    number = [f" {i + 1}" if heads > 1 else "" for i in range(heads)]
-    gates = np.column_stack([r[name] for name in GATES])
-    modes = r["read_modes"].reshape(length, -1)  # (T, 3R), or (T, 0) without a link
+    data = _window(_arrays(record, labels), steps)
+    _, heads, slots = data["read"].shape
     tall = float(np.clip(0.105 * slots, 0.8, 1.8 if heads < 3 else 1.2))
-    heights = [parts.series_height(r["inputs"]), parts.series_height(r["outputs"]), *[tall] * (1 + heads), max(0.7, 0.6 * tall)]
-    heights += [0.16 * part.shape[1] for part in (gates, modes) if part.size]
+    series = [parts.series_height(data[name]) for name in ("inputs", "outputs")]
+    rows_of_few = [0.16 * part.shape[1] for part in (_gates(data), _modes(data)) if part.size]
+    heights = [*series, *[tall] * (1 + heads), max(0.7, 0.6 * tall), *rows_of_few]
     size = (9.6, sum(heights) + 0.3 * len(heights) + 0.6)
     figure, axes = new_figure(*size, len(heights), 2, height_ratios=heights, width_ratios=(4.8, 1))
-    rows = iter(axes[:, 0])
-
-    parts.series(next(rows), "input", r["inputs"], start)
-    parts.series(next(rows), "output", r["outputs"], start)
-    ax = next(rows)
-    heat(ax, r["write"].T, INK["orange"], start, high=r["top"])
-    parts.note_writes(ax, r, r["write"])
-    ax.set_title("write weighting: where it writes")
-    for i in range(heads):
-        ax = next(rows)
-        heat(ax, r["write"].T, INK["orange"], start, high=r["top"]).set_alpha(0.35)
-        heat(ax, r["read"][:, i].T, GLASS, start, high=r["top"])
-        noted = parts.note_writes(ax, r, r["read"][:, i])
-        words = f"pale: writes; {'label' if r['labels'] else 'number'}: the step that wrote it" if noted else "pale: writes"
-        ax.set_title(f"read weighting{number[i]}: where it reads ({words})")
-    ax = next(rows)
-    heat(ax, r["usage"].T, INK["grey"], start)
-    ax.set_title("usage: which slots are taken")
-    several = -(-slots // parts.MOST_ROWS)
-    for ax in axes[2 : 4 + heads, 0]:
-        ax.set_ylabel("slot" if several == 1 else f"slot\n(strongest of {several})", fontsize=10 if several == 1 else 7)
-    names = ["write", "allocate", *(f"free{n}" for n in number)]
-    parts.named(next(rows), gates, names, start, "gates: does it write? to a free slot (allocate)? does it free what it read?")
-    if modes.size:
-        names = [mode + n for n in number for mode in MODES]
-        parts.named(
-            next(rows), modes, names, start, "read mode: by content, or the slot written before or after the last one read"
-        )
-
-    for ax in axes[:-1, 0]:
-        ax.tick_params(labelbottom=False)
-    parts.time_axis(axes[:, 0], r)
+    _draw_rows(list(axes[:, 0]), data)
     for ax in axes[:, 1]:
         ax.set_axis_off()
     for ax, which, title in ((axes[2, 1], 0, "memory before"), (axes[3, 1], -1, "memory after")):
         ax.set_axis_on()
-        heat(ax, r["memory"][which], SIGNED, 0, -r["scale"], r["scale"])
+        heat(ax, data["memory"][which], SIGNED, 0, -data["scale"], data["scale"])
         ax.set(title=title, xticks=[], yticks=[])
-    parts.key(axes[3 + heads, 1], r["scale"], r["top"])
+    parts.key(axes[3 + heads, 1], data["scale"], data["top"])
     return figure
 
 
+def _gates(data: dict) -> np.ndarray:
+    """Return all gates, (T, 2 + R)."""
+    return np.column_stack([data[name] for name in GATES])
+
+
+def _modes(data: dict) -> np.ndarray:
+    """Return the read modes of all heads, (T, 3R), or (T, 0) without a link."""
+    return data["read_modes"].reshape(len(data["read_modes"]), -1)
+
+
+def _draw_rows(axes: Sequence[Axes], data: dict) -> None:
+    """Draw the rows of `draw_strip` that share the time axis."""
+    start = data["start"]
+    _, heads, slots = data["read"].shape
+    number = [f" {i + 1}" if heads > 1 else "" for i in range(heads)]
+    inputs, outputs, write, *rest = axes
+    parts.series(inputs, "input", data["inputs"], start)
+    parts.series(outputs, "output", data["outputs"], start)
+    heat(write, data["write"].T, INK["orange"], start, high=data["top"])
+    parts.note_writes(write, data, data["write"])
+    write.set_title("write weighting: where it writes")
+    for i in range(heads):
+        _draw_reads(rest[i], data, i, f"read weighting{number[i]}")
+    usage, gates, *modes = rest[heads:]
+    heat(usage, data["usage"].T, INK["grey"], start)
+    usage.set_title("usage: which slots are taken")
+    several = -(-slots // parts.MOST_ROWS)
+    for ax in axes[2 : 4 + heads]:
+        ax.set_ylabel("slot" if several == 1 else f"slot\n(strongest of {several})", fontsize=10 if several == 1 else 7)
+    names = ["write", "allocate", *(f"free{n}" for n in number)]
+    title = "gates: does it write? to a free slot (allocate)? does it free what it read?"
+    parts.named(gates, _gates(data), names, start, title)
+    if modes:
+        names = [mode + n for n in number for mode in MODES]
+        title = "read mode: by content, or the slot written before or after the last one read"
+        parts.named(modes[0], _modes(data), names, start, title)
+    for ax in axes[:-1]:
+        ax.tick_params(labelbottom=False)
+    parts.time_axis(axes, data)
+
+
+def _draw_reads(ax: Axes, data: dict, head: int, title: str) -> None:
+    """Draw where one head reads, over the writes in pale."""
+    heat(ax, data["write"].T, INK["orange"], data["start"], high=data["top"]).set_alpha(0.35)
+    heat(ax, data["read"][:, head].T, GLASS, data["start"], high=data["top"])
+    noted = parts.note_writes(ax, data, data["read"][:, head])
+    note = f"pale: writes; {'label' if data['labels'] else 'number'}: the step that wrote it" if noted else "pale: writes"
+    ax.set_title(f"{title}: where it reads ({note})")
+
+
+@styled
 def draw_step(record: Mapping, t: int, slot: int, labels: Sequence[str] | None = None) -> Figure:
     """Draw one step: the weightings beside the memory after it, the link, the gates, and what the chosen slot holds.
 
     Args:
         record: made by `record` with `every_step=True`.
         t: the step, in the numbers of the time axis.
-        slot: the slot to look at, 0 ... N - 1.
+        slot: the slot whose content is shown, 0 ... N - 1.
         labels: as in `draw_strip`.
 
     Raises:
@@ -181,12 +200,13 @@ def inspect(record: Mapping, labels: Sequence[str] | None = None) -> Any:
     Show `draw_strip` or `draw_step` as a saved figure first: an exported page has no sliders.
     """
     view = StepView(_arrays(record, labels))
-    start, (length, _, slots) = view.r["start"], view.r["read"].shape
+    start = view.data["start"]
+    length, _, slots = view.data["read"].shape
     return explore(
         view.png,
         "Orange: where it writes, blue: where it reads at this step, beside the memory after it. A slot is a row.",
         t=("step", list(range(start, start + length)), start + length // 2),
-        slot=("slot", list(range(slots)), int(view.r["write"].max(0).argmax())),
+        slot=("slot", list(range(slots)), int(view.data["write"].max(0).argmax())),
     )
 
 
@@ -208,32 +228,37 @@ def _checked_steps(steps: tuple[int, int] | None, start: int, end: int) -> tuple
 
 
 def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
-    """Return the record with arrays in it (results.json has lists), and what several pictures need besides."""
-    r = {name: part if name == "start" else np.asarray(part, np.float32) for name, part in record.items()}
-    if labels is not None and len(labels) != len(r["inputs"]):
-        raise ValueError(
-            f"labels has {len(labels)} entries, the record {len(r['inputs'])} steps; give one for each, '' for none"
-        )
-    strong = np.where(r["write"] >= 0.5, np.arange(len(r["write"]))[:, None], -1)
-    writer = np.maximum.accumulate(strong, 0)  # (T, N): which step wrote this slot last, -1 for none
-    names = labels or [str(r["start"] + i) for i in range(len(strong))]
-    size = np.abs(r["memory"][-1])
-    scale = float(max(np.quantile(size, 0.98), size.max() / 4)) or 1.0  # a few large numbers do not set the colours alone
-    most = float(max(r["write"].max(initial=0), r["read"].max(initial=0)))
-    top = 1.0 if most > 0.3 else max(np.ceil(20 * most) / 20, 0.05)  # where all slots share, full colour is a small share
-    return r | {"labels": list(labels or []), "names": names, "writer": writer, "scale": scale, "top": top}
+    """Return the record with arrays in it (results.json has lists), and what several pictures need besides.
 
-
-def _window(r: dict, steps: tuple[int, int] | None) -> dict:
-    """Return some steps of a record."""
-    start, length = r["start"], len(r["inputs"])
-    first, end = (at - start for at in _checked_steps(steps, start, start + length))
-    cut = {
-        name: r[name][first:end]
-        for name in ("inputs", "outputs", "write", "read", "usage", *GATES, "read_modes", "labels", "writer")
+    These are: labels (T or 0), names of the steps (T), writer (T, N): which step wrote this slot last, -1 for none, and the
+    numbers with full colour: scale of the memory, top of the weightings.
+    """
+    data = {name: part if name == "start" else np.asarray(part, np.float32) for name, part in record.items()}
+    length = len(data["inputs"])
+    if labels is not None and len(labels) != length:
+        raise ValueError(f"labels has {len(labels)} entries, the record {length} steps; give one for each, '' for none")
+    strong = np.where(data["write"] >= 0.5, np.arange(len(data["write"]))[:, None], -1)
+    size = np.abs(data["memory"][-1])
+    most = float(max(data["write"].max(initial=0), data["read"].max(initial=0)))
+    return data | {
+        "labels": list(labels or []),
+        "names": labels or [str(data["start"] + i) for i in range(len(strong))],
+        "writer": np.maximum.accumulate(strong, 0),
+        # a few large numbers do not set the colours alone
+        "scale": float(max(np.quantile(size, 0.98), size.max() / 4)) or 1.0,
+        # where all slots share, full colour is a small share
+        "top": 1.0 if most > 0.3 else max(np.ceil(20 * most) / 20, 0.05),
     }
+
+
+def _window(data: dict, steps: tuple[int, int] | None) -> dict:
+    """Return some steps of a record."""
+    start, length = data["start"], len(data["inputs"])
+    first, end = (step - start for step in _checked_steps(steps, start, start + length))
     if end - first == length:
-        return r
-    if len(r["memory"]) != length + 1:
+        return data
+    if len(data["memory"]) != length + 1:
         raise ValueError(f"steps is {steps}, but the record has the memory at its ends only; give steps to `record` instead")
-    return r | cut | {"memory": r["memory"][first : end + 1], "start": start + first}
+    names = ("inputs", "outputs", "write", "read", "usage", *GATES, "read_modes", "labels", "writer")
+    cut = {name: data[name][first:end] for name in names}
+    return data | cut | {"memory": data["memory"][first : end + 1], "start": start + first}

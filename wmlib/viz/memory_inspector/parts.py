@@ -1,7 +1,8 @@
 """The parts that the pictures of a DNC's memory are made of: heat maps on one time axis, and their colours.
 
-Reading guide. `heat` draws every heat map; `strongest` thins out one that has more cells than can be seen. `r` is a record of
-`memory_inspector` with arrays in it, and `labels`, `names`, `writer` and `scale` besides.
+Reading guide. `heat` draws every heat map; `strongest` thins out one that has more cells than can be seen. `data` is a record
+of `memory_inspector` with arrays in it, and `labels`, `names`, `writer`, `scale` and `top` besides. The functions draw on axes
+that they are given; whoever makes the figure sets the style.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from wmlib.viz.figures import COLORS
 
 MOST_ROWS, MOST_COLUMNS = 64, 400  # a heat map of more cells is finer than a page or a screen shows
+MOST_STEPS = 60  # up to so many steps, each one has room for a dot, a line beside it and a name
 GATES = ("write_gate", "allocation_gate", "free_gates")
 MODES = ("backward", "content", "forward")
 
@@ -32,11 +34,18 @@ def _ramp(name: str, glass: bool = False) -> LinearSegmentedColormap:
 INK = {name: _ramp(name) for name in ("orange", "blue", "grey")}
 GLASS = _ramp("blue", glass=True)  # lets writes shine through
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#762A83", "white", "#1B7837"])  # purple, green: safe, and not yet used
-MARK = dict(facecolor="none", edgecolor=COLORS["pink"], linewidth=1.4, zorder=5)
+MARK: dict[str, Any] = {"facecolor": "none", "edgecolor": COLORS["pink"], "linewidth": 1.4, "zorder": 5}
 
 
 def strongest(cells: np.ndarray) -> np.ndarray:
-    """Let the number of largest size stand for each block of cells, when there are too many (rows, columns) to be seen."""
+    """Let the number of largest size stand for each block of cells, when there are too many to be seen.
+
+    Args:
+        cells: (rows, columns).
+
+    Returns:
+        (at most 64, at most 400); `cells` itself if it is not larger.
+    """
     down, across = (-(-n // most) for n, most in zip(cells.shape, (MOST_ROWS, MOST_COLUMNS), strict=True))
     if down == across == 1:
         return cells
@@ -48,11 +57,22 @@ def strongest(cells: np.ndarray) -> np.ndarray:
 
 
 def heat(ax: Axes, cells: np.ndarray, cmap: Any, first: int, low: float = 0.0, high: float = 1.0) -> AxesImage:
-    """Draw cells (rows, columns) with row 0 at the top and column 0 at `first`."""
-    shown = strongest(cells)
-    down, across = (-(-n // k) for n, k in zip(cells.shape, shown.shape, strict=True))
-    extent = (first - 0.5, first - 0.5 + across * shown.shape[1], down * shown.shape[0] - 0.5, -0.5)
-    image = ax.imshow(shown, cmap=cmap, norm=Normalize(low, high), extent=extent, aspect="auto", interpolation="nearest")
+    """Draw a heat map with row 0 at the top.
+
+    Args:
+        ax: where.
+        cells: (rows, columns); of too many the strongest ones are drawn.
+        cmap: colours from `low` to `high`.
+        first: number of column 0 on the x axis.
+        low, high: the numbers with the first and the last colour.
+
+    Returns:
+        The image, for new data.
+    """
+    thinned = strongest(cells)
+    down, across = (-(-n // k) for n, k in zip(cells.shape, thinned.shape, strict=True))
+    extent = (first - 0.5, first - 0.5 + across * thinned.shape[1], down * thinned.shape[0] - 0.5, -0.5)
+    image = ax.imshow(thinned, cmap=cmap, norm=Normalize(low, high), extent=extent, aspect="auto", interpolation="nearest")
     ax.set(xlim=(first - 0.5, first + cells.shape[1] - 0.5), ylim=(cells.shape[0] - 0.5, -0.5))
     ax.grid(False)
     ax.spines[:].set(visible=True, color="#9AA0A6", linewidth=0.6)
@@ -62,7 +82,11 @@ def heat(ax: Axes, cells: np.ndarray, cmap: Any, first: int, low: float = 0.0, h
 
 
 def signed(cells: np.ndarray) -> tuple[Any, float, float, str]:
-    """Choose colours for numbers of any size: grey from 0 up, or purple to green when there are negative ones."""
+    """Choose colours for numbers of any size: grey from 0 up, or purple to green when there are negative ones.
+
+    Returns:
+        Colour map, the numbers with its first and last colour, and the same in words.
+    """
     high = float(np.abs(cells).max()) or 1.0
     if cells.min() >= 0:
         return "Greys", 0.0, high, f"0 white, {high:.3g} black"
@@ -70,65 +94,69 @@ def signed(cells: np.ndarray) -> tuple[Any, float, float, str]:
 
 
 def series_height(part: np.ndarray) -> float:
+    """Return the height in inches that `series` needs for inputs or outputs (T, D)."""
     return 0.6 if part.shape[1] == 1 else float(np.clip(0.1 * part.shape[1], 0.3, 0.8))
 
 
 def series(ax: Axes, name: str, part: np.ndarray, first: int) -> None:
-    """Draw inputs or outputs (T, D): a line when D = 1, else a heat map."""
+    """Draw inputs or outputs (T, D), from step `first` on: a line when D = 1, else a heat map."""
     if part.shape[1] == 1:
-        look = {"marker": ".", "linewidth": 1.4} if len(part) <= 60 else {"linewidth": 1.0}
-        ax.plot(np.arange(first, first + len(part)), part[:, 0], color=COLORS["grey"], drawstyle="steps-mid", **look)
+        line: dict[str, Any] = {"marker": ".", "linewidth": 1.4} if len(part) <= MOST_STEPS else {"linewidth": 1.0}
+        ax.plot(np.arange(first, first + len(part)), part[:, 0], color=COLORS["grey"], drawstyle="steps-mid", **line)
         ax.yaxis.set_major_locator(MaxNLocator(3))
         ax.set_title(name)
         return
-    cmap, low, high, words = signed(part)
-    heat(ax, part.T, cmap, first, low, high).axes.set_title(f"{name} ({words})")
+    cmap, low, high, colors = signed(part)
+    heat(ax, part.T, cmap, first, low, high).axes.set_title(f"{name} ({colors})")
 
 
 def named(ax: Axes, part: np.ndarray, names: list[str], first: int, title: str) -> None:
-    """Draw a few rows (T, rows) with a name each."""
+    """Draw a few rows (T, rows), from step `first` on, with a name each."""
     heat(ax, part.T, INK["grey"], first).axes.set_title(title)
     ax.set_yticks(range(len(names)), names, fontsize=8)
 
 
-def note_writes(ax: Axes, r: dict, weights: np.ndarray) -> bool:
-    """Write into each strong cell of weights (T, N) the name of the step that wrote its slot, if there is room."""
+def note_writes(ax: Axes, data: dict, weights: np.ndarray) -> bool:
+    """Write into each strong cell of weights (T, N) the name of the step that wrote its slot, if there is room.
+
+    Returns:
+        Whether there is any.
+    """
     length, slots = weights.shape
-    if length > 60:
+    if length > MOST_STEPS:
         return False
-    where = np.argwhere((weights >= 0.5) & (r["writer"] >= 0))
+    strong = np.argwhere((weights >= 0.5) & (data["writer"] >= 0))
     thin = slots > 16  # the row is lower than the letters: they stand above it
-    for i, slot in where:
-        name = r["names"][r["writer"][i, slot]]
+    for i, slot in strong:
         ax.text(
-            r["start"] + i,
+            data["start"] + i,
             slot - 0.5 * thin,
-            name,
+            data["names"][data["writer"][i, slot]],
             color="#202124" if thin else "white",
             fontsize=7.5,
             ha="center",
             va="bottom" if thin else "center_baseline",
             clip_on=True,
         )
-    return len(where) > 0
+    return len(strong) > 0
 
 
-def time_axis(axes: Sequence[Axes], r: dict) -> None:
+def time_axis(axes: Sequence[Axes], data: dict) -> None:
     """Give the axes one time axis: steps below the last, the inputs' labels above the first, thin lines between steps."""
-    first, end = r["start"], r["start"] + len(r["inputs"])
+    first = data["start"]
+    end = first + len(data["inputs"])
     for ax in axes:
         ax.set_xlim(first - 0.5, end - 0.5)
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        if end - first <= 60:
+        if end - first <= MOST_STEPS:
             for edge in np.arange(first, end - 1) + 0.5:
                 ax.axvline(edge, color="#DADCE0", linewidth=0.5)
     several = -(-(end - first) // MOST_COLUMNS)
     axes[-1].set_xlabel("step" if several == 1 else f"step (a cell shows the strongest of {several})")
-    for i, label in enumerate(r["labels"]):
-        axes[0].annotate(
-            label, (first + i, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
-        )
-    if r["labels"]:
+    for i, label in enumerate(data["labels"]):
+        place = (first + i, 1)
+        axes[0].annotate(label, place, (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
+    if data["labels"]:
         axes[0].set_title(axes[0].get_title(loc="left"), pad=18)
 
 

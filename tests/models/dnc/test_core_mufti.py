@@ -37,7 +37,7 @@ def test_with_his_order_of_updates_the_outputs_are_his(outputs, monkeypatch):
 
 
 @pytest.mark.parametrize("fast", [False, True])
-def test_the_paper_s_order_is_another_model(outputs, fast):
+def test_the_papers_order_is_another_model(outputs, fast):
     difference = np.abs(outputs(fast) - GOLDEN["outputs"]).max(1)
     assert difference[0] < 2e-5  # nothing was written before the first step
     assert 1e-3 < difference.max() < 0.3

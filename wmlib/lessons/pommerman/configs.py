@@ -1,0 +1,110 @@
+"""Which model, and how it is trained, in plain values that can name a result in the cache.
+
+Reading guide. `ModelConfig` holds the values; its `build` makes the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from wmlib.envs.pommerman.views import FEATURES
+from wmlib.lessons.pommerman import hidden_numbers
+from wmlib.lessons.pommerman.encoding import ACTIONS
+from wmlib.lessons.pommerman.hidden_numbers import Tracker
+from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
+from wmlib.models.layers import num_parameters
+from wmlib.models.recurrent import RecurrentCore
+from wmlib.models.specs import CLOSED, CoreConfig, equal_hidden, make_core
+from wmlib.training.schedules import linear_decay
+
+NO_CORE = "none"  # the kind of core that is a `FeedForward` layer; only a board model may have it
+CORE_INPUTS = {"board": BoardModel.CORE_INPUTS, "vector": FEATURES + ACTIONS, "tracker": hidden_numbers.INPUTS}
+ALLOCATION_GATES = {"default": None, "closed": CLOSED}  # a DNC's allocation bias, by the name in the notebook's settings
+DECAY = 0.6  # proportion of the updates, the last ones, over which the learning rate falls
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Describe a model and its training, the data aside.
+
+    Args:
+        core: an LSTM, a DNC, or `NO_CORE`, of which only the hidden size counts.
+        family: "board" (`BoardModel`), "vector" (`VectorModel`, the thesis' way) or "tracker" (`Tracker`).
+        channels: of a board model's convolutions.
+        window, known_actions, full: see `BoardModel`.
+        difference, num_components: see `VectorModel`.
+        updates: of the whole training.
+        batch_size, seq_len, lr: see `Trainer`.
+        training_seed: number of the training seed; equal numbers see the same lives in the same order.
+    """
+
+    core: CoreConfig
+    family: str = "board"
+    channels: int = 16
+    window: bool = False
+    known_actions: int = 1
+    full: bool = False
+    difference: bool = False
+    num_components: int = 3
+    updates: int = 3000
+    batch_size: int = 8
+    seq_len: int = 8
+    lr: float = 4e-3
+    training_seed: int = 0
+
+    def schedule(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return linear_decay(step, self.updates, self.lr, DECAY)
+
+    def build(self, tables: tuple[Tensor, Tensor], generator: torch.Generator) -> nn.Module:
+        """Make the model, its weights drawn by the generator.
+
+        Args:
+            tables: see `BoardModel`; the other families have none.
+            generator: CPU generator.
+
+        Raises:
+            ValueError: no such family or core.
+        """
+        core = self._build_core(generator)
+        if self.family == "board":
+            return BoardModel(
+                core,
+                self.channels,
+                tables,
+                generator=generator,
+                window=self.window,
+                known_actions=self.known_actions,
+                full=self.full,
+            )
+        if self.family == "vector":
+            return VectorModel(core, self.num_components, generator=generator, difference=self.difference)
+        return Tracker(core, generator=generator)
+
+    def _build_core(self, generator: torch.Generator) -> RecurrentCore:
+        if self.family not in CORE_INPUTS:
+            raise ValueError(f"family: got {self.family!r}; allowed are {', '.join(CORE_INPUTS)}")
+        input_size = CORE_INPUTS[self.family]
+        if self.core.kind != NO_CORE:
+            return make_core(self.core, input_size, generator=generator)
+        if self.family != "board":
+            raise ValueError(f"core: got kind {NO_CORE!r} for the family {self.family}; only a board model can do without one")
+        return FeedForward(input_size, self.core.hidden_size, generator=generator)
+
+    def num_parameters(self) -> int:
+        """Return how many numbers the model learns."""
+        return num_parameters(self.build(uniform_tables(), torch.Generator()))
+
+    def with_core(self, **values: str | int) -> ModelConfig:
+        """Return this with other values of the core, for example `kind="dnc"`."""
+        return replace(self, core=replace(self.core, **values))
+
+    def as_large_as(self, other: ModelConfig) -> ModelConfig:
+        """Return this with the hidden size at which it has as many parameters as another, or nearest to it."""
+        hidden_size = equal_hidden(
+            other.num_parameters(), lambda size: self.with_core(hidden_size=size).build(uniform_tables(), torch.Generator())
+        )
+        return self.with_core(hidden_size=hidden_size)
