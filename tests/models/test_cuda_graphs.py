@@ -1,14 +1,14 @@
-"""Recordings for a GPU: what is recorded computes the same, and never makes Python wait. On a GPU also the recordings."""
+"""CUDA graphs: what is captured computes the same, and never makes Python wait. On a GPU also the graphs themselves."""
 
 import numpy as np
 import pytest
 import torch
 
+from wmlib.models.cuda_graphs import _Sequence, capture, capture_training, unchecked
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
-from wmlib.models.cuda_graphs import _Sequence, record_training, replayed, unchecked
 from wmlib.models.world_model import WorldModel
-from wmlib.training.world_model import Experience, Trainer
+from wmlib.training.world_model import Experience, WorldModelTrainer
 
 B, T, D = 3, 7, 6
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -28,8 +28,8 @@ def sequence(core: DNC, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor
 
 
 def gradients(core: DNC, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-    found = torch.autograd.grad(outputs.square().sum(), [inputs, *core.parameters()])
-    return torch.cat([part.flatten() for part in found])
+    parts = torch.autograd.grad(outputs.square().sum(), [inputs, *core.parameters()])
+    return torch.cat([part.flatten() for part in parts])
 
 
 def waits(function) -> list[str]:
@@ -39,7 +39,7 @@ def waits(function) -> list[str]:
     return [e.key for e in profile.key_averages() if e.key in ("aten::item", "aten::nonzero", "aten::equal")]
 
 
-def test_a_sequence_to_be_recorded_equals_the_plain_one_and_never_waits():
+def test_a_sequence_to_be_captured_equals_the_plain_one_and_never_waits():
     core = dnc()
     inputs, reset, state = sequence(core)
     kind = type(core.initial_state(1))
@@ -67,17 +67,17 @@ def test_without_a_gpu_a_function_stays_itself():
     def function():
         pass
 
-    assert replayed(function, torch.device("cpu")) is function
+    assert capture(function, torch.device("cpu")) is function
 
 
 @gpu
-def test_a_recorded_sequence_on_a_gpu():
+def test_a_captured_sequence_on_a_gpu():
     core = dnc(torch.float32).cuda()
     inputs, reset, state = sequence(core, "cuda")
     kind = type(core.initial_state(1))
     outputs, after = core(inputs, kind(*state), reset)
     expected = gradients(core, inputs, outputs)
-    record_training(core, B, T)
+    capture_training(core, B, T)
     for _ in range(2):
         again, new = core(inputs, kind(*state), reset)
         torch.testing.assert_close(gradients(core, inputs, again), expected, atol=1e-5, rtol=1e-4)
@@ -95,24 +95,30 @@ def test_training_on_a_gpu_equals_training_on_the_cpu(kind, monkeypatch):
     rows, rng = 400, np.random.default_rng(0)
     ends = np.arange(rows) % 50 == 49
     table = Experience(
-        rng.standard_normal((rows, 4), np.float32), np.full((rows, 4), -2, np.float32), rng.random((rows, 2), np.float32),
-        np.ones(rows, np.float32), np.roll(ends, -1), ~ends, np.roll(ends, 1),
-    )  # fmt: skip
+        mean=rng.standard_normal((rows, 4), np.float32),
+        log_variance=np.full((rows, 4), -2, np.float32),
+        actions=rng.random((rows, 2), np.float32),
+        rewards=np.ones(rows, np.float32),
+        terminated=np.roll(ends, -1),
+        acted=~ends,
+        resets=np.roll(ends, 1),
+    )
 
-    def trainer(device: str) -> Trainer:
+    def trainer(device: str) -> WorldModelTrainer:
         g = torch.Generator().manual_seed(0)
         core = LSTM(6, 9, generator=g) if kind == "lstm" else DNC(6, 9, 5, 4, 2, generator=g)
-        return Trainer(WorldModel(core, 4, generator=g).to(device), table, generator=g, batch=B, length=T)
+        model = WorldModel(core, 4, generator=g).to(device)
+        return WorldModelTrainer(model, table, generator=g, batch_size=B, seq_len=T)
 
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     weights = []
     for device, stop in (("cpu", 20), ("cuda", 20), ("cuda", 10)):
-        made = trainer(device)
-        list(made.run(stop))
+        training = trainer(device)
+        list(training.run(stop))
         if stop < 20:  # and on, in another trainer
-            made, before = trainer(device), made
-            made.load_state_dict(before.state_dict())
-            list(made.run(20 - stop))
-        weights.append(torch.cat([p.detach().cpu().flatten() for p in made.model.parameters()]))
+            training, before = trainer(device), training
+            training.load_state_dict(before.state_dict())
+            list(training.run(20 - stop))
+        weights.append(torch.cat([p.detach().cpu().flatten() for p in training.model.parameters()]))
     for other in weights[1:]:
         torch.testing.assert_close(other, weights[0], atol=1e-4, rtol=1e-3)

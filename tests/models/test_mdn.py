@@ -141,7 +141,7 @@ def test_extremes_are_finite_in_float32(name, shared):
 
 def test_far_tail_is_exact_where_densities_underflow():
     mixture = Mixture(torch.zeros(2, 1), torch.zeros(2, 1), torch.tensor([[0.0], [-1.0]]))
-    expected = math.log(0.5) - 0.5 * 1e8 - 0.5 * math.log(2 * math.pi)  # only the wide bell is left at 1e4
+    expected = math.log(0.5) - 0.5 * 1e8 - 0.5 * math.log(2 * math.pi)  # only the wide component is left at 1e4
     assert float(mixture.log_prob(torch.tensor([1e4]))) == pytest.approx(expected, rel=1e-6)
 
 
@@ -162,7 +162,7 @@ def test_moments_equal_torch_distributions(shared):
     torch.testing.assert_close(mixture.weights().sum(-2), torch.ones(B, 1 if shared else Z, dtype=torch.float64))
 
 
-def test_mode_is_the_tallest_bell_not_the_likeliest():
+def test_mode_is_the_tallest_component_not_the_likeliest():
     logits, log_stds = torch.tensor([[0.6], [0.4]]).log(), torch.tensor([[1.0], [0.1]]).log()
     mixture = Mixture(logits, torch.tensor([[-5.0], [5.0]]), log_stds)
     assert mixture.mode().tolist() == [5.0]
@@ -193,7 +193,7 @@ def test_samples_follow_the_tempered_distribution(temperature):
         assert test.pvalue > 1e-3
 
 
-def test_temperature_scales_the_variance_of_one_bell():
+def test_temperature_scales_the_variance_of_one_component():
     one = repeated(Mixture(torch.zeros(1, 1), torch.full((1, 1), 3.0), torch.full((1, 1), math.log(0.2))), 100_000)
     for temperature in (0.25, 1.0, 4.0):
         draws = one.sample(generator(), temperature)
@@ -316,9 +316,9 @@ def test_any_leading_axes(leading, k, z, shared, seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: MixtureHead(3, 2, 0, generator=generator()), "components is 0; it must be at least 1"),
-        (lambda: MixtureHead(3, 0, 2, generator=generator()), "dimensions is 0; it must be at least 1"),
-        (lambda: MixtureHead(0, 2, 2, generator=generator()), "features is 0; it must be at least 1"),
+        (lambda: MixtureHead(3, 2, 0, generator=generator()), "num_components is 0; it must be at least 1"),
+        (lambda: MixtureHead(3, 0, 2, generator=generator()), "target_size is 0; it must be at least 1"),
+        (lambda: MixtureHead(0, 2, 2, generator=generator()), "input_size is 0; it must be at least 1"),
         (lambda: MixtureHead(3, 2, 2, generator=generator(), min_std=0.0), "min_std is 0.0; it must be above 0"),
         (lambda: MixtureHead(3, 2, 2, generator=generator())(torch.ones(7, 5)), "the last axis must be 3"),
         (lambda: random_mixture(B).log_prob(torch.zeros(B, 2)), "last axis must be Z = 11"),

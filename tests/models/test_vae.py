@@ -14,17 +14,17 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def small(seed: int = 0, latent: int = 5, width: int = 2) -> VAE:
-    return VAE(generator=generator(seed), latent=latent, width=width)
+def small(seed: int = 0, latent_size: int = 5, channels: int = 2) -> VAE:
+    return VAE(generator=generator(seed), latent_size=latent_size, channels=channels)
 
 
 def posterior(*shape: int, **kind) -> Posterior:
     return Posterior(*(torch.randn(*shape, generator=generator(seed), **kind) for seed in (1, 2)))
 
 
-@pytest.mark.parametrize(("latent", "parameters"), [(64, 4_446_915), (32, 4_348_547)])
-def test_the_parameters_are_as_many_as_the_papers(latent, parameters):
-    assert sum(p.numel() for p in VAE(generator=generator(), latent=latent).parameters()) == parameters
+@pytest.mark.parametrize(("latent_size", "parameters"), [(64, 4_446_915), (32, 4_348_547)])
+def test_the_parameters_are_as_many_as_the_papers(latent_size, parameters):
+    assert sum(p.numel() for p in VAE(generator=generator(), latent_size=latent_size).parameters()) == parameters
 
 
 @pytest.mark.parametrize("pixels", [(13, 13), (1, 1), (2, 7)])
@@ -81,11 +81,11 @@ def test_shapes(leading):
     torch.testing.assert_close(flat.mean.reshape(*leading, 5), seen.mean)
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_the_width_scales_every_layer(width):
-    layers = [layer for layer in small(width=width).modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
-    channels = [layer.out_channels / width for layer in layers]
-    assert channels == [1, 2, 4, 8, 4, 2, 1, 3 / width]
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_channels_scale_every_layer(channels):
+    layers = [layer for layer in small(channels=channels).modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    multiples = [layer.out_channels / channels for layer in layers]
+    assert multiples == [1, 2, 4, 8, 4, 2, 1, 3 / channels]
 
 
 def test_bytes_arrays_and_floats_are_the_same_frames():
@@ -116,6 +116,14 @@ def test_samples_have_the_posteriors_moments_and_gradients():
     assert torch.autograd.gradcheck(lambda *parts: Posterior(*parts).sample(generator(4)), one)
 
 
+def test_a_sample_is_the_mean_and_standard_deviations_of_its_noise():
+    ours = posterior(7, 3, dtype=torch.float64)
+    noise = torch.randn(7, 3, generator=generator(4), dtype=torch.float64)
+    torch.testing.assert_close(ours.sample(generator(4)), ours.reparameterized(noise))
+    standard = torch.distributions.Normal(ours.mean, ours.log_variance.exp().sqrt())
+    torch.testing.assert_close(standard.cdf(ours.reparameterized(noise)), torch.special.ndtr(noise))
+
+
 def test_all_is_determined_by_the_generators():
     state = torch.get_rng_state()
     frames = torch.rand(2, 64, 64, 3, generator=generator())
@@ -128,8 +136,8 @@ def test_all_is_determined_by_the_generators():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: small(latent=0), "latent is 0; it must be at least 1"),
-        (lambda: small(width=0), "width is 0; it must be at least 1"),
+        (lambda: small(latent_size=0), "latent_size is 0; it must be at least 1"),
+        (lambda: small(channels=0), "channels is 0; it must be at least 1"),
         (lambda: small().encode(torch.zeros(2, 3, 64, 64)), r"frames has shape \(2, 3, 64, 64\); the last axes must be"),
         (lambda: small().encode(torch.zeros(64, 64, 3, dtype=torch.int64)), "frames are torch.int64; allowed are uint8"),
         (lambda: small().encode(torch.full((64, 64, 3), 255.0)), "floats must lie in"),

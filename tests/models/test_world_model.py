@@ -6,7 +6,8 @@ from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, Norma
 
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
-from wmlib.models.world_model import Prediction, WorldModel, loss
+from wmlib.models.specs import CoreConfig
+from wmlib.models.world_model import Prediction, WorldModel, WorldModelConfig, loss
 
 Z, A, B, T = 5, 2, 3, 7
 
@@ -15,10 +16,10 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def model(kind: str = "lstm", **settings) -> WorldModel:
+def model(kind: str = "lstm", **options) -> WorldModel:
     rng = generator()
     core = LSTM(Z + A, 11, generator=rng) if kind == "lstm" else DNC(Z + A, 11, 4, 3, 2, generator=rng)
-    return WorldModel(core, Z, components=2, generator=rng, **settings).double()
+    return WorldModel(core, Z, num_components=2, generator=rng, **options).double()
 
 
 def data(seed: int = 1) -> tuple:
@@ -48,6 +49,16 @@ def test_one_call_two_calls_and_steps_agree(kind):
         torch.testing.assert_close(step.reward, expected.reward[:, t])
 
 
+@pytest.mark.parametrize("kind", ["lstm", "dnc"])
+def test_the_next_state_is_that_of_a_step(kind):
+    latents, actions, _, _ = data()
+    net = model(kind)
+    _, state = net(latents[:, :3], actions[:, :3])
+    _, expected = net.step(latents[:, 3], actions[:, 3], state)
+    for ours, theirs in zip(net.next_state(latents[:, 3], actions[:, 3], state), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
 def test_an_episode_that_begins_inside_is_one_of_its_own():
     latents, actions, _, _ = data()
     reset = torch.zeros(B, T, dtype=torch.bool)
@@ -72,8 +83,8 @@ def test_loss_equals_torch_distributions():
             steps += 1
             for d in range(Z):
                 logits, mean, log_std = (part[b, t, :, d] for part in prediction.mixture)
-                bells = MixtureSameFamily(Categorical(logits=logits), Normal(mean, log_std.exp()))
-                nll -= bells.log_prob(latents[b, t + 1, d]) / Z
+                density = MixtureSameFamily(Categorical(logits=logits), Normal(mean, log_std.exp()))
+                nll -= density.log_prob(latents[b, t + 1, d]) / Z
     assert count == B * T - 1 and steps == count - 1
     torch.testing.assert_close(losses.nll, nll / steps)
     torch.testing.assert_close(losses.done, ends / count)
@@ -114,7 +125,7 @@ def test_normalisation_is_of_the_latents_alone():
 
 def test_clear_errors():
     rng = generator()
-    with pytest.raises(ValueError, match="latent is 7; it must be 1 to 6"):
+    with pytest.raises(ValueError, match="latent_size is 7; it must be 1 to 6"):
         WorldModel(LSTM(7, 3, generator=rng), 7, generator=rng)
     latents, actions, done, acted = data()
     with pytest.raises(ValueError, match="actions has shape"):
@@ -125,3 +136,20 @@ def test_clear_errors():
     with pytest.raises(ValueError, match="rewards is None"):
         loss(prediction, latents[:, 1:], done, acted)
     assert isinstance(prediction, Prediction)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "dnc"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_configuration_builds_the_model_it_describes(kind, normalize):
+    config = WorldModelConfig(CoreConfig(kind, 11, 4, 3, 2), Z, A, normalize)
+    net = config.build(generator(4))
+    rng = generator(4)
+    if kind == "lstm":
+        core = LSTM(Z + A, 11, generator=rng, forget_bias=1.0)
+    else:
+        core = DNC(Z + A, 11, 4, 3, 2, generator=rng)
+    expected = WorldModel(core, Z, normalize=normalize, generator=rng)
+    assert net.state_dict().keys() == expected.state_dict().keys()
+    for name, part in expected.state_dict().items():
+        assert torch.equal(net.state_dict()[name], part), name
+    assert (net.latent_size, net.action_size, net.reward) == (Z, A, None)

@@ -1,37 +1,60 @@
 """The README's claims table, generated from figures/*/results.json between two marks."""
 
 from pathlib import Path
+from typing import Any
 
 from wmlib.experiment import results
 from wmlib.experiment.atomic import write_atomically
 
-BEGIN, END = "<!-- claims: written by `python -m wmlib readme` -->", "<!-- end of claims -->"
+BEGIN = "<!-- claims: written by `python -m wmlib claims` -->"
+END = "<!-- end of claims -->"
 
 
 def claims_table(figures: Path, only: str = "*", notebooks: str = "notebooks/") -> str:
-    """Return the table of claims in Markdown, one row a claim, from the results of all notebooks or of the one named.
+    """Return the table of claims in Markdown, one row a claim; nothing in it is typed by hand.
 
-    Source: figures/*/results.json; nothing in it is typed by hand.
+    Args:
+        figures: folder with `NN_name/results.json`.
+        only: name of one notebook; "*" takes all.
+        notebooks: where links to the notebooks begin.
+
+    Raises:
+        ResultsError: a `results.json` is damaged.
     """
     rows = [
         "| notebook | claim (source) | reported | measured here, 95 % interval | n | verdict |",
         "|---|---|---|---|---|---|",
     ]
     for file in sorted(figures.glob(f"{only}/results.json")):
-        found = results.read(file)
-        for c in found["claims"]:
-            ours = f"{c['measure']}: **{c['ours']:.3g}** [{c['interval'][0]:.3g}, {c['interval'][1]:.3g}]"
-            link = f"[{found['notebook'][:2]}]({notebooks}{found['notebook']}.ipynb)"
-            cells = (link, f"{c['text']} ({c['source']})", c["paper"], ours, str(c["n"]), f"**{c['verdict']}**: {c['rule']}")
-            rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        record = results.read(file)
+        link = f"[{record['notebook'][:2]}]({notebooks}{record['notebook']}.ipynb)"
+        rows += [_row(link, claim) for claim in record["claims"]]
     return "\n".join(rows)
+
+
+def _row(link: str, claim: dict[str, Any]) -> str:
+    low, high = claim["interval"]
+    cells = (
+        link,
+        f"{claim['text']} ({claim['source']})",
+        claim["paper"],
+        f"{claim['measure']}: **{claim['ours']:.3g}** [{low:.3g}, {high:.3g}]",
+        str(claim["n"]),
+        f"**{claim['verdict']}**: {claim['rule']}",
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def with_claims(readme: str, figures: Path) -> str:
     """Return the README's text with the table between the marks replaced.
 
+    Args:
+        readme: its text.
+        figures: folder with `NN_name/results.json`.
+
     Raises:
         ValueError: the marks are missing.
+        ResultsError: a `results.json` is damaged.
     """
     head, begin, rest = readme.partition(BEGIN)
     _, end, tail = rest.partition(END)
@@ -41,6 +64,10 @@ def with_claims(readme: str, figures: Path) -> str:
 
 
 def write_claims(readme: Path, figures: Path) -> None:
-    """Rewrite the table in the README, atomically."""
+    """Rewrite the table in the README, atomically.
+
+    Raises:
+        ValueError: as `with_claims`.
+    """
     text = with_claims(readme.read_text(encoding="utf-8"), figures)
     write_atomically(readme, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 from wmlib.command import runner
 from wmlib.experiment import backend, paths, results, settings
@@ -32,20 +32,20 @@ FLAGS = (
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Raise a `SettingError` in place of a usage text."""
         raise SettingError(f"{message} (see ./run_all.sh run --help)")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def parser() -> Parser:
+    """Return the parser of all commands; each sets `do`, the function that runs it and returns the exit status."""
     main = Parser(prog="wmlib", description="Run the notebooks, draw their figures, build the gallery.")
     commands = main.add_subparsers(dest="command", required=True)
-    where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
-    where.add_argument("--out", metavar="DIR", help="write everything (notebooks, figures, cache, gallery) under DIR")
+    common = Parser(add_help=False)
+    common.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
+    common.add_argument("--out", metavar="DIR", help="write everything (notebooks, figures, cache, gallery) under DIR")
 
-    run = commands.add_parser("run", parents=[where], help="execute notebooks and build the gallery")
+    run = commands.add_parser("run", parents=[common], help="execute notebooks and build the gallery")
     run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="01, 03-05 or a name; none: all")
     run.add_argument("--seed", type=int, default=1, help="every random number comes from it (default 1)")
     run.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
@@ -57,13 +57,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="a cell that takes longer counts as hung")
     run.set_defaults(do=command_run)
 
-    listed = commands.add_parser("list", parents=[where], help="show the notebooks, their settings and last results")
-    listed.set_defaults(do=command_list)
-    gallery = commands.add_parser("gallery", parents=[where], help="build the static site from the executed notebooks")
+    overview = commands.add_parser("list", parents=[common], help="show the notebooks, their settings and last results")
+    overview.set_defaults(do=command_list)
+    gallery = commands.add_parser("gallery", parents=[common], help="build the static site from the executed notebooks")
     gallery.set_defaults(do=command_gallery)
     claims = commands.add_parser("claims", help="write the claims table of README.md from figures/*/results.json")
     claims.set_defaults(do=command_claims)
-    cache = commands.add_parser("cache", parents=[where], help="list what is cached, and what made it")
+    cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
     lab = commands.add_parser("lab", help="open JupyterLab on notebooks/; further arguments go to it")
@@ -72,13 +72,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; return the exit status. What the user can mend is told in one line."""
+    """Run one command.
+
+    Args:
+        arguments: what follows the program's name; without a command they belong to `run`.
+
+    Returns:
+        The exit status: 0, all is well; 1, a notebook failed; 2, something the user can mend, named in one line on stderr; 130,
+        stopped.
+    """
     if not arguments or (arguments[0] not in runner.COMMANDS and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
     try:
-        options, options.rest = parser().parse_known_args(arguments)
-        if options.rest and options.command != "lab":
-            raise SettingError(f"unknown option {options.rest[0]!r}.{settings.nearest(options.rest[0], FLAGS)}")
+        options, rest = parser().parse_known_args(arguments)
+        options.rest = rest
+        if rest and options.command != "lab":
+            raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], FLAGS)}")
         if getattr(options, "out", None):
             os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
         if getattr(options, "profile", None):
@@ -90,7 +99,11 @@ def main(arguments: list[str]) -> int:
 
 
 def command_run(options: argparse.Namespace) -> int:
-    """Execute notebooks, show how they go, and build the gallery."""
+    """Execute notebooks, show their progress, and build the gallery.
+
+    Raises:
+        SettingError: something that was asked for is unknown or not allowed; nothing has started then.
+    """
     if options.jobs < 1:
         raise SettingError(f"jobs: got {options.jobs}; allowed is a whole number >= 1")
     backend.use(options.backend, options.scheduler)  # a wrong address is found now, not in a notebook
@@ -113,7 +126,7 @@ def command_run(options: argparse.Namespace) -> int:
             runner.run(jobs, options.jobs, changed)
     except KeyboardInterrupt:
         view.summary(jobs, console)
-        console.print("Stopped. The same command goes on from here.")
+        console.print("Stopped. The same command continues from here.")
         return 130
     view.summary(jobs, console)
     if any(job.status == "ok" for job in jobs):
@@ -122,7 +135,11 @@ def command_run(options: argparse.Namespace) -> int:
 
 
 def build_gallery(profile: str) -> None:
-    """Build the static site of a profile and print where it is."""
+    """Build the static site of a profile and print where it is.
+
+    Raises:
+        SettingError: no executed notebooks, or the list of faults in them.
+    """
     from wmlib.command.gallery import build_gallery as build
 
     out = paths.output(profile)
@@ -168,9 +185,9 @@ def command_cache(options: argparse.Namespace) -> int:
     stale = {entry.path for entry in cache.stale(entries)}
     for entry in entries:
         state = "stale" if entry.path in stale else "whole" if entry.whole else "unfinished"
-        size, age = _size(entry.bytes), _age(entry.age)
-        print(f"{entry.path.name}  {size}  {age}  {state}  {', '.join(_settings(entry.determined_by))}")
-    total, freed = sum(e.bytes for e in entries), sum(e.bytes for e in entries if e.path in stale)
+        print(f"{entry.path.name}  {_size(entry.bytes)}  {_age(entry.age)}  {state}  {_settings(entry.determined_by)}")
+    total = sum(entry.bytes for entry in entries)
+    freed = sum(entry.bytes for entry in entries if entry.path in stale)
     print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
     if options.prune:
         for entry in entries:
@@ -191,26 +208,33 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _settings(determined_by: dict | None) -> Iterator[str]:
-    """Yield the arguments an artifact was made with, plain ones as they are, others by kind."""
+def _settings(determined_by: dict | None) -> str:
+    """Return the arguments an artifact was made with, plain ones as they are, others by kind."""
     if determined_by is None:
-        yield "manifest cannot be read"
-        return
-    for name, value in determined_by["arguments"].items():
-        plain = value is None or isinstance(value, bool | int | float | str)
-        if isinstance(value, dict) and "fields" in value:
-            inner = {k: v for k, v in value["fields"]["mapping"] if isinstance(v, bool | int | float | str)}
-            yield f"{name}=({', '.join(f'{k}={v}' for k, v in inner.items())})"
-        elif isinstance(value, dict) and "artifact" in value:
-            yield f"{name}={value['artifact']}"
-        elif isinstance(value, dict) and "function" in value:
-            yield f"{name}={value['function'].rpartition('.')[2]}"
-        else:
-            yield f"{name}={value}" if plain else f"{name}=…"
+        return "manifest cannot be read"
+    return ", ".join(f"{name}={_value(value)}" for name, value in determined_by["arguments"].items())
+
+
+def _value(value: Any) -> str:
+    """Return one described argument (see `fingerprint.describe`) in a few words."""
+    if value is None or _is_plain(value):
+        return str(value)
+    if isinstance(value, dict) and "fields" in value:
+        fields = [f"{name}={field}" for name, field in value["fields"]["mapping"] if _is_plain(field)]
+        return f"({', '.join(fields)})"
+    if isinstance(value, dict) and "artifact" in value:
+        return value["artifact"]
+    if isinstance(value, dict) and "function" in value:
+        return value["function"].rpartition(".")[2]
+    return "…"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str)
 
 
 def command_lab(options: argparse.Namespace) -> int:
-    """Become JupyterLab, so that Ctrl-C is its own."""
+    """Replace this process by JupyterLab, so that it gets Ctrl-C itself; does not return."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
     os.execv(sys.executable, [*lab, *options.rest])

@@ -27,13 +27,29 @@ from wmlib.command.worker import execute
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
-COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test")  # a word that is none of them is taken for a notebook
+# a word that is none of them is taken for a notebook
+COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test")
 GRACE = 5.0  # seconds between asking a process to end and ending it
 
 
 @dataclass
 class Job:
-    """One notebook to run, and what became of it."""
+    """One notebook to run, and what became of it.
+
+    Args:
+        notebook: file name without ending.
+        source: the notebook.
+        executed: the executed copy.
+        results: its `results.json`.
+        parameters: what is injected behind its parameters cell, by name.
+        cell_timeout: seconds that one cell may take.
+        status: waiting, running, ok, failed (a cell raised an error), died (the kernel did) or stopped.
+        cell, cells: number of the cell that runs, and how many there are.
+        line: the last progress line of the running cell.
+        error: the failing cell's source and error.
+        attempt: how often it was started.
+        seconds: that finished attempts took.
+    """
 
     notebook: str
     source: Path
@@ -41,22 +57,27 @@ class Job:
     results: Path
     parameters: dict[str, Any]
     cell_timeout: int
-    status: str = "waiting"  # waiting, running, ok, failed, died, stopped
+    status: str = "waiting"
     cell: int = 0
     cells: int = 0
-    line: str = ""  # the last progress line of the running cell
-    error: str = ""  # the failing cell's source and error
+    line: str = ""
+    error: str = ""
     attempt: int = 0
     seconds: float = 0.0
     _started: float = field(default=0.0, repr=False)
 
     @property
     def elapsed(self) -> float:
+        """Seconds so far, of all attempts."""
         return time.monotonic() - self._started if self.status == "running" else self.seconds
 
 
 def available() -> list[str]:
-    """Return the names of all notebooks, in order."""
+    """Return the names of all notebooks, in order.
+
+    Raises:
+        SettingError: there are none.
+    """
     names = sorted(p.stem for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
     if not names:
         raise SettingError(f"no notebooks in {paths.notebooks()}; is this a whole clone of the project?")
@@ -73,15 +94,16 @@ def select(words: Sequence[str], names: list[str]) -> list[str]:
     for word in words:
         numbers = re.fullmatch(r"(\d\d?)(?:-(\d\d?))?", word)
         if numbers:
-            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
-            found = [n for n in names if first <= int(n[:2]) <= last]
+            first = int(numbers[1])
+            last = int(numbers[2] or numbers[1])
+            matches = [name for name in names if first <= int(name[:2]) <= last]
         else:
-            found = [n for n in names if n == word.removesuffix(".ipynb")]
-        if not found:
+            matches = [name for name in names if name == word.removesuffix(".ipynb")]
+        if not matches:
             near = settings.nearest(word, [*names, *COMMANDS])
             raise SettingError(f"notebook: got {word!r}; there are {', '.join(names)}.{near}")
-        chosen.update(found)
-    return [n for n in names if n in chosen] if words else names
+        chosen.update(matches)
+    return [name for name in names if name in chosen] if words else names
 
 
 def parse_value(text: str) -> Any:
@@ -113,8 +135,9 @@ def parameters_of(notebook: Path) -> set[str]:
     """Return the names in a notebook's parameters cell; other settings reach it through `overrides`."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
-    targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in ast.parse(source).body]
-    return {target.id for target in targets}
+    lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
+    targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in lines]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def plan(

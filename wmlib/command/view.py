@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,8 +34,13 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def live_view(jobs: list[Job], console: Console) -> Iterator:
-    """Give a function to call when a job has changed; it keeps the screen (or the log) up to date."""
+def live_view(jobs: list[Job], console: Console) -> Iterator[Callable[[Job], None]]:
+    """Give a function to call when a job has changed; it keeps the screen (or the log) up to date.
+
+    Args:
+        jobs: all of them, waiting ones too.
+        console: a terminal gets a table that is redrawn, anything else plain lines.
+    """
     if console.is_terminal:
         with Live(_table(jobs), console=console, refresh_per_second=4, transient=True) as live:
             yield lambda job: live.update(_table(jobs))
@@ -56,47 +61,50 @@ def _table(jobs: list[Job]) -> Group:
 
 
 class _Log:
-    """Says when a notebook starts, ends, and every half minute where it is."""
+    """Prints a line when a notebook starts or ends, and every half minute where it is."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.said = console, {}
+        self.console = console
+        self.printed: dict[str, tuple[str, float]] = {}  # by notebook: the last status printed, and when
 
     def __call__(self, job: Job) -> None:
-        status, when = self.said.get(job.notebook, (None, 0.0))
+        status, when = self.printed.get(job.notebook, ("", 0.0))
         now = time.monotonic()
         if job.status == status and (job.status != "running" or now - when < LOG_EVERY):
             return
-        self.said[job.notebook] = (job.status, now)
-        where = f"  cell {job.cell}/{job.cells}  {job.line}" if job.status == "running" and job.cells else ""
-        self.console.print(f"{clock(job.elapsed):>7}  {job.notebook}  {job.status}{where}", markup=False, soft_wrap=True)
+        self.printed[job.notebook] = (job.status, now)
+        progress = f"  cell {job.cell}/{job.cells}  {job.line}" if job.status == "running" and job.cells else ""
+        self.console.print(f"{clock(job.elapsed):>7}  {job.notebook}  {job.status}{progress}", markup=False, soft_wrap=True)
 
 
 def summary(jobs: list[Job], console: Console) -> None:
-    """Print one row a notebook: status, time, headline, verdicts, figures; then every error."""
+    """Print one row a notebook: status, time, headline, verdicts, figures; then every error in full."""
     for job in jobs:
         attempts = " (second attempt)" if job.attempt > 1 else ""
-        console.print(
-            Text.assemble((job.notebook, "bold"), "  ", (job.status, MARKS[job.status]), f"  {clock(job.seconds)}{attempts}")
-        )
-        if job.status != "ok":
-            continue
-        try:
-            found = results.read(job.results)
-        except results.ResultsError as error:
-            console.print(f"    no results: {escape(str(error))}", style="red", soft_wrap=True)
-            continue
-        console.print(f"    {escape(found['headline']['text'])}", soft_wrap=True)
-        for claim in found["claims"]:
-            console.print(f"    {escape(claim['verdict'])}: {escape(claim['text'])}", soft_wrap=True)
-        for figure in found["figures"]:
-            console.print(f"    {escape(_shown(job.results.parent / figure['file']))}", style="dim", soft_wrap=True)
-        console.print(f"    {escape(_shown(job.executed))}", style="dim", soft_wrap=True)
+        status = (job.status, MARKS[job.status])
+        console.print(Text.assemble((job.notebook, "bold"), "  ", status, f"  {clock(job.seconds)}{attempts}"))
+        if job.status == "ok":
+            _print_results(job, console)
     for job in jobs:
         if job.error:
             console.rule(f"{job.notebook}: {job.status}", style="red")
             console.print(job.error, markup=False, soft_wrap=True)
 
 
-def _shown(path: Path) -> str:
+def _print_results(job: Job, console: Console) -> None:
+    try:
+        record = results.read(job.results)
+    except results.ResultsError as error:
+        console.print(f"    no results: {escape(str(error))}", style="red", soft_wrap=True)
+        return
+    console.print(f"    {escape(record['headline']['text'])}", soft_wrap=True)
+    for claim in record["claims"]:
+        console.print(f"    {escape(claim['verdict'])}: {escape(claim['text'])}", soft_wrap=True)
+    for figure in record["figures"]:
+        console.print(f"    {escape(_short(job.results.parent / figure['file']))}", style="dim", soft_wrap=True)
+    console.print(f"    {escape(_short(job.executed))}", style="dim", soft_wrap=True)
+
+
+def _short(path: Path) -> str:
     """Return a path relative to the working directory where that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)

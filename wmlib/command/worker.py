@@ -11,13 +11,18 @@ START_TIMEOUT = 120  # seconds for a kernel to answer for the first time
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any], cell_timeout: int, runtime: str, pipe: Connection) -> None:
-    """Execute `source` with parameters, write the executed copy to `target`, and say how it went as the last message.
-
-    Args:
-        runtime: a private folder with a short name for the kernel's sockets.
+    """Execute a notebook with parameters and write the executed copy; never raises, the last message says how it went.
 
     Messages, in order: ("kernel", pid), then any number of ("cell", index, count) and ("line", text), and at last one of
     ("ok",), ("failed", text): a cell raised an error, ("died", text): the kernel died or did not answer in time.
+
+    Args:
+        source: the notebook.
+        target: the executed copy; written after each cell.
+        parameters: by name, injected behind the parameters cell.
+        cell_timeout: seconds that one cell may take.
+        runtime: a private folder with a short name for the kernel's sockets.
+        pipe: takes the messages.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the runner, which decides
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this Python, not one of the user's
@@ -63,7 +68,9 @@ def _register_engine(pipe: Connection, runtime: str) -> str:
         def create_kernel_manager(self) -> Any:
             manager = super().create_kernel_manager()
             # Unix sockets in our own folder: no TCP port that another process could take or listen to
-            manager.transport, manager.ip, manager.connection_file = "ipc", f"{runtime}/kernel", f"{runtime}/kernel.json"
+            manager.transport = "ipc"
+            manager.ip = f"{runtime}/kernel"
+            manager.connection_file = f"{runtime}/kernel.json"
             return manager
 
         def start_new_kernel(self, **kwargs: Any) -> None:
@@ -81,13 +88,13 @@ def _register_engine(pipe: Connection, runtime: str) -> str:
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
             report = nb_man.cell_start
 
-            def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> None:
+            def cell_start(cell: Any, cell_index: int, **options: Any) -> None:
                 pipe.send(("cell", cell_index + 1, len(nb_man.nb.cells)))
-                report(cell, cell_index, **more)
+                report(cell, cell_index, **options)
 
             nb_man.cell_start = cell_start
-            options = {"timeout": kwargs.pop("execution_timeout"), "startup_timeout": kwargs.pop("start_timeout")}
-            return ReportingClient(nb_man, kernel_name=kernel_name, **options).execute()
+            timeouts = {"timeout": kwargs["execution_timeout"], "startup_timeout": kwargs["start_timeout"]}
+            return ReportingClient(nb_man, kernel_name=kernel_name, **timeouts).execute()
 
     papermill_engines.register("wmlib", ReportingEngine)
     return "wmlib"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from wmlib.lessons.cma_es_toy import solvers as study
 from wmlib.agents.cma_es import CMAES
+from wmlib.lessons.cma_es_toy import solvers
 from wmlib.lessons.cma_es_toy.benchmark_functions import ellipsoid
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
 
@@ -15,7 +15,7 @@ def rngs(n, seed=0):
 
 
 def test_local_optima_are_where_a_local_search_stays():
-    points = study.local_optima(4, 16)
+    points = solvers.local_optima(4, 16)
     assert len(points) == 1 + 4 * 11  # sqrt(k pi) < 6 for k = 1 ... 11, in four directions
     for point in points:
         simplex = point + 0.01 * np.array([[0, 0], [1, 0], [0, 1]])
@@ -29,46 +29,46 @@ def test_local_optima_are_where_a_local_search_stays():
 
 def test_the_spot_is_what_random_points_hit():
     draws = np.random.default_rng(0).uniform(-0.12, 0.12, (400_000, 2)) + OPTIMUM
-    share = (study.loss(draws) <= study.TARGET).mean()
-    assert study.spot_area() == pytest.approx(share * 0.24**2, rel=0.02)
+    share = (solvers.loss(draws) <= solvers.TARGET).mean()
+    assert solvers.spot_area() == pytest.approx(share * 0.24**2, rel=0.02)
     edge = OPTIMUM + np.array([[0.12, t] for t in np.linspace(-0.12, 0.12, 99)])
-    assert (study.loss(edge) > study.TARGET).all()  # the spot lies inside the square that is measured
+    assert (solvers.loss(edge) > solvers.TARGET).all()  # the spot lies inside the square that is measured
 
 
-@pytest.mark.parametrize("solver, numbers", [(study.cma_es, TOY), (study.pycma, TOY)])
+@pytest.mark.parametrize("solver, numbers", [(solvers.cma_es, TOY), (solvers.pycma, TOY)])
 def test_outcomes_are_what_they_say(solver, numbers):
-    found = study.repeat(solver, rngs(12), **numbers)
+    found = solvers.repeat(solver, rngs(12), **numbers)
     assert set(found["solved"]) == {True, False}
-    assert np.array_equal(found["solved"], found["loss"] <= study.TARGET)
+    assert np.array_equal(found["solved"], found["loss"] <= solvers.TARGET)
     assert (found["evaluations"] <= 4000).all() and (found["evaluations"][found["solved"]] < 4000).any()
-    np.testing.assert_allclose(study.loss(found["x"]), found["loss"])
+    np.testing.assert_allclose(solvers.loss(found["x"]), found["loss"])
     assert not (found["solved"] & found["at_rest"]).any()
 
 
 def test_runs_repeat_and_do_not_depend_on_their_company():
-    whole, part = study.repeat(study.cma_es, rngs(5), **TOY), study.repeat(study.cma_es, rngs(5)[3:], **TOY)
+    whole, part = solvers.repeat(solvers.cma_es, rngs(5), **TOY), solvers.repeat(solvers.cma_es, rngs(5)[3:], **TOY)
     for name in whole:
         assert np.array_equal(whole[name][3:], part[name])
 
 
 def test_random_search_says_when_it_hit():
-    found = study.repeat(study.random_search, rngs(40), budget=20_000, low=9, high=11)
-    assert found["solved"].all() and found["evaluations"].mean() == pytest.approx(4 / study.spot_area(), rel=0.5)
-    assert not study.random_search(np.random.default_rng(0), 1000, 0.0, 1.0).solved
+    found = solvers.repeat(solvers.random_search, rngs(40), budget=20_000, low=9, high=11)
+    assert found["solved"].all() and found["evaluations"].mean() == pytest.approx(4 / solvers.spot_area(), rel=0.5)
+    assert not solvers.random_search(np.random.default_rng(0), 1000, 0.0, 1.0).solved
 
 
 def test_restarts_find_what_single_runs_miss():
-    one = study.repeat(study.cma_es, rngs(12), **TOY)
-    many = study.repeat(study.cma_es, rngs(12), **{**TOY, "budget": 100_000}, restarts=None)
+    one = solvers.repeat(solvers.cma_es, rngs(12), **TOY)
+    many = solvers.repeat(solvers.cma_es, rngs(12), **{**TOY, "budget": 100_000}, restarts=None)
     assert one["solved"].sum() <= 8 and many["solved"].sum() >= 11
 
 
 def test_the_mirror_image_is_the_same_problem_to_the_right_code_only():
-    plain = study.cma_es(np.random.default_rng(5), **TOY)
-    flipped = study.cma_es(_Mirrored(5), **TOY, mirrored=True)  # start and draws mirrored too
+    plain = solvers.cma_es(np.random.default_rng(5), **TOY)
+    flipped = solvers.cma_es(_Mirrored(5), **TOY, mirrored=True)  # start and draws mirrored too
     assert flipped.evaluations == plain.evaluations and flipped.loss == pytest.approx(plain.loss, rel=1e-3, abs=1e-12)
-    slip = study.cma_es(np.random.default_rng(5), **TOY, optimiser=study.ScalarRankOne)
-    flipped_slip = study.cma_es(_Mirrored(5), **TOY, optimiser=study.ScalarRankOne, mirrored=True)
+    slip = solvers.cma_es(np.random.default_rng(5), **TOY, optimiser=solvers.ScalarRankOne)
+    flipped_slip = solvers.cma_es(_Mirrored(5), **TOY, optimiser=solvers.ScalarRankOne, mirrored=True)
     assert not np.allclose(slip.x * [1, -1], flipped_slip.x, atol=1e-3)
 
 
@@ -83,23 +83,25 @@ class _Mirrored(np.random.Generator):
 
 
 def test_the_slip_is_far_behind_on_the_ellipsoid():
-    right, slip = (study.best_by_generation(o, ellipsoid, rngs(3), 10, 6000)[:, -1] for o in (CMAES, study.ScalarRankOne))
+    right, slip = (solvers.best_by_generation(o, ellipsoid, rngs(3), 10, 6000)[:, -1] for o in (CMAES, solvers.ScalarRankOne))
     assert right.max() < 1e-3 < 1 < slip.min()
 
 
 def test_curves_never_rise_and_start_from_the_first_generation():
-    best = study.best_by_generation(CMAES, ellipsoid, rngs(2), 5, 400)
+    best = solvers.best_by_generation(CMAES, ellipsoid, rngs(2), 5, 400)
     assert best.shape == (2, 400 // 8) and (np.diff(best, axis=1) <= 0).all()
 
 
 def test_evaluations_are_counted_alike_for_both_searches():
-    counts = [study.evaluations_to(1e-6, make, ellipsoid, rngs(5), 3, 5000) for make in (study.make_ours, study.make_pycma)]
+    counts = [
+        solvers.evaluations_to(1e-6, make, ellipsoid, rngs(5), 3, 5000) for make in (solvers.make_ours, solvers.make_pycma)
+    ]
     for count in counts:
         assert (count % 7 == 0).all() and (count > 100).all() and (count < 5000).all()  # population 7 for N = 3
-    assert study.evaluations_to(1e-300, study.make_ours, ellipsoid, rngs(1), 3, 100).tolist() == [100]
+    assert solvers.evaluations_to(1e-300, solvers.make_ours, ellipsoid, rngs(1), 3, 100).tolist() == [100]
 
 
 def test_a_film_shows_the_run_to_the_end_of_its_budget():
-    film = study.film(np.random.default_rng(7), **TOY)
+    film = solvers.film(np.random.default_rng(7), **TOY)
     assert film["population"].shape == (62, 64, 2) and film["covariance"].shape == (62, 2, 2)
-    assert (np.diff(film["best"]) <= 0).all() and film["solved"] == (film["best"][-1] <= study.TARGET)
+    assert (np.diff(film["best"]) <= 0).all() and film["solved"] == (film["best"][-1] <= solvers.TARGET)

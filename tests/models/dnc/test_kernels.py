@@ -96,11 +96,11 @@ def test_content_weightings_and_their_gradient(keys, slots):
 
     arrays = [part.detach().numpy() for part in (memory, key, strengths)]
     scales = 1 / np.sqrt((arrays[0] ** 2).sum(1) + 1e-6)
-    cosines, found = np.empty((keys, slots)), np.empty((keys, slots))
-    kernels._content(arrays[0], scales, arrays[1], arrays[2], cosines, found)
-    close(found, weighting.detach())
+    cosines, ours = np.empty((keys, slots)), np.empty((keys, slots))
+    kernels._content(arrays[0], scales, arrays[1], arrays[2], cosines, ours)
+    close(ours, weighting.detach())
     factor, to_self, our_key, our_raw = d_weighting.copy(), np.zeros(slots), np.empty((keys, W)), np.empty(keys)
-    kernels._content_backward(arrays[0], scales, arrays[1], arrays[2], cosines, found, factor, to_self, our_key, our_raw)
+    kernels._content_backward(arrays[0], scales, arrays[1], arrays[2], cosines, ours, factor, to_self, our_key, our_raw)
     close(our_key, d_key)
     close(our_raw, d_raw)
     close(to_self[:, None] * arrays[0] + factor.T @ arrays[1], d_memory)
@@ -170,11 +170,11 @@ def test_the_link_and_its_gradient_from_a_link_some_steps_before(heads, slots, a
     kernels._link_and_follow(ours, *arrays, back, forth)
     for our, output in zip((ours, back, forth), outputs, strict=True):
         close(our, output.detach())
-    found = [d_outputs[0].copy(), np.zeros(slots), np.zeros(slots), np.zeros((heads, slots))]
+    our_gradients = [d_outputs[0].copy(), np.zeros(slots), np.zeros(slots), np.zeros((heads, slots))]
     rows = kernels._rows_at_once(slots)
     scratch = np.empty((2, rows, slots)), np.empty((2 * heads, slots)), np.empty((slots, 2 * heads))
-    kernels._link_backward(kept, past, 0, found[0], *arrays, *d_outputs[1:], *found[1:], *scratch)
-    for our, gradient in zip(found, expected, strict=True):
+    kernels._link_backward(kept, past, 0, our_gradients[0], *arrays, *d_outputs[1:], *our_gradients[1:], *scratch)
+    for our, gradient in zip(our_gradients, expected, strict=True):
         close(our, gradient.reshape(our.shape))
 
 

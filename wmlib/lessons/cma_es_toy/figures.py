@@ -9,7 +9,7 @@ from matplotlib.patches import Ellipse
 
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
 from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
-from wmlib.viz.figures import COLORS, new_figure, styled
+from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 RED = "#C5221F"  # the population
 
@@ -135,10 +135,10 @@ def draw_sweeps(sweeps: dict[str, dict]) -> Figure:
         sweeps: by axis label: settings (S,), value (S,), low (S,), high (S,), author (one of the settings).
     """
     figure, axes = new_figure(8.4, 3.4, columns=len(sweeps), sharey=True)
-    for ax, (label, sweep), color, mark in zip(axes[0], sweeps.items(), ("blue", "blue"), "os", strict=True):
+    for ax, (label, sweep), mark in zip(axes[0], sweeps.items(), MARKERS, strict=False):
         low, high, value = (100 * np.asarray(sweep[k]) for k in ("low", "high", "value"))
-        ax.fill_between(sweep["settings"], low, high, color=COLORS[color], alpha=0.2, linewidth=0)
-        ax.plot(sweep["settings"], value, mark + "-", color=COLORS[color])
+        ax.fill_between(sweep["settings"], low, high, color=COLORS["blue"], alpha=0.2, linewidth=0)
+        ax.plot(sweep["settings"], value, mark + "-", color=COLORS["blue"])
         ax.axvline(sweep["author"], color=COLORS["grey"], linestyle=":", linewidth=1.4)
         ax.annotate(" the author's", (sweep["author"], 101), color=COLORS["grey"], va="bottom", annotation_clip=False)
         ax.set_xscale("log")

@@ -80,8 +80,8 @@ def _draw_component(ax: Axes, k: int, grid: np.ndarray, weight: np.ndarray, mean
     bands = np.stack([low[:-1], low[1:], high[1:], high[:-1]], 1)
     lines = np.stack([middle[:-1], middle[1:]], 1)
     alpha = np.where(weight[:-1] > 0.02, weight[:-1], 0.0)
-    ax.add_collection(PolyCollection(bands, facecolors=[to_rgba(color, 0.35 * a) for a in alpha], linewidths=0))
-    ax.add_collection(LineCollection(lines, colors=[to_rgba(color, a) for a in alpha], linewidths=2.4))
+    ax.add_collection(PolyCollection(list(bands), facecolors=[to_rgba(color, 0.35 * a) for a in alpha], linewidths=0))
+    ax.add_collection(LineCollection(list(lines), colors=[to_rgba(color, a) for a in alpha], linewidths=2.4))
     top = weight.argmax()
     if weight[top] > 0.2:
         ax.plot(grid[top], mean[top], MARKERS[k % len(MARKERS)], color=color, markersize=8, markeredgecolor="white")
@@ -108,7 +108,7 @@ def draw_density(data: dict) -> Figure:
     return figure
 
 
-def draw_cut(ax: Axes, y: Sequence[float], true: np.ndarray, model: np.ndarray, x: float) -> None:
+def draw_cut(ax: Axes, y: Sequence[float] | np.ndarray, true: np.ndarray, model: np.ndarray, x: float) -> None:
     """Draw the two densities of y at one x.
 
     Args:

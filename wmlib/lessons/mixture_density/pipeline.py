@@ -97,7 +97,7 @@ def configs(settings: Any, problem: str, counts: Iterable[int]) -> dict[int | st
         settings.least_squares_factor * settings.steps,
         settings.least_squares_lr,
     )
-    mixtures = {num_components: mixture(num_components) for num_components in counts}
+    mixtures: dict[int | str, FitConfig] = {num_components: mixture(num_components) for num_components in counts}
     return {LEAST_SQUARES: least_squares, **mixtures, LINEAR: mixture(settings.num_components, "none")}
 
 
@@ -208,8 +208,8 @@ def restore(result: dict[str, Any], config: FitConfig) -> FittedDensity:
 def summed_densities(mixture: Mixture, y: Tensor) -> Tensor:
     """Return a wrong loss for several dimensions: -ln of the *sum* of their densities, in place of the sum of -ln.
 
-    A sum is ruled by its largest term, the dimension that is easiest to predict; the others learn only where their own density
-    is comparable.
+    A sum is ruled by its largest term, the dimension that is easiest to predict; the others learn only where their density is
+    comparable.
 
     Args:
         mixture: of B targets.

@@ -134,7 +134,8 @@ class InverseProblem:
         """Integrate 1/width over the y with curve(y) ≤ x, one monotone segment after the other."""
         mass = np.zeros_like(x)
         for start, stop in zip((0.0, *turns), (*turns, 1.0), strict=True):
-            rising = curve(np.float64(stop)) > curve(np.float64(start))
+            at_start, at_stop = curve(np.array([start, stop]))
+            rising = at_stop > at_start
             left = np.full_like(x, start)
             right = np.full_like(x, stop)
             for _ in range(BISECTIONS):

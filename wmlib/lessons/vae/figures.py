@@ -60,7 +60,7 @@ def draw_pictures(data: Mapping, width: float = 8.4, rings: bool = False) -> Fig
     grid = unpack(data["png"])
     height = width * (len(grid) + 0.25) / (grid.shape[1] + 1.1)
     figure, axes = new_figure(width, height)
-    figure.get_layout_engine().set(rect=SIDES)
+    figure.set_layout_engine("constrained", rect=SIDES)
     _draw_grid(axes[0, 0], grid, data["rows"], data["columns"])
     if rings:
         _draw_rings(axes[0, 0], grid)
@@ -222,7 +222,7 @@ def draw_latent(data: Mapping) -> Figure:
     """
     grids = [unpack(data[part]["png"]) for part in ("traversal", "interpolation")]
     figure = Figure(figsize=(8.4, 0.98 * sum(map(len, grids)) + 0.9))
-    figure.get_layout_engine().set(rect=SIDES)
+    figure.set_layout_engine("constrained", rect=SIDES)
     axes = figure.subplots(2, 1, height_ratios=[len(grid) for grid in grids])
     for ax, grid, part in zip(axes, grids, ("traversal", "interpolation"), strict=True):
         _draw_grid(ax, grid, data[part]["rows"], data[part]["columns"])
@@ -255,7 +255,7 @@ def draw_neighbours(data: Mapping) -> Figure:
     """
     grid = unpack(data["png"])
     figure = Figure(figsize=(8.4, 0.95 * len(grid) + 2.2))
-    figure.get_layout_engine().set(rect=SIDES)
+    figure.set_layout_engine("constrained", rect=SIDES)
     walks, bars = figure.subplots(2, 1, height_ratios=[len(grid), 1.5])
     _draw_grid(walks, grid, data["rows"], data["columns"])
     names = list(data["recall"])

@@ -59,7 +59,11 @@ def training_stages(frames: np.ndarray, vaes: Mapping[str, Sequence[VAE]], train
 def traversal(vae: VAE, latent: np.ndarray, dimensions: Sequence[int], values: Sequence[float]) -> dict:
     """Return pictures of a latent (Z,) in which one number at a time, a row each, takes each of the values."""
     grid = [measures.decode(vae, latent_space.traverse(latent, dimension, values)) for dimension in dimensions]
-    return {"png": pack(grid), "rows": [f"number {d}" for d in dimensions], "columns": [str(value) for value in values]}
+    return {
+        "png": pack(np.stack(grid)),
+        "rows": [f"number {d}" for d in dimensions],
+        "columns": [str(value) for value in values],
+    }
 
 
 def interpolation(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportions: Sequence[float]) -> dict:
@@ -71,8 +75,9 @@ def interpolation(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportions
         frames: uint8 (2, 64, 64, 3), the first and the last.
         proportions: of the way, in [0, 1].
     """
-    decoded = measures.decode(vae, latent_space.interpolate(*latents, proportions))
-    mixed = latent_space.interpolate(*flat(frames), proportions).reshape(decoded.shape)
+    decoded = measures.decode(vae, latent_space.interpolate(latents[0], latents[1], proportions))
+    pixels = flat(frames)
+    mixed = latent_space.interpolate(pixels[0], pixels[1], proportions).reshape(decoded.shape)
     rows = [f"{vae.latent_size} numbers", "pixels"]
     return {"png": pack(np.stack([decoded, mixed])), "rows": rows, "columns": [f"{p:.2f}" for p in proportions]}
 
@@ -103,6 +108,7 @@ def moved_number(
 
 def between(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportion: float) -> tuple[list[np.ndarray], list[str]]:
     """Return two pictures on the way between two frames, and their titles; arguments as for `interpolation`."""
-    decoded = measures.decode(vae, latent_space.interpolate(*latents, [proportion]))[0]
-    mixed = latent_space.interpolate(*flat(frames), [proportion]).reshape(decoded.shape)
+    decoded = measures.decode(vae, latent_space.interpolate(latents[0], latents[1], [proportion]))[0]
+    pixels = flat(frames)
+    mixed = latent_space.interpolate(pixels[0], pixels[1], [proportion]).reshape(decoded.shape)
     return [decoded, mixed], ["in the numbers", "in the pixels"]
