@@ -9,12 +9,14 @@ import torch
 from dask.distributed import Client, LocalCluster
 
 from wmlib.experiment import backend
-from wmlib.experiment.settings import SettingError
 from wmlib.experiment.run import Run
-from wmlib.training.vae import SMALL_THINGS
-from wmlib.lessons.vae import pipeline as stages
+from wmlib.experiment.settings import SettingError
+from wmlib.lessons.vae import pipeline
+from wmlib.training.vae import WEIGHTED
 
-FITS = [stages.Fit(SMALL_THINGS, frames=210, latent=3, width=1, batch=1, index=i) for i in range(2)]
+CONFIGS = [
+    pipeline.TrainingConfig(WEIGHTED, frames=210, training_seed=i, latent_size=3, channels=1, batch_size=1) for i in range(2)
+]
 
 
 @pytest.fixture
@@ -25,28 +27,30 @@ def scheduler():
         backend.use("loky")
 
 
-def made(folder, monkeypatch):
-    """Collect ten episodes and train two VAEs as the environment says where; return lengths and weights."""
+def train(folder, monkeypatch):
+    """Collect ten episodes and train two VAEs as the environment says where; return run, episodes and weights."""
     monkeypatch.setenv("WMLIB_OUT", str(folder))
     run = Run("04_vae", "smoke", 1, "cpu")
-    data = stages.episodes(run, 10)
-    folders = stages.train(run, data, FITS)
-    return run, data, [stages.load(where, fit).state_dict() for where, fit in zip(folders, FITS, strict=True)]
+    data = pipeline.episodes(run, 10)
+    folders = pipeline.train(run, data, CONFIGS)
+    return run, data, [pipeline.load(*pair).state_dict() for pair in zip(folders, CONFIGS, strict=True)]
 
 
 def test_a_cluster_changes_no_bit(scheduler, tmp_path, monkeypatch):
-    run, here, expected = made(tmp_path / "here", monkeypatch)
+    run, data, expected = train(tmp_path / "loky", monkeypatch)
     assert run.backend == "loky"
     monkeypatch.setenv("WMLIB_BACKEND", "dask")
     monkeypatch.setenv("WMLIB_SCHEDULER", scheduler)
-    run, there, found = made(tmp_path / "there", monkeypatch)
-    assert run.backend == "dask" and np.array_equal(here.lengths, there.lengths)
-    rows = np.arange(len(here))
-    assert np.array_equal(here.frames(rows), there.frames(rows))
-    for ours, theirs in zip(expected, found, strict=True):
-        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    run, other_data, weights = train(tmp_path / "dask", monkeypatch)
+    assert run.backend == "dask" and np.array_equal(data.lengths, other_data.lengths)
+    rows = np.arange(len(data))
+    assert np.array_equal(data.frames(rows), other_data.frames(rows))
+    for ours, others in zip(expected, weights, strict=True):
+        assert all(torch.equal(value, others[name]) for name, value in ours.items())
+    assert not torch.equal(expected[0]["features.weight"], expected[1]["features.weight"])
     with Client(scheduler, set_as_default=False) as client:
-        assert client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter) > 10  # it was done there
+        transitions = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter)
+    assert transitions > 10  # the work was done there
 
 
 @pytest.mark.parametrize(

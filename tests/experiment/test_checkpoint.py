@@ -1,3 +1,5 @@
+"""Checkpoints: any tree comes back equal, training goes on to the same bits, damage is found."""
+
 import os
 import subprocess
 import sys
@@ -11,13 +13,16 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from torch import nn
 
 from wmlib.experiment import checkpoint
-from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.checkpoint import CheckpointError
 
-leaves = (
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
-    | arrays(st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_]), array_shapes(min_dims=0, max_side=3))
-)  # fmt: skip
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+    arrays(st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_]), array_shapes(min_dims=0, max_side=3)),
+)
 trees = st.recursive(
     leaves,
     lambda inner: (
@@ -69,25 +74,25 @@ def train(steps, path):
     model = nn.Sequential(nn.Linear(3, 7), nn.Tanh(), nn.Linear(7, 2))
     for p in model.parameters():
         nn.init.normal_(p, generator=init)
-    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.9)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
     noise, order, step = torch.Generator().manual_seed(2), np.random.default_rng(2), 0
-    state = checkpoint.load(path, {"width": 7})
+    state = checkpoint.load(path, {"hidden_size": 7})
     if state:
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         noise, order, step = state["noise"], state["order"], state["step"]
     while step < steps:
         x = torch.randn(5, 3, generator=noise)[torch.from_numpy(order.permutation(5))]
         loss = (model(x) - x[:, :2]).square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         step += 1
-    parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-    checkpoint.save(path, {**parts, "noise": noise, "order": order, "step": step}, {"width": 7})
+    parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+    checkpoint.save(path, {**parts, "noise": noise, "order": order, "step": step}, {"hidden_size": 7})
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -99,9 +104,9 @@ def test_ten_steps_are_five_a_stop_and_five(tmp_path):
 
 
 def test_other_settings_are_refused_with_the_differences(tmp_path):
-    checkpoint.save(tmp_path / "x", 1, {"rate": 0.1, "width": 7})
-    with pytest.raises(CheckpointError, match=r"rate: 0.1 there, 0.2 here; seed: 'absent' there, 1 here"):
-        checkpoint.load(tmp_path / "x", {"rate": 0.2, "width": 7, "seed": 1})
+    checkpoint.save(tmp_path / "x", 1, {"lr": 0.1, "hidden_size": 7})
+    with pytest.raises(CheckpointError, match=r"lr: 0.1 there, 0.2 here; seed: 'absent' there, 1 here"):
+        checkpoint.load(tmp_path / "x", {"lr": 0.2, "hidden_size": 7, "seed": 1})
 
 
 def test_absent_is_none(tmp_path):
@@ -132,19 +137,6 @@ def test_what_cannot_be_stored_is_named_and_nothing_is_left(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
-    checkpoint.save(tmp_path / "x", 1)
-
-    def fail(temporary):
-        temporary.write_bytes(b"half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(tmp_path / "x", fail)
-    assert checkpoint.load(tmp_path / "x") == 1
-    assert os.listdir(tmp_path) == ["x"]
-
-
 KILLED = """
 import os, sys, torch
 from pathlib import Path
@@ -160,9 +152,9 @@ while True:
 def test_a_kill_in_mid_write_leaves_a_whole_checkpoint(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "x")], stdout=subprocess.PIPE, text=True)
     for _ in range(5):
-        said = int(process.stdout.readline())
+        step = int(process.stdout.readline())
     process.kill()
     process.wait()
     state = checkpoint.load(tmp_path / "x")
-    assert state["step"] >= said
+    assert state["step"] >= step
     assert (state["w"] == state["step"]).all()

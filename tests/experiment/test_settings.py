@@ -1,17 +1,18 @@
+"""Settings: a profile's values, what may override them, and what is refused in one line."""
+
 import pytest
 
-from wmlib.experiment import settings as profiles
-from wmlib.experiment.settings import SettingError, as_html, read, resolve
+from wmlib.experiment.settings import PROFILES, SettingError, as_html, read, resolve
 
 
 def test_profile_values_and_overrides(project):
     table = read("01_good")
     assert vars(resolve(table, "paper", {})) == {"steps": 9, "rate": 0.5, "task": "copy"}
-    settings = resolve(table, "quick", {"steps": 7, "rate": 2, "task": None})
-    assert vars(settings) == {"steps": 7, "rate": 2.0, "task": "copy"}
-    assert type(settings.rate) is float
+    resolved = resolve(table, "quick", {"steps": 7, "rate": 2, "task": None})
+    assert vars(resolved) == {"steps": 7, "rate": 2.0, "task": "copy"}
+    assert type(resolved.rate) is float
     with pytest.raises(AttributeError):
-        settings.steps = 8  # frozen
+        resolved.steps = 8  # frozen
 
 
 @pytest.mark.parametrize(
@@ -53,4 +54,4 @@ def test_the_table_in_the_notebook_shows_profiles_and_what_was_changed(project):
     for text in ("<b>7</b> (yours)", "<b>3</b>", ">9<", "how fast"):
         assert text in shown
     assert "(yours)" not in as_html(table, resolve(table, "quick", {}), "quick")
-    assert set(profiles.PROFILES) == {"smoke", "quick", "paper"}
+    assert set(PROFILES) == {"smoke", "quick", "paper"}

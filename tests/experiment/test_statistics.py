@@ -1,3 +1,5 @@
+"""Intervals against plain loops, against their own equations, and by how often they hold the truth."""
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -66,6 +68,18 @@ def test_a_bad_proportion_is_refused():
         statistics.proportion(5, 4)
 
 
+@pytest.mark.parametrize("counts", [(56, 70, 48, 80), (0, 9, 7, 7), (5, 5, 5, 5), (1, 40, 3, 11)])
+def test_a_difference_of_proportions_combines_their_wilson_intervals(counts):
+    difference = statistics.difference_of_proportions(*counts)
+    a, b = statistics.proportion(*counts[:2]), statistics.proportion(*counts[2:])
+    assert difference.value == pytest.approx(a.value - b.value) and difference.n == min(a.n, b.n)
+    assert difference.value - difference.low == pytest.approx(np.hypot(a.value - a.low, b.high - b.value))
+    assert difference.high - difference.value == pytest.approx(np.hypot(a.high - a.value, b.value - b.low))
+    assert -1 <= difference.low <= difference.value <= difference.high <= 1
+    other = statistics.difference_of_proportions(*counts[2:], *counts[:2])
+    assert (other.low, other.high) == pytest.approx((-difference.high, -difference.low))
+
+
 def test_ratio_of_medians_covers_the_truth():
     rng = np.random.default_rng(0)
     hits = 0
@@ -86,28 +100,28 @@ def plain_two_way_bootstrap(hits, counts, resamples, rng):
 
 
 @pytest.mark.parametrize("runs, by_run", [(3, False), (5, True), (1, False)])
-def test_a_share_has_the_interval_of_a_plain_two_way_bootstrap(runs, by_run):
+def test_a_ratio_of_sums_has_the_interval_of_a_plain_two_way_bootstrap(runs, by_run):
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 20, size=(runs, 17) if by_run else 17)
     hits = rng.binomial(counts, rng.random((runs, 1)) * rng.random(17))
-    ours = statistics.share(hits, counts, np.random.default_rng(1), resamples=8000)
+    ours = statistics.ratio_of_sums(hits, counts, np.random.default_rng(1), resamples=8000)
     every = np.broadcast_to(counts, hits.shape)
     low, high = plain_two_way_bootstrap(hits, every, 8000, np.random.default_rng(2))
     assert ours.value == hits.sum() / every.sum() and ours.n == runs
     assert abs(ours.low - low) < 0.07 * (high - low) and abs(ours.high - high) < 0.07 * (high - low)
 
 
-def test_a_share_of_nothing_is_refused():
+def test_a_ratio_to_nothing_is_refused():
     for hits, counts in ((np.zeros((3, 5)), np.zeros(5)), (np.zeros((3, 5)), np.ones(3)), (np.zeros(5), np.ones(5))):
         with pytest.raises(ValueError, match="hits, counts: got shapes"):
-            statistics.share(hits, counts, np.random.default_rng(0))
+            statistics.ratio_of_sums(hits, counts, np.random.default_rng(0))
 
 
 def test_two_runs_give_intervals_that_are_too_short():
     """What notebook 05 says of its own intervals: runs 213 tics apart, games 350, two runs of 100 games."""
-    rng, held = np.random.default_rng(0), []
+    rng, covered = np.random.default_rng(0), []
     for _ in range(300):
         tics = rng.normal(0, 213, (2, 1)) + rng.normal(0, 350, (2, 100))
-        estimate = statistics.share(tics, np.ones(100), rng, 400)
-        held.append(estimate.low <= 0 <= estimate.high)
-    assert 0.55 < np.mean(held) < 0.75
+        estimate = statistics.ratio_of_sums(tics, np.ones(100), rng, 400)
+        covered.append(estimate.low <= 0 <= estimate.high)
+    assert 0.55 < np.mean(covered) < 0.75

@@ -169,10 +169,17 @@ def command_list(options: argparse.Namespace) -> int:
 
 
 def command_claims(options: argparse.Namespace) -> int:
-    """Write the claims table into README.md."""
+    """Write the claims table into README.md.
+
+    Raises:
+        SettingError: README.md has no place for it.
+    """
     from wmlib.command.claims import write_claims
 
-    write_claims(paths.root() / "README.md", paths.root() / "figures")
+    try:
+        write_claims(paths.root() / "README.md", paths.root() / "figures")
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     return 0
 
 

@@ -21,14 +21,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from wmlib.command.worker import execute
 from wmlib.experiment import paths, settings
 from wmlib.experiment.settings import SettingError, choose
-from wmlib.command.worker import execute
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
 # a word that is none of them is taken for a notebook
-COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test")
+COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test", "lint")
 GRACE = 5.0  # seconds between asking a process to end and ending it
 
 
@@ -126,16 +126,22 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise SettingError(f"-p: got {pair!r}; allowed is name=value, for example -p seed=2")
+            raise SettingError(f"-p: got {pair!r}; allowed is name=value, for example -p lr=0.001")
         parameters[name.strip()] = parse_value(value.strip())
     return parameters
 
 
 def parameters_of(notebook: Path) -> set[str]:
-    """Return the names in a notebook's parameters cell; other settings reach it through `overrides`."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
-    lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
+    """Return the names that a notebook's parameters cell assigns; other settings reach it through `overrides`.
+
+    A file that cannot be read has none: executing it will say what is wrong with it.
+    """
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
+        lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
+    except (ValueError, KeyError, SyntaxError):
+        return set()
     targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in lines]
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
@@ -144,6 +150,15 @@ def plan(
     words: Sequence[str], profile: str, seed: int, device: str, parameters: dict[str, Any], cell_timeout: int | None
 ) -> list[Job]:
     """Check everything the user asked for and return the jobs.
+
+    Args:
+        words: which notebooks, see `select`.
+        profile: smoke, quick or paper.
+        seed: whole number >= 0.
+        device: auto, cpu or cuda.
+        parameters: settings by name, see `parse_parameters`; each goes to those notebooks that have it. What has no line in
+            a notebook's parameters cell is passed to it in the dict `overrides`.
+        cell_timeout: seconds that one cell may take; None: what the profile allows.
 
     Raises:
         SettingError: with one line that names what was given, what is allowed, and the nearest right name.
@@ -157,35 +172,37 @@ def plan(
     common = {"profile": profile, "seed": seed, "device": device}
     for name in common.keys() & parameters.keys():
         raise SettingError(f"-p {name}: this one has its own option; use --{name} {parameters[name]}")
-    names = select(words, available())
-    tables = {n: settings.read(n) for n in names}
-    known = sorted({s for table in tables.values() for s in table})
+    tables = {notebook: settings.read(notebook) for notebook in select(words, available())}
+    known = sorted({setting for table in tables.values() for setting in table})
     for name in parameters:
         choose("-p", name, known)
     jobs = []
-    for n in names:
-        source = paths.notebooks() / f"{n}.ipynb"
-        changed = {k: tables[n][k].check(v) for k, v in parameters.items() if k in tables[n]}
-        shown = parameters_of(source)
-        given = {k: v for k, v in changed.items() if k in shown}
-        others = {k: v for k, v in changed.items() if k not in shown}
-        jobs.append(
-            Job(
-                notebook=n,
-                source=source,
-                executed=paths.output(profile) / "notebooks" / f"{n}.ipynb",
-                results=paths.figures(profile) / n / "results.json",
-                parameters={**common, **given, **({"overrides": others} if others else {})},
-                cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
-            )
+    for notebook, table in tables.items():
+        source = paths.notebooks() / f"{notebook}.ipynb"
+        checked = {name: table[name].check(value) for name, value in parameters.items() if name in table}
+        job = Job(
+            notebook=notebook,
+            source=source,
+            executed=paths.output(profile) / "notebooks" / f"{notebook}.ipynb",
+            results=paths.figures(profile) / notebook / "results.json",
+            parameters={**common, **_injected(checked, parameters_of(source))},
+            cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
         )
+        jobs.append(job)
     if device == "cuda":
         from wmlib.experiment.run import choose_device  # imports torch: only where it is needed
 
         choose_device(device)
-    for folder in {jobs[0].executed.parent, *(j.results.parent for j in jobs)}:
+    for folder in {jobs[0].executed.parent, *(job.results.parent for job in jobs)}:
         _check_writable(folder)
     return jobs
+
+
+def _injected(values: dict[str, Any], in_cell: set[str]) -> dict[str, Any]:
+    """Return what is injected for these settings: those with a line in the parameters cell, and a dict of the others."""
+    injected = {name: value for name, value in values.items() if name in in_cell}
+    overrides = {name: value for name, value in values.items() if name not in in_cell}
+    return {**injected, "overrides": overrides} if overrides else injected
 
 
 def _check_writable(folder: Path) -> None:
@@ -199,16 +216,18 @@ def _check_writable(folder: Path) -> None:
 
 
 def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
-    """Execute the jobs, `workers` at a time, in order; each job's fields tell how it went.
+    """Execute the jobs in order, several at a time; afterwards each job's fields say how it went.
+
+    A notebook that fails does not stop the others. A kernel that dies or never answers is tried once more on a fresh kernel
+    (cached stages and checkpoints let the second attempt continue where the first ended).
 
     Args:
         jobs: from `plan`; updated in place.
         workers: notebooks at a time.
         changed: called whenever a job's status, cell or progress line has changed, and at least twice a second.
 
-    A notebook that fails does not stop the others. A kernel that dies or never answers is tried once more on a fresh kernel
-    (cached stages and checkpoints make the second attempt go on where the first ended). Ctrl-C and SIGTERM end all kernels
-    and raise KeyboardInterrupt.
+    Raises:
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; all kernels have ended.
     """
     running: dict[Any, _Worker] = {}
     waiting = list(jobs)
@@ -239,9 +258,10 @@ def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set: looked at between two steps, so that they never cut one in half."""
+    """Give an event that Ctrl-C and SIGTERM set: checked between two steps, so that they never cut one in half."""
     stop = threading.Event()
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         yield stop
     finally:
@@ -254,17 +274,22 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
-        self.job, self.kernel, self.done = job, None, False
-        self.pipe, theirs = context.Pipe(duplex=False)
+        self.job = job
+        self.kernel: int | None = None  # its process
+        self.done = False
+        self.pipe, pipe_of_process = context.Pipe(duplex=False)
         self.partial = job.executed.with_suffix(".partial.ipynb")
         # kernels talk over Unix sockets, whose paths must be short: hence /tmp and not TMPDIR
         self.runtime = tempfile.TemporaryDirectory(prefix="wmlib-", dir="/tmp", ignore_cleanup_errors=True)
-        arguments = (job.source, self.partial, job.parameters, job.cell_timeout, self.runtime.name, theirs)
+        arguments = (job.source, self.partial, job.parameters, job.cell_timeout, self.runtime.name, pipe_of_process)
         self.process = context.Process(target=execute, args=arguments, name=job.notebook)
-        job.status, job.line, job.cell, job.attempt = "running", "", 0, job.attempt + 1
+        job.status = "running"
+        job.line = ""
+        job.cell = 0
+        job.attempt += 1
         job._started = time.monotonic() - job.seconds
         self.process.start()
-        theirs.close()
+        pipe_of_process.close()
 
     def receive(self) -> bool:
         """Take one message; return whether the job should be tried again."""
@@ -272,10 +297,8 @@ class _Worker:
         try:
             kind, *content = self.pipe.recv()
         except (EOFError, OSError):
-            kind, content = (
-                "died",
-                ["the process that watched the kernel ended without a word (killed? out of memory?)"],
-            )
+            kind = "died"
+            content = ["the process that watched the kernel ended without a word (killed? out of memory?)"]
         if kind == "kernel":
             (self.kernel,) = content
         elif kind == "cell":
@@ -289,22 +312,24 @@ class _Worker:
 
     def _finish(self, kind: str, content: list) -> None:
         self.done = True
-        self.job.seconds, self.job.status, self.job.line = self.job.elapsed, kind, ""
+        self.job.seconds = self.job.elapsed
+        self.job.status = kind
+        self.job.line = ""
         self._end_processes()
         if kind in ("ok", "failed") and self.partial.exists():
             os.replace(self.partial, self.job.executed)
         elif kind != "stopped":
-            self.job.executed.unlink(missing_ok=True)  # an older copy would look like this run's
+            self.job.executed.unlink(missing_ok=True)  # an older copy would be taken for this run's
         self.partial.unlink(missing_ok=True)
         self.job.error = content[0] if content else ""
 
     def stop(self) -> None:
         """End kernel and worker; nothing half-written stays."""
-        self._finish("stopped", ["stopped by the user; the next run goes on from the cache and checkpoints"])
+        self._finish("stopped", ["stopped by the user; the next run continues from the cache and checkpoints"])
 
     def _end_processes(self) -> None:
         # The kernel leads its own process group, so that its joblib workers and game engines end with it. It gets SIGINT: the
-        # cell raises KeyboardInterrupt and cleans up after itself. What is still there after GRACE is ended.
+        # cell raises KeyboardInterrupt and cleans up after itself. What is still running after GRACE is ended.
         if self.kernel:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.kernel, signal.SIGINT)

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wmlib.experiment import results
 from wmlib.command.runner import Job
+from wmlib.experiment import results
 
 MARKS = {
     "waiting": "dim",

@@ -152,10 +152,11 @@ def cached_map(
             locks.enter_context(distinct[name][0].lock())
         left = [pair for pair in distinct.values() if not pair[0].is_whole()]
         tasks = [delayed(_timed)(i, function, call) for i, (_, call) in enumerate(left)]
-        with quiet_workers():
-            results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator_unordered")(tasks)
-            for i, values, seconds in progress(results, label, len(tasks)) if tasks else ():
-                cache.store(left[i][0], values, seconds)
+        if tasks:  # joblib warns of results that nobody takes, even of none
+            with quiet_workers():
+                results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator_unordered")(tasks)
+                for i, values, seconds in progress(results, label, len(tasks)):
+                    cache.store(left[i][0], values, seconds)
     return [cache.load(artifact) for artifact in artifacts]
 
 

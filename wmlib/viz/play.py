@@ -1,4 +1,6 @@
-"""Buttons under a picture: play a vector environment of one world by hand, in a notebook."""
+"""Buttons under a picture: play a single vectorized environment by hand, in a notebook."""
+
+from __future__ import annotations
 
 import io
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ def playable(env: gymnasium.vector.VectorEnv, actions: Mapping[str, int], steps:
     """Return a widget: the picture of an environment, a button for each action, and the score.
 
     Args:
-        env: of one world, able to draw it.
+        env: a vector environment of one, able to draw it.
         actions: label of a button -> action.
         steps: how often a press repeats its action.
         alt: what the picture shows, for readers who cannot see it.
@@ -24,18 +26,21 @@ def playable(env: gymnasium.vector.VectorEnv, actions: Mapping[str, int], steps:
     text = ipywidgets.HTML(f"<small>{alt}</small>")
     lived = 0.0
 
-    def show(said: str) -> None:
+    def show(message: str) -> None:
         buffer = io.BytesIO()
-        Image.fromarray(env.render()[0]).resize((320, 320), Image.Resampling.NEAREST).save(buffer, "PNG")
-        picture.value, text.value = buffer.getvalue(), f"<b>{said}</b>"
+        frames: Any = env.render()
+        Image.fromarray(frames[0]).resize((320, 320), Image.Resampling.NEAREST).save(buffer, "PNG")
+        picture.value = buffer.getvalue()
+        text.value = f"<b>{message}</b>"
 
     def press(action: int) -> None:
         nonlocal lived
         for _ in range(steps):
-            _, rewards, ends, stops, _ = env.step(np.array([action]))
+            _, rewards, terminated, truncated, _ = env.step(np.array([action]))
             lived += float(rewards[0])
-            if ends[0] or stops[0]:
-                show(f"{'dead' if ends[0] else 'awake'} after {lived:.0f} steps; the next press begins a new one")
+            if terminated[0] or truncated[0]:
+                state = "dead" if terminated[0] else "still alive"
+                show(f"{state} after {lived:.0f} steps; the next press begins a new episode")
                 lived = 0.0
                 return
         show(f"{lived:.0f} steps")

@@ -282,7 +282,9 @@ def test_nothing_is_left_of_a_closed_environment(make, tmp_path, monkeypatch):
 
 
 def test_a_killed_process_leaves_no_engine_and_no_files(tmp_path):
-    source = "from wmlib.envs.doom.take_cover import TakeCover; e = TakeCover(); e.reset(seed=1); print('on', flush=True); input()"
+    source = (
+        "from wmlib.envs.doom.take_cover import TakeCover; e = TakeCover(); e.reset(seed=1); print('on', flush=True); input()"
+    )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", source], cwd=ROOT, env=environment, **pipes)

@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wmlib.experiment import paths, results
 from wmlib.command.gallery.page import Page, Site, show_picture
+from wmlib.experiment import paths, results
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -23,7 +23,7 @@ LEAD = (
     "A companion to Adeel Mufti's work that runs. Every figure, number and verdict on these pages was computed by the "
     "notebook it stands in; nothing was typed in afterwards."
 )
-_HERE = Path(__file__).parent
+_TEMPLATES = Path(__file__).parent
 
 
 def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
@@ -67,12 +67,12 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         pages = []
         for path in notebooks:
             stored = figures / path.stem / "results.json"
-            found = results.read(stored) if stored.exists() else None
+            record = results.read(stored) if stored.exists() else None
             try:
                 notebook = nbformat.read(path, as_version=4)
             except ValueError as error:
                 raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
-            pages.append(_build_page(path.stem, notebook, found, site))
+            pages.append(_build_page(path.stem, notebook, record, site))
         _check(pages)
         _write(pages, folder)
         folder.chmod(0o755)  # mkdtemp makes it private
@@ -82,24 +82,26 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
     return out / "index.html"
 
 
-def _build_page(name: str, notebook: "NotebookNode", found: dict[str, Any] | None, site: Site) -> Page:
-    """Make the page of one executed notebook; `found` is its results.json, if there is one."""
+def _build_page(name: str, notebook: "NotebookNode", record: dict[str, Any] | None, site: Site) -> Page:
+    """Make the page of one executed notebook; `record` is its results.json, if there is one."""
     from wmlib.command.gallery.cells import export_cells
     from wmlib.command.gallery.review import review
 
-    page = Page(name, found, state="ran" if found else "not run yet")
+    page = Page(name, record, state="ran" if record else "not run yet")
     for cell in reversed(notebook.cells):
         for error in cell.get("outputs", []):
             if error.output_type == "error":
                 reason = error.evalue.strip().split("\n")[0][:200]
-                page.state, page.failure = "failed", f"Cell [{cell.execution_count}]: {error.ename}: {reason}"
+                page.state = "failed"
+                page.failure = f"Cell [{cell.execution_count}]: {error.ename}: {reason}"
     review(export_cells(notebook, page, site), page, site)
-    if page.state == "ran" and found["figures"]:
-        page.hero = _hero(page, site, found["figures"][0])
+    if page.state == "ran" and record is not None and record["figures"]:
+        page.hero = _hero(page, site, record["figures"][0])
     return page
 
 
 def _hero(page: Page, site: Site, figure: dict[str, Any]) -> str:
+    """Return the HTML of the picture on a page's card."""
     path = site.figures / page.name / figure["file"]
     if not path.is_file():
         return page.problem(f"results.json names the figure {figure['file']}, which is not beside it")
@@ -108,7 +110,7 @@ def _hero(page: Page, site: Site, figure: dict[str, Any]) -> str:
 
 
 def _is_gallery(folder: Path) -> bool:
-    """Whether a folder may be replaced: an earlier gallery, or empty."""
+    """Return whether a folder may be replaced: an earlier gallery, or empty."""
     index = folder / "index.html"
     if index.is_file():
         return 'content="wmlib gallery"' in index.read_text(encoding="utf-8")
@@ -128,39 +130,42 @@ def _check(pages: list[Page]) -> None:
 
 
 def _write(pages: list[Page], folder: Path) -> None:
+    """Write all pages and the style sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["duration"] = _duration
     environment.globals.update(site_title=TITLE, site_lead=LEAD)
     for page in pages:
-        page.heading, page.body, page.hero = Markup(page.heading), Markup(page.body), Markup(page.hero)
+        page.heading = Markup(page.heading)
+        page.body = Markup(page.body)
+        page.hero = Markup(page.hero)
         page.contents = [(level, id, Markup(text)) for level, id, text in page.contents]
     for before, page, after in zip([None, *pages[:-1]], pages, [*pages[1:], None], strict=True):
         html = environment.get_template("page.html.j2").render(page=page, before=before, after=after)
         (folder / f"{page.name}.html").write_text(html, encoding="utf-8")
     html = environment.get_template("index.html.j2").render(pages=pages, summary=_summary(pages))
     (folder / "index.html").write_text(html, encoding="utf-8")
-    shutil.copyfile(_HERE / "style.css", folder / "style.css")
+    shutil.copyfile(_TEMPLATES / "style.css", folder / "style.css")
 
 
 def _summary(pages: list[Page]) -> list[str]:
-    """The line under the title: how many ran, what became of the claims, how long it took."""
-    ran = [page.results for page in pages if page.state == "ran"]
+    """Return the line under the title: how many ran, what became of the claims, how long it took."""
+    ran = [page.results for page in pages if page.state == "ran" and page.results is not None]
     texts = [f"{len(pages)} notebooks" if len(ran) == len(pages) else f"{len(ran)} of {len(pages)} notebooks ran"]
-    verdicts = Counter(claim["verdict"] for found in ran for claim in found["claims"])
+    verdicts = Counter(claim["verdict"] for record in ran for claim in record["claims"])
     if verdicts:
         texts.append("claims: " + ", ".join(f"{verdicts[v]} {v}" for v in results.VERDICTS if verdicts[v]))
     if ran:
-        texts.append(f"{_duration(sum(found['from_scratch_s'] for found in ran))} of computing")
+        texts.append(f"{_duration(sum(record['from_scratch_s'] for record in ran))} of computing")
     return texts
 
 
 def _duration(seconds: float) -> str:
-    """Words for a time.
+    """Return a time in words.
 
     Example:
         >>> _duration(8.25), _duration(83.2), _duration(7260)

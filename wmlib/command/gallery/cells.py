@@ -18,16 +18,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from wmlib.experiment.progress import PROGRESS_KEY
 from wmlib.command.gallery.formula import to_mathml
 from wmlib.command.gallery.page import Page, Site, show_picture
+from wmlib.experiment.progress import PROGRESS_KEY
 
-_HERE = Path(__file__).parent
+_TEMPLATES = Path(__file__).parent
 _SUFFIX = {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg", "image/gif": ".gif"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _WIDGET_NOTE = '<p class="note">Sliders here: open the notebook in JupyterLab to move them.</p>'
-# what is shown of an output that comes in several forms, best first; there is no JavaScript among them
-_SHOWN = ["image/gif", "text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
+# the forms an output may come in, best first; there is no JavaScript among them
+_KINDS = ["image/gif", "text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
 
 
 def export_cells(notebook: NotebookNode, page: Page, site: Site) -> str:
@@ -37,8 +37,11 @@ def export_cells(notebook: NotebookNode, page: Page, site: Site) -> str:
         notebook: the executed copy; it is changed.
         page: takes the problems.
         site: takes the pictures.
+
+    Returns:
+        The cells one after the other, without a page around them.
     """
-    notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
+    notebook.cells = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         _replace_widgets(cell)
     html, _ = _Cells(page, site).from_notebook_node(notebook)
@@ -82,8 +85,11 @@ class _Cells(HTMLExporter):
     def __init__(self, page: Page, site: Site):
         config = Config()
         config.CoalesceStreamsPreprocessor.enabled = True  # joins the pieces, keeps a progress line's last state
-        super().__init__(config=config, template_name="base", template_file="cells.html.j2", extra_template_paths=[str(_HERE)])
-        self._page, self._site = page, site
+        super().__init__(
+            config=config, template_name="base", template_file="cells.html.j2", extra_template_paths=[str(_TEMPLATES)]
+        )
+        self._page = page
+        self._site = site
         self.register_filter("show_data", self._show_data)
 
     @pass_context
@@ -99,8 +105,8 @@ class _Cells(HTMLExporter):
             return self._page.problem(str(error))
 
     def _show_data(self, output: NotebookNode) -> str:
-        """The HTML of one output, in the best of the forms it comes in."""
-        kind = next((kind for kind in _SHOWN if kind in output.data), None)
+        """Return the HTML of one output, in the best of the forms it comes in."""
+        kind = next((kind for kind in _KINDS if kind in output.data), None)
         if kind is None:
             return self._page.problem(f"an output comes only as {', '.join(output.data) or 'nothing'}: show a picture instead")
         if kind.startswith("image/"):
@@ -117,12 +123,12 @@ class _Cells(HTMLExporter):
         metadata = output.metadata.get(kind, {})
         alt = metadata.get("alt", "").strip()
         if not alt:
-            what = " ".join(output.data.get("text/plain", "").split())[:60]
-            return self._page.problem(f"an {kind} output has no alt text in its metadata: {what}")
+            text = " ".join(output.data.get("text/plain", "").split())[:60]
+            return self._page.problem(f"an {kind} output has no alt text in its metadata: {text}")
         raw = output.data[kind]
         data = raw.encode() if kind == "image/svg+xml" else base64.b64decode(raw)
-        shown = show_picture(data, _SUFFIX[kind], alt, self._page, self._site, metadata.get("width", 0))
-        return f"<figure>{shown}</figure>"
+        html = show_picture(data, _SUFFIX[kind], alt, self._page, self._site, metadata.get("width", 0))
+        return f"<figure>{html}</figure>"
 
 
 def _protect_bars(source: str) -> str:

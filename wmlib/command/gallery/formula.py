@@ -1,7 +1,7 @@
 r"""Formulas for the gallery: TeX in, MathML out, so that a page needs no script to show mathematics.
 
 Reading guide: `to_mathml` is the door. `latex2mathml` does the parsing; what it lets through in silence (unknown commands,
-`&` outside a table) `_check` turns into an error, and `_tidy` rewrites what browsers of today (MathML Core) do not
+`&` outside a table) `_check` turns into an error, and `_tidy` rewrites what current browsers (MathML Core) do not
 understand: `mathvariant`, limits below "max", the spaces around function names, the two sides of `\lVert ... \rVert`.
 """
 
@@ -26,7 +26,7 @@ _ACCENTS = {"^": "ˆ", "~": "˜"} | {accent: accent for accent in "¯˙¨ˇ´→
 _BIG = set("∑∏∐⋂⋃⨁⨂⋀⋁")
 _LIMIT_NAMES = {"max", "min", "sup", "inf", "lim"}
 _OPEN, _CLOSE = "⌊⌈⟨([{", "⌋⌉⟩)]}"
-_ORDINARY = "∞∅⊤′″‴%#&_…⋯"  # symbols that take no space of their own
+_ORDINARY = "∞∅⊤′″‴%#&_…⋯"  # symbols without space around them
 _TEXT_STYLES = {"bold": "font-weight:bold", "italic": "font-style:italic"} | {
     family: f"font-family:{family}" for family in ("monospace", "sans-serif")
 }
@@ -40,10 +40,10 @@ def to_mathml(tex: str, display: bool = False) -> str:
         tex: the formula; what `latex2mathml` knows, less what browsers cannot draw (boxes, strokes, rules in arrays),
             with the environments align, aligned, split, cases, array, matrix, pmatrix, bmatrix and equation.
             `\tag{...}` sets an equation number behind the formula.
-        display: True for a formula on a line of its own.
+        display: True for a formula on a line by itself.
 
     Returns:
-        str: `<math>...</math>`.
+        `<math>...</math>`.
 
     Raises:
         ValueError: the formula cannot be shown as written; says what is at fault.
@@ -136,7 +136,8 @@ def _tidy(parent: Element, sides: Iterator[str], script: bool = False) -> None:
     _group_fences(parent)
     for child in parent:
         _tidy_token(child, sides, script)
-        if child.tag == "mtable" and child.attrib.pop("columnspacing", None):
+        if child.tag == "mtable" and child.get("columnspacing"):
+            del child.attrib["columnspacing"]
             child.set("class", "aligned")
         if child.tag in ("mover", "munder") and child[1].text == "―":  # \overline, \underline: no font stretches this far
             side = "top" if child.tag == "mover" else "bottom"
@@ -159,7 +160,7 @@ def _tidy(parent: Element, sides: Iterator[str], script: bool = False) -> None:
 
 
 def _takes_limits(operator: Element) -> bool:
-    """Whether an index belongs below: sums, and names such as max. The browser moves it aside in running text."""
+    """Return whether an index belongs below: sums, and names such as max. The browser moves it aside in running text."""
     return operator.text in _BIG or operator.text in _LIMIT_NAMES or operator.get("movablelimits") == "true"
 
 
@@ -195,7 +196,7 @@ def _tidy_token(token: Element, sides: Iterator[str], script: bool) -> None:
 
 
 def _styled(character: str, variant: str) -> str:
-    """The mathematical alphanumeric symbol of a letter or digit: browsers ignore `mathvariant` but for "normal"."""
+    """Return the mathematical symbol of a letter or digit: browsers ignore `mathvariant` but for "normal"."""
     name = unicodedata.name(character, "")
     match = re.fullmatch(r"(?:LATIN|GREEK) (?:LUNATE )?((?:SMALL|CAPITAL) LETTER .+|.+ SYMBOL)|(DIGIT .+|NABLA)", name)
     if not match:
@@ -214,8 +215,9 @@ def _join_upright(parent: Element) -> None:
     r"""Make one word of the letters of \mathrm{KL}."""
     for left, right in reversed(list(itertools.pairwise(parent))):
         upright = all(token.tag == "mi" and token.get("mathvariant") == "normal" for token in (left, right))
-        if upright and left.text.isascii() and right.text.isascii():
-            left.text += right.text
+        letters = (left.text or "", right.text or "")
+        if upright and all(text.isascii() for text in letters):
+            left.text = "".join(letters)
             parent.remove(right)
 
 

@@ -32,7 +32,7 @@ class Site:
     names: list[str]
 
     def find(self, path: str) -> Path | None:
-        """The file that a relative link in `notebooks/` names, or None; figures of this run go before committed ones."""
+        """Return the file that a relative link in `notebooks/` names, or None; this run's figures go before committed ones."""
         target = Path(os.path.normpath(self.project / "notebooks" / path))
         committed = self.project / "figures"
         if target.is_relative_to(committed) and (self.figures / target.relative_to(committed)).is_file():
@@ -40,7 +40,7 @@ class Site:
         return target if target.is_file() else None
 
     def add(self, relative: str, data: bytes) -> str:
-        """Write one file of the gallery; returns its relative address."""
+        """Write one file of the gallery; return its relative address."""
         target = self.folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
@@ -49,23 +49,38 @@ class Site:
 
 @dataclass
 class Page:
-    """A page and what the index needs to know of it."""
+    """A page and what the index needs to know of it.
+
+    Args:
+        name: the notebook's, `NN_name`.
+        results: its results.json, if there is one.
+        state: "ran", "failed" or "not run yet".
+        failure: which cell failed, and why.
+        title: as text.
+        heading: the title as HTML: it may hold a formula.
+        body: the cells as HTML.
+        hero: the picture on its card as HTML.
+        contents: level, id and HTML of each heading that the table of contents lists.
+        ids: all that links can point to.
+        crossings: links to headings of other pages, (name, id).
+        problems: what a reader would miss, or a browser would fetch.
+    """
 
     name: str
     results: dict[str, Any] | None
-    state: str = "ran"  # or "failed", "not run yet"
+    state: str = "ran"
     failure: str = ""
     title: str = ""
-    heading: str = ""  # the title as HTML: it may hold a formula
+    heading: str = ""
     body: str = ""
     hero: str = ""
-    contents: list[tuple[int, str, str]] = field(default_factory=list)  # level, id, HTML
+    contents: list[tuple[int, str, str]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    crossings: list[tuple[str, str]] = field(default_factory=list)  # links to headings of other pages
+    crossings: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def problem(self, text: str) -> str:
-        """Note a fault; returns nothing to show in its place."""
+        """Note a fault; return an empty text to show in its place."""
         self.problems.append(text)
         return ""
 
@@ -81,10 +96,10 @@ def show_picture(data: bytes, suffix: str, alt: str, page: Page, site: Site, wid
         alt: the words for those who do not see it; not empty.
         page: the page it is on.
         site: the gallery.
-        width: pixels it takes on the page; 0 for its own.
+        width: pixels it takes on the page; 0 for those it has.
 
     Returns:
-        str: an `<img>`, or a `<picture>` with a link to the animation.
+        An `<img>`, or a `<picture>` with a link to the animation.
     """
     stem = f"pictures/{page.name}-{hashlib.sha256(data).hexdigest()[:8]}"
     address = site.add(stem + suffix, data)
@@ -106,7 +121,7 @@ def show_picture(data: bytes, suffix: str, alt: str, page: Page, site: Site, wid
 
 
 def _still(animation: Image.Image, alt: str, page: Page, site: Site) -> bytes:
-    """PNG of an animation standing still: the poster that `save_animation` put beside it, else the first frame."""
+    """Return a PNG of an animation standing still: the poster that `save_animation` put beside it, else the first frame."""
     for figure in (page.results or {}).get("figures", []):
         poster = (site.figures / page.name / figure["file"]).with_suffix(".png")
         if figure["file"].endswith(".gif") and figure["alt"] == alt and poster.is_file():

@@ -1,7 +1,7 @@
 """The second reading of a page: headings, links, pictures, tables, and nothing from the network.
 
 Reading guide: `review` is the door; each function below takes the parsed page, changes it in place and notes in
-`Page.problems` what it cannot set right. Cells may hold any HTML, so this looks at the result and not at the sources.
+`Page.problems` what it cannot set right. Cells may hold any HTML, so this reads the result and not the sources.
 """
 
 import base64
@@ -20,6 +20,12 @@ _FETCHING_ATTRIBUTES = ["src", "srcset", "poster", "background", "data", "xlink:
 _FETCHING_STYLE = re.compile(r"@import|url\(\s*['\"]?(?!data:|#)", re.IGNORECASE)
 _NBCONVERT_ALT = "No description has been provided for this image"
 _RAW_FORMULA = re.compile(r"\\[A-Za-z]{2,}|\$[^$]*[\\_^][^$]*\$")
+
+
+def _get(tag: Tag, name: str) -> str:
+    """Return an attribute as text; "" if there is none."""
+    value = tag.get(name)
+    return " ".join(value) if isinstance(value, list) else value or ""
 
 
 def review(html: str, page: Page, site: Site) -> None:
@@ -70,26 +76,30 @@ def _number_headings(soup: BeautifulSoup, page: Page) -> None:
     level = 0
     for heading in soup.find_all(_HEADINGS):
         text = " ".join(heading.get_text().split())
-        before, level = level, int(heading.name[1])
+        before = level
+        level = int(heading.name[1])
         if level > before + 1:
             page.problem(f"heading {text!r} is of level {level}, right after level {before}: no level may be left out")
         if level == 1:
             if page.title:
                 page.problem(f"a second title {text!r}; use ## below the first")
-            page.title, page.heading = text, heading.decode_contents()
+            page.title = text
+            page.heading = heading.decode_contents()
             heading.decompose()
             continue
-        heading["id"] = _free_id(text.replace(" ", "-"), page.ids)
-        page.ids.add(heading["id"])
+        id = _free_id(text.replace(" ", "-"), page.ids)
+        heading["id"] = id
+        page.ids.add(id)
         if level <= 3 and not heading.find_parent(class_="outputs"):
-            page.contents.append((level, quote(heading["id"], safe=""), heading.decode_contents()))
+            page.contents.append((level, quote(id, safe=""), heading.decode_contents()))
     if not page.title:
         page.problem("there is no title: the first cell begins with '# '")
         page.title = page.heading = page.name
-    page.ids |= {tag["id"] for tag in soup.find_all(id=True)}
+    page.ids |= {_get(tag, "id") for tag in soup.find_all(id=True)}
 
 
 def _free_id(wanted: str, taken: set[str]) -> str:
+    """Return an id, with a number behind it if it is taken."""
     number = 1
     free = wanted
     while free in taken:
@@ -101,7 +111,8 @@ def _free_id(wanted: str, taken: set[str]) -> str:
 def _place_pictures(soup: BeautifulSoup, page: Page, site: Site) -> None:
     """Bring pictures of Markdown and HTML cells into the gallery."""
     for img in soup.find_all("img"):
-        address, alt = img.get("src", ""), img.get("alt", "").strip()
+        address = _get(img, "src")
+        alt = _get(img, "alt").strip()
         if address.startswith("pictures/"):
             continue
         if alt in ("", _NBCONVERT_ALT):
@@ -118,19 +129,20 @@ def _place_pictures(soup: BeautifulSoup, page: Page, site: Site) -> None:
             if path is None:
                 page.problem(f"the picture {address} does not exist (relative paths start in notebooks/)")
                 continue
-            suffix, data = path.suffix, path.read_bytes()
-        width = int(img["width"]) if img.get("width", "").isdecimal() else 0
+            suffix = path.suffix
+            data = path.read_bytes()
+        width = int(_get(img, "width")) if _get(img, "width").isdecimal() else 0
         img.replace_with(BeautifulSoup(show_picture(data, suffix, alt, page, site, width), "html.parser"))
     for media in soup.find_all(["video", "audio", "source", "track"], src=True):
-        if not media["src"].startswith(("data:", "http:", "https:", "//")):
-            media["src"] = _copied(media["src"], page, site)
+        if not _get(media, "src").startswith(("data:", "http:", "https:", "//")):
+            media["src"] = _copied(_get(media, "src"), page, site)
 
 
 def _point_links(soup: BeautifulSoup, page: Page, site: Site) -> None:
     """Point links between notebooks at their pages; copy other linked files into the gallery."""
     for link in soup.find_all("a", href=True):
-        url = urlsplit(link["href"])
-        if url.scheme or url.netloc or link.get("class") == ["motion"]:
+        url = urlsplit(_get(link, "href"))
+        if url.scheme or url.netloc or _get(link, "class") == "motion":
             continue
         if not url.path:
             if unquote(url.fragment) not in page.ids:
@@ -138,7 +150,7 @@ def _point_links(soup: BeautifulSoup, page: Page, site: Site) -> None:
             continue
         path = PurePosixPath(unquote(url.path))
         if path.suffix != ".ipynb":
-            link["href"] = _copied(link["href"], page, site)
+            link["href"] = _copied(_get(link, "href"), page, site)
         elif path.stem in site.names:
             link["href"] = f"{path.stem}.html" + (f"#{url.fragment}" if url.fragment else "")
             if url.fragment:
@@ -150,12 +162,12 @@ def _point_links(soup: BeautifulSoup, page: Page, site: Site) -> None:
 
 
 def _unlinked(link: Tag) -> list:
-    """The words of a link to a notebook that was not run this time."""
+    """Return what stands in place of a link to a notebook that was not run this time."""
     return [*list(link.contents), " (not in this gallery)"]
 
 
 def _copied(address: str, page: Page, site: Site) -> str:
-    """Copy a file of the project into the gallery; returns its address there."""
+    """Copy a file of the project into the gallery; return its address there."""
     url = urlsplit(address)
     path = site.find(unquote(url.path))
     inside = os.path.relpath(os.path.normpath(site.project / "notebooks" / unquote(url.path)), site.project)

@@ -14,9 +14,10 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,15 +60,19 @@ class DoomEngine:
             vizdoom.MessageQueueException,
         )
         self._scenario, self._size, self._settings = scenario, size, settings
-        self._game = None
-        self._stop = lambda: None
-        self.seed, self.actions, self._played = 0, [], 0
-        self.frame: np.ndarray | None = None  # uint8 (height, width, 3), the last one seen
+        self._game: Any = None  # vizdoom's, while it runs
+        self._stop: Callable[[], object] = lambda: None
+        self.seed = 0
+        self.actions: list[Sequence[int]] = []
+        self._played = 0  # actions that this engine has played; -1: it must begin at the seed
+        self.frame = np.zeros((size[1], size[0], 3), np.uint8)  # the last one seen
         self.over = True
 
     def begin(self, seed: int) -> None:
         """Start the episode of a seed, 0 … 2^32 - 1."""
-        self.seed, self.actions, self._played = seed, [], -1
+        self.seed = seed
+        self.actions = []
+        self._played = -1
         self._catch_up()
 
     def advance(self, buttons: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Scripted players of Take Cover: standing still, three kinds of random, and a blind shuttle that ignores all fireballs.
+"""Scripted players of Take Cover: standing still, three random ones, and a blind shuttle that ignores all fireballs.
 
 Reading guide. A policy is a function of a random generator that returns a player: `player = held(rng)`, then
 `action = player(frame)` for each frame of one episode (0 left, 1 stay, 2 right). All state is in the player, so a policy can
@@ -68,7 +68,7 @@ def shuttle(rng: np.random.Generator, filled: float = 0.95) -> Player:
 
     Args:
         rng: not used.
-        filled: share of the edge that must be wall to turn, in (0, 1].
+        filled: proportion of the edge that must be wall to turn, in (0, 1].
 
     Source: ours. Walls are brown, floor and ceiling grey: a pixel is wall where red exceeds blue by more than 16 of 255.
     """

@@ -1,8 +1,8 @@
 """Take Cover: monsters at the far wall throw fireballs, the player may step left or right and lives as long as it can.
 
 Reading guide: `TakeCover` is the Gymnasium environment, `VARIANTS` is the table of what the two papers' wrappers did
-differently, `shrink` makes 64 x 64 pixels of the screen. The engine process is in `engine.py`; scripted players, random ones
-and one that only runs from wall to wall, are in `scripted.py`.
+differently, `shrink` makes 64 x 64 pixels of the screen. The engine process is in `engine.py`; scripted players are in
+`scripted.py`.
 """
 
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Variant(NamedTuple):
     """What one of the papers' wrappers asked of the engine, and the rows of the screen that it kept."""
 
     settings: dict[str, object]
-    kept: float  # share of the rows, from the top
+    kept: float  # proportion of the rows, from the top
 
 
 VARIANTS = {
@@ -164,8 +164,10 @@ Ha & Schmidhuber's doomrnn, 2018, over gym-doom |
         self._frame = shrink(screen) if self._shrunk else screen
 
     def _direction(self, action: int | np.ndarray) -> int:
-        if self.continuous and np.shape(action) == (1,) and -1 <= action[0] <= 1:
-            return 1 - int(action[0] < -1 / 3) + int(action[0] > 1 / 3)
+        if self.continuous and np.shape(action) == (1,):
+            value = np.asarray(action)[0]
+            if -1 <= value <= 1:
+                return 1 - int(value < -1 / 3) + int(value > 1 / 3)
         if not self.continuous and np.shape(action) == () and action in (0, 1, 2):
             return int(action)
         raise ValueError(f"action: got {action!r}; allowed is what {self.action_space} contains, see action_space.sample()")

@@ -58,8 +58,8 @@ _VALUES = int(LARGEST.max()) + 1
 def table_of_values(now: np.ndarray, after: np.ndarray) -> Rule:
     """Count, for each kind of component, which value follows which; return the rule "the most frequent one"."""
     counts = np.bincount(((_KINDS * _VALUES + now) * _VALUES + after).ravel(), minlength=8 * _VALUES**2)
-    counts = counts.reshape(8, _VALUES, _VALUES) + 0.5 * np.eye(_VALUES)  # a value never met stays
-    best = counts.argmax(2).astype(np.uint8)
+    by_value = counts.reshape(8, _VALUES, _VALUES) + 0.5 * np.eye(_VALUES)  # a value never met stays
+    best = by_value.argmax(2).astype(np.uint8)
     return Rule(lambda states: best[_KINDS, states])
 
 

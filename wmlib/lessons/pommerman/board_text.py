@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 SIGNS = "0123456789abcd"  # by board code
@@ -31,3 +34,20 @@ def unpack(texts: str | list) -> np.ndarray:
     if isinstance(texts, str):
         return np.array([SIGNS.index(sign) for sign in texts])
     return np.stack([unpack(text) for text in texts])
+
+
+def pack_film(film: Mapping[str, Any], first_step: int) -> dict[str, Any]:
+    """Return what `figures.draw_film` needs.
+
+    Args:
+        film: as from `evaluation.film`.
+        first_step: number of the first step.
+    """
+    predicted = {name: pack(boards) for name, boards in film["predicted"].items()}
+    return {"first_step": first_step, "truth": pack(film["truth"]), "predicted": predicted}
+
+
+def pack_dreams(film: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `figures.draw_dream` and `draw_strip` need of what `evaluation.film` returned."""
+    predicted = {name: pack(boards) for name, boards in film["dreamt"].items()}
+    return {"starts": film["starts"], "truth": pack(film["dream_truth"]), "predicted": predicted}

@@ -6,12 +6,14 @@ Reading guide. `ModelConfig` holds the values; its `build` makes the network.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wmlib.envs.pommerman.views import FEATURES
 from wmlib.lessons.pommerman import hidden_numbers
+from wmlib.lessons.pommerman.data import SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
@@ -59,7 +61,7 @@ class ModelConfig:
         """Return the learning rate of a step."""
         return linear_decay(step, self.updates, self.lr, DECAY)
 
-    def build(self, tables: tuple[Tensor, Tensor], generator: torch.Generator) -> nn.Module:
+    def build(self, tables: tuple[Tensor, Tensor], generator: torch.Generator) -> SequenceModel:
         """Make the model, its weights drawn by the generator.
 
         Args:
@@ -98,7 +100,11 @@ class ModelConfig:
         """Return how many numbers the model learns."""
         return num_parameters(self.build(uniform_tables(), torch.Generator()))
 
-    def with_core(self, **values: str | int) -> ModelConfig:
+    def summary(self) -> dict[str, int | float]:
+        """Return what the results say about a model: parameters, hidden_size, lr."""
+        return {"parameters": self.num_parameters(), "hidden_size": self.core.hidden_size, "lr": self.lr}
+
+    def with_core(self, **values: Any) -> ModelConfig:
         """Return this with other values of the core, for example `kind="dnc"`."""
         return replace(self, core=replace(self.core, **values))
 

@@ -2,7 +2,7 @@
 
 Reading guide. `Views` lists what there is to learn in a `Record`: every step of every agent that lives, seen by that agent,
 from the start of the game to its death; one such *life* after another. `read_batch` reads any places of that list. `Trainer`
-reads the list in streams (see `wmlib.training.streams`) and trains whatever has a `loss` and an `initial_state`.
+reads the list in streams (see `wmlib.training.streams`) and trains any `SequenceModel`.
 
 Axes: B streams, T time.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -128,18 +128,27 @@ def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return pairs.vectors[0].numpy(), pairs.following[0].numpy()
 
 
-class Learner(Protocol):
-    """What is trained: a module with a state that is a flat tuple of tensors, B in front."""
+class SequenceModel(nn.Module):
+    """A model that is trained and judged on segments of lives, its state carried from one to the next.
+
+    A state is a flat tuple of tensors, B in front.
+    """
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return the state at the start of a life."""
+        raise NotImplementedError
 
     def loss(self, batch: Any, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the loss of a batch, a scalar, and the new state."""
+        raise NotImplementedError
+
+    def predict(self, batch: Any, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the likeliest answers, integers (B, T, ...), and the new state."""
+        raise NotImplementedError
 
 
 class Trainer(StreamTrainer):
-    """Train a `Learner` with Adam on streams.
+    """Train a `SequenceModel` with Adam on streams.
 
     Args:
         model: on the CPU.
@@ -150,7 +159,7 @@ class Trainer(StreamTrainer):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: SequenceModel,
         resets: np.ndarray,
         read: Callable[[np.ndarray], Any],
         *,
@@ -161,6 +170,7 @@ class Trainer(StreamTrainer):
         max_grad_norm: float = 10.0,
         schedule: Callable[[int], float] | None = None,
     ):
+        self.model: SequenceModel
         self.read = read
         super().__init__(
             model,

@@ -213,7 +213,7 @@ def likeliest_moves(now: ParsedView, scores: Tensor) -> Tensor:
     end = ahead.gather(2, moves.unsqueeze(2)).squeeze(2)
     clash = _clash(now.cells, end, absent | (moves == GONE)).nonzero().squeeze(1)
     for k in clash.split(500):
-        total = sum(scores[k, i][:, _JOINT[:, i]] for i in range(AGENTS))  # (n, 1296)
+        total = sum((scores[k, i][:, _JOINT[:, i]] for i in range(AGENTS)), torch.zeros(()))  # (n, 1296)
         ends = torch.stack([ahead[k, i][:, _JOINT[:, i]] for i in range(AGENTS)], 2)  # (n, 1296, 4)
         away = absent[k].unsqueeze(1) | (_JOINT == GONE)
         total = total.masked_fill(_clash(now.cells[k].unsqueeze(1).expand_as(ends), ends, away), -4e9)

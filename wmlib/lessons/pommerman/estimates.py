@@ -23,6 +23,11 @@ COMPONENTS = 372
 FEW = 20  # changed cells a training seed, below which a proportion says little
 
 
+def one_step(judged: Mapping[str, Sequence[Mapping]]) -> dict[str, list[Mapping[str, np.ndarray]]]:
+    """Return by name the tallies of predictions one step ahead, of what `evaluation` returned for each training seed."""
+    return {name: [result["one"] for result in results] for name, results in judged.items()}
+
+
 def counts(tallies: Tallies, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return hits and counts of one of `PARTS`, (training seeds, games) each; all groups of components together."""
     hits, of = (np.stack([np.asarray(t[name]).reshape(len(t["steps"]), -1).sum(1) for t in tallies]) for name in PARTS[part])

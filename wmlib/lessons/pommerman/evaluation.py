@@ -52,11 +52,11 @@ def measure_models(
     return cached_map(run.cache, judge_model, calls, "judging", parallel=_many_steps(folder, max_steps))
 
 
-def measure_baselines(run: Run, folder: Path, max_steps: int) -> dict[str, dict[str, Any]]:
-    """Judge what needs no network, as `measure_models` does; by name."""
+def measure_baselines(run: Run, folder: Path, max_steps: int) -> dict[str, list[dict[str, Any]]]:
+    """Judge what needs no network, as `measure_models` does; by name, a list of one result, since there is no training seed."""
     calls = [{"folder": folder, "name": name, "max_steps": max_steps} for name in BASELINES]
     results = cached_map(run.cache, judge_baseline, calls, "judging", parallel=_many_steps(folder, max_steps))
-    return dict(zip(BASELINES, results, strict=True))
+    return {name: [result] for name, result in zip(BASELINES, results, strict=True)}
 
 
 def _many_steps(folder: Path, max_steps: int) -> bool:
@@ -128,8 +128,7 @@ def _test_clues(folder: Path, max_steps: int) -> tuple[Views, Clues]:
 
 def film(
     folder: Path,
-    configs: Mapping[str, ModelConfig],
-    model_folders: Mapping[str, Path],
+    models: Mapping[str, tuple[ModelConfig, Path]],
     *,
     first: int,
     steps: int,
@@ -140,7 +139,7 @@ def film(
 
     Args:
         folder: as `record_games` returned it.
-        configs, model_folders: by name.
+        models: by name, as given to and returned by `train`.
         first, steps: what is shown of the life; from every `every`-th step dreams of `HORIZONS[-1]` steps begin.
         every: see there.
         max_steps: of each life only so many steps, the first ones.
@@ -159,8 +158,8 @@ def film(
     horizons = range(1, HORIZONS[-1] + 1)
     first_dream = -(-first // every)
     predicted, dreamt = {}, {}
-    for name, config in configs.items():
-        model = load(model_folders[name], config)
+    for name, (config, model_folder) in models.items():
+        model = load(model_folder, config)
         predicted[name] = measures.predict_views(model, record, life)[shown, :BOARD]
         dreams = measures.dream(model, record, life, horizons, every)
         dreamt[name] = dreams["predicted"][first_dream:, :, :BOARD]
@@ -182,7 +181,7 @@ def _liveliest(record: Record, first: int, steps: int, max_steps: int) -> Views:
     for life in views.lives:
         if len(life) >= length:
             boards = record.states[views.rows[life[first : first + steps + 1]]][:, :BOARD]
-            changes = np.count_nonzero(boards[1:] != boards[:-1])
+            changes = int(np.count_nonzero(boards[1:] != boards[:-1]))
             if changes > most:
                 most, liveliest = changes, life[:length]
     if liveliest is None:

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from wmlib.envs.pommerman.layout import AGENT, AGENTS, BOMB_LIFE, EXTRA_BOMB, MOST, SIZE
 from wmlib.envs.pommerman.views import BOARD
-from wmlib.lessons.pommerman.data import OTHERS, Views
+from wmlib.lessons.pommerman.data import OTHERS, SequenceModel, Views
 from wmlib.lessons.pommerman.games import Record, load_record, split
 from wmlib.models.layers import linear
 from wmlib.models.recurrent import RecurrentCore
@@ -72,7 +72,7 @@ def find_clues(record: Record, views: Views, games: dict[int, GameClues] | None 
         truth.append(clues.truth[rows][:, others])
         counted.append(clues.counted[rows][:, others])
         alive.append(clues.alive[rows][:, others])
-    return Clues(*(np.concatenate(parts) for parts in (inputs, truth, counted, alive)), views.resets)
+    return Clues(np.concatenate(inputs), np.concatenate(truth), np.concatenate(counted), np.concatenate(alive), views.resets)
 
 
 def by_game(record: Record, games: Sequence[int] | np.ndarray) -> dict[int, GameClues]:
@@ -172,7 +172,7 @@ def read_clues(clues: Clues, places: np.ndarray) -> ClueBatch:
     return ClueBatch(*(torch.from_numpy(np.ascontiguousarray(part[places])) for part in parts))
 
 
-class Tracker(nn.Module):
+class Tracker(SequenceModel):
     """Say what three opponents have, from what was seen of them.
 
     Args:
@@ -214,11 +214,11 @@ class Tracker(nn.Module):
         return torch.stack([part.argmax(-1) for part in logits], -1), state
 
 
-def predict_numbers(model: Tracker, clues: Clues, chunk: int = 64) -> np.ndarray:
+def predict_numbers(model: SequenceModel, clues: Clues, chunk: int = 64) -> np.ndarray:
     """Let a model say, life after life, what the opponents have: int64 (S, 3, 3).
 
     Args:
-        model: trained.
+        model: a trained `Tracker`.
         clues: what it sees.
         chunk: steps read at once; the answers do not depend on it.
     """

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from wmlib.envs.pommerman.layout import AGENTS, SIZE
 from wmlib.envs.pommerman.views import BOARD, FEATURES
 from wmlib.lessons.pommerman import encoding
-from wmlib.lessons.pommerman.data import Batch
+from wmlib.lessons.pommerman.data import Batch, SequenceModel
 from wmlib.lessons.pommerman.encoding import (
     ACTIONS,
     BLASTS,
@@ -85,7 +85,7 @@ class Logits(NamedTuple):
     changes: Tensor  # float (N, 8), of own numbers, see `CHANGE_CLASSES`
 
 
-class BoardModel(nn.Module):
+class BoardModel(SequenceModel):
     """Predict the next state of Pommerman with a convolution, a core, and one softmax for each cell, agent and number.
 
     Args:
@@ -178,7 +178,11 @@ class BoardModel(nn.Module):
 
     def _input_planes(self, batch: Batch, parsed: ParsedView, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return what the encoder sees, float32 (N, planes, 11, 11), and the state with the last board in it."""
-        full = batch.full.flatten(0, 1) if self.full else None
+        full = None
+        if self.full:
+            if batch.full is None:
+                raise ValueError("batch.full: got None; this model sees view B, so read batches with full=True")
+            full = batch.full.flatten(0, 1)
         planes = encoding.input_planes(parsed, batch.actions.flatten(0, 1), self.known_actions, full)
         if not self.window:
             return planes, state
@@ -219,7 +223,7 @@ class BoardModel(nn.Module):
         return vectors.unflatten(0, batch.resets.shape), state
 
 
-class VectorModel(nn.Module):
+class VectorModel(SequenceModel):
     """Predict view A as the thesis does: integers in, a mixture density for each component out, its mode rounded.
 
     Args:
@@ -234,6 +238,7 @@ class VectorModel(nn.Module):
     """
 
     MIN_STD = 0.1 / 13
+    scale: Tensor
 
     def __init__(self, core: RecurrentCore, num_components: int, *, generator: torch.Generator, difference: bool = False):
         super().__init__()

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wmlib.experiment import seeding
 from wmlib.lessons.pommerman import hidden_numbers
 from wmlib.lessons.pommerman.configs import ModelConfig
-from wmlib.lessons.pommerman.data import Trainer, Views, list_views, read_batch, training_pairs
+from wmlib.lessons.pommerman.data import SequenceModel, Trainer, Views, list_views, read_batch, training_pairs
 from wmlib.lessons.pommerman.games import load_record, split
 from wmlib.lessons.pommerman.models import count_tables, uniform_tables
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
@@ -106,7 +106,7 @@ def reader(folder: Path, views: Views, config: ModelConfig, part: str) -> Callab
     return functools.partial(hidden_numbers.read_clues, clues)
 
 
-def load(model_folder: Path, config: ModelConfig) -> nn.Module:
+def load(model_folder: Path, config: ModelConfig) -> SequenceModel:
     """Return a trained model, on the CPU.
 
     Args:

@@ -14,7 +14,8 @@ from wmlib.lessons.pommerman.configs import ALLOCATION_GATES, NO_CORE, ModelConf
 from wmlib.models.specs import CoreConfig
 
 FILMED = ("MDN-LSTM", "MDN-DNC", "LSTM", "DNC")
-DREAMING = (
+MAPPED = ("table of cells", "DNC", "all four actions (oracle)")  # in the picture by distance
+DREAMING = (  # in the picture by horizon
     "copy baseline",
     "most common board",
     "table of cells",

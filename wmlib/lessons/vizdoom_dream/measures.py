@@ -43,10 +43,10 @@ def evaluate(
             predicted = prediction.done >= 0
             nll = -prediction.mixture.marginal_log_prob(latents[:, 1:]).mean(-1)
             nll_sum += nll[alive].sum().item()
-            detected += (predicted & done).sum().item()
-            alarms += (predicted & alive).sum().item()
-            deaths += done.sum().item()
-            steps += alive.sum().item()
+            detected += int((predicted & done).sum())
+            alarms += int((predicted & alive).sum())
+            deaths += int(done.sum())
+            steps += int(alive.sum())
     return {
         "nll": nll_sum / max(steps, 1),
         "recall": detected / max(deaths, 1),
@@ -74,7 +74,7 @@ def copy_baseline(
     for latents, _, done, acted in _batches(experience, episodes, generator):
         alive = acted & ~done
         total -= usual.log_prob(latents[:, 1:] - latents[:, :-1]).mean(-1)[alive].sum().item()
-        steps += alive.sum().item()
+        steps += int(alive.sum())
     return total / max(steps, 1)
 
 

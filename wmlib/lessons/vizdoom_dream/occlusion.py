@@ -34,7 +34,7 @@ class Balls(NamedTuple):
     size: np.ndarray  # int64 (T,), pixels; 0 where there is none of a size that counts
     place: np.ndarray  # float (T,), of its middle, -1 left edge … 1 right edge
     mask: np.ndarray  # bool (T, H, W), its pixels
-    count: np.ndarray  # int64 (T,), blobs of a size that counts
+    in_sight: np.ndarray  # int64 (T,), blobs of a size that counts
 
 
 def largest_balls(frames: np.ndarray) -> Balls:
@@ -48,8 +48,8 @@ def largest_balls(frames: np.ndarray) -> Balls:
     x = np.linspace(-1, 1, frames.shape[2])
     place = (mask * x).sum((1, 2)) / np.maximum(mask.sum((1, 2)), 1)
     # a label lies within one frame
-    count = np.array([np.count_nonzero(counted[np.unique(frame)]) for frame in labels.reshape(len(labels), -1)])
-    return Balls(largest, place, mask, count)
+    in_sight = np.array([np.count_nonzero(counted[np.unique(frame)]) for frame in labels.reshape(len(labels), -1)])
+    return Balls(largest, place, mask, in_sight)
 
 
 def size_classes(sizes: np.ndarray) -> np.ndarray:
@@ -130,15 +130,15 @@ def dodging(balls: Balls, actions: np.ndarray) -> dict[str, np.ndarray]:
     return {"frames": by_class(side != 0), "away": by_class(move == -side), "towards": by_class(move == side)}
 
 
-def danger(count: np.ndarray, died: bool, most: int = 3) -> dict[str, np.ndarray]:
+def danger(in_sight: np.ndarray, died: bool, most: int = 3) -> dict[str, np.ndarray]:
     """Count tics and deaths of a game by how many balls were to be seen a second before: int64 (most + 1,) each.
 
     Args:
-        count: int (T,), balls in each frame of the game.
+        in_sight: int (T,), balls in each frame of the game.
         died: the last action was fatal.
         most: so many balls or more are one class.
     """
-    before = np.minimum(count[: max(len(count) - SECOND, 0)], most)
+    before = np.minimum(in_sight[: max(len(in_sight) - SECOND, 0)], most)
     tics = np.bincount(before, minlength=most + 1)
     deaths = np.bincount(before[-1:] if died else before[:0], minlength=most + 1)
     return {"tics": tics, "deaths": deaths}
@@ -161,7 +161,7 @@ def count_reactions(played: Rollouts, agent: WorldModelsAgent | None) -> list[di
         rows = played.episode(number)[:-1]  # at the last row nothing is done
         frames, actions = played.frames(rows), played.actions[rows]
         balls = largest_balls(frames)
-        counts = {**dodging(balls, actions), **danger(balls.count, bool(played.terminated[rows[-1]]))}
+        counts = {**dodging(balls, actions), **danger(balls.in_sight, bool(played.terminated[rows[-1]]))}
         if agent is not None:
             counts |= occlusion(agent, frames, agent.actions[torch.from_numpy(actions)], background, balls)
         results.append(counts)

@@ -1,0 +1,39 @@
+"""Where things lie, whatever the working directory."""
+
+import pytest
+
+from wmlib.experiment import paths
+
+
+def test_paths_do_not_depend_on_the_working_directory(project, tmp_path, monkeypatch):
+    before = paths.root(), paths.output("quick"), paths.figures("quick"), paths.notebooks()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert before == (paths.root(), paths.output("quick"), paths.figures("quick"), paths.notebooks())
+
+
+def test_only_unredirected_quick_figures_are_the_committed_ones(project, tmp_path, monkeypatch):
+    assert paths.figures("quick") == tmp_path / "figures"
+    assert paths.figures("smoke") == tmp_path / "build/smoke/figures"
+    monkeypatch.setenv("WMLIB_OUT", str(tmp_path / "elsewhere"))
+    assert paths.figures("quick") == paths.figures("paper") == tmp_path / "elsewhere/figures"
+
+
+def test_a_root_without_a_project_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WMLIB_ROOT", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="set WMLIB_ROOT"):
+        paths.root()
+
+
+def test_a_relative_output_is_under_the_root(project, tmp_path, monkeypatch):
+    assert paths.output("smoke") == tmp_path / "build/smoke"
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setenv("WMLIB_OUT", "elsewhere")
+    assert paths.output("smoke") == tmp_path / "elsewhere"
+
+
+def test_a_title_is_the_first_heading(project):
+    project.notebook("01_good")
+    assert paths.title(paths.notebooks() / "01_good.ipynb") == "01_good title"
+    path = paths.notebooks() / "02_other.ipynb"
+    path.write_text('{"cells": [{"source": ["no heading\\n", "## a smaller one"]}]}')
+    assert paths.title(path) == "02_other"

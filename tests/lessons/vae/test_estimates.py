@@ -1,0 +1,84 @@
+"""Recall, precision and errors of made-up tallies, against numbers computed by hand."""
+
+import numpy as np
+import pytest
+
+from wmlib.lessons.vae import estimates
+from wmlib.lessons.vae.measures import SIZES
+from wmlib.training.vae import Objective
+
+ONE = {
+    "frames": np.array([3, 2]),
+    "squared_error": np.array([6.0, 9.0]),
+    "kl": np.array([0.5, 0.01, 0.06]),
+    "blobs": np.array([[9, 20, 0, 1], [9, 20, 0, 1]]),
+    "detected": np.array([[0, 10, 0, 1], [0, 20, 0, 1]]),
+    "drawn": np.array([[0, 30, 0, 0], [0, 0, 0, 0]]),
+    "matched": np.array([[0, 27, 0, 0], [0, 0, 0, 0]]),
+    "bright": np.array([[100, 140, 70], [100, 60, 50]]),
+}
+NONE = {**ONE, **{name: 0 * ONE[name] for name in ("blobs", "detected", "drawn", "matched", "bright")}}
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_recall_and_precision_are_proportions_of_all_blobs_of_a_class():
+    assert estimates.recall([ONE, ONE], rng()).value == 30 / 40
+    assert estimates.precision([ONE, ONE], rng()).value == 27 / 30
+    blind = {**ONE, "detected": 0 * ONE["detected"]}
+    both = estimates.recall([ONE, blind], rng())
+    assert both.value == 30 / 80 and both.n == 2
+    assert both.low == 0 and both.high > 0.75  # training seeds and episodes are both drawn again
+    assert estimates.recall([ONE], rng(), size=0).value == 0
+
+
+def test_too_few_blobs_give_no_estimate():
+    assert estimates.recall([ONE, ONE], rng(), size=2) is None
+    assert estimates.recall([ONE, ONE], rng(), size=3, least=5) is None
+    assert estimates.recall([ONE, ONE], rng(), size=3, least=4).value == 1
+    assert estimates.precision([NONE], rng()) is None
+
+
+def test_the_squared_error_is_that_of_a_frame():
+    assert estimates.squared_error([ONE, ONE], rng()).value == 15 / 5
+    assert estimates.squared_error_of_one(ONE) == 3
+
+
+def test_a_row_of_classes_leaves_out_those_with_few_blobs():
+    data = estimates.by_size({"PCA": [ONE, ONE]}, rng())
+    assert len(data["classes"]) == len(SIZES) == 4
+    assert [triple and triple[0] for triple in data["recall"]["PCA"]] == [0, 0.75, None, None]
+    assert [triple and triple[0] for triple in data["precision"]["PCA"]] == [None, 0.9, None, None]
+
+
+def test_learning_curves_have_a_row_for_each_stage():
+    worse = {**ONE, "detected": ONE["detected"] // 2, "squared_error": 2 * ONE["squared_error"]}
+    data = estimates.learning_curves([10, 20, 40], {"PCA": [[worse, worse, ONE], [worse, ONE, ONE]]}, {"PCA": 4.0})
+    curve = data["models"]["PCA"]
+    assert curve["recall"].tolist() == [[0.375, 0.375], [0.375, 0.75], [0.75, 0.75]]
+    assert curve["squared_error"].tolist() == [[6, 6], [6, 3], [3, 3]]
+    assert data["frames"] == [10, 20, 40] and data["baselines"] == {"PCA": 4.0}
+    assert estimates.recall_of_one(NONE) == 0
+
+
+def test_a_sweep_has_a_line_for_each_tolerance():
+    objectives = [Objective(beta=beta, kl_tolerance=free) for free in (0.0, 0.5) for beta in (0.1, 1.0)]
+    quiet = {**ONE, "kl": np.zeros(3)}
+    lines = estimates.sweep(objectives, [[NONE, ONE], [ONE], [quiet], [ONE]])
+    assert list(lines) == ["nothing free", "0.5 nats a dimension free"]
+    first, second = lines.values()
+    assert first["beta"] == [0.1, 1.0] and first["active"] == [2, 2] and first["squared_error"] == [3, 3]
+    assert first["kl"] == pytest.approx([0.57, 0.57]) and first["recall"] == [0.75, 0.75]
+    assert second["active"] == [0, 2] and second["kl"] == pytest.approx([0, 0.57])
+
+
+def test_nats_are_sorted_and_those_in_use_counted():
+    (nats,) = estimates.sorted_kl([ONE])
+    assert nats.tolist() == [0.5, 0.06, 0.01] and estimates.num_active(ONE) == 2
+
+
+def test_bright_pixels_are_those_of_all_episodes():
+    assert estimates.bright_pixels([ONE, ONE]) == (1.0, 0.6)
+    assert estimates.bright_pixels([NONE]) == (0, 0)

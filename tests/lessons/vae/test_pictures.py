@@ -1,0 +1,93 @@
+"""Grids of pictures: what lies in which row and column."""
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib.lessons.vae import latent_space, measures, pca, pictures
+from wmlib.lessons.vae.figures import unpack
+from wmlib.models.vae import VAE
+
+FRAMES = np.random.default_rng(0).integers(256, size=(7, 64, 64, 3), dtype=np.uint8)
+
+
+def vae(seed: int = 0) -> VAE:
+    return VAE(generator=torch.Generator().manual_seed(seed), latent_size=3, channels=1).eval()
+
+
+def as_bytes(floats: np.ndarray) -> np.ndarray:
+    return (np.asarray(floats) * 255).round().astype(np.uint8)
+
+
+def check(data: dict, expected: list) -> None:
+    """Compare a grid, row by row, and the number of its names."""
+    grid = unpack(data["png"])
+    assert grid.shape[:2] == (len(data["rows"]), len(data["columns"])) == (len(expected), len(expected[0]))
+    for row, wanted in zip(grid, expected, strict=True):
+        assert np.array_equal(row, wanted)
+
+
+def test_a_single_row_may_have_no_names():
+    data = pictures.single_row(FRAMES[:3], "any frame")
+    check(data, [FRAMES[:3]])
+    assert data["columns"] == ["", "", ""]
+    assert pictures.single_row(FRAMES[:2], "largest blob", ["7 pixels", "10 pixels"])["columns"] == ["7 pixels", "10 pixels"]
+
+
+def test_reconstructions_are_below_their_frames():
+    linear = pca.fit(FRAMES, 2, np.random.default_rng(0))
+    six = FRAMES[:6]
+    data = pictures.reconstructions(six, list("abcdef"), linear, {"ours": vae()})
+    assert data["rows"] == ["frame", "mean picture", "PCA, 2", "ours"]
+    mean = np.repeat((FRAMES / np.float32(255)).mean(0)[None], 6, 0)
+    grid = unpack(data["png"])
+    assert np.abs(grid[1].astype(int) - as_bytes(mean)).max() <= 1
+    check(data, [six, grid[1], as_bytes(linear(six)), as_bytes(measures.reconstruct(vae(), six))])
+
+
+def test_stages_are_columns_and_the_frame_is_the_last():
+    frames, stages = FRAMES[:2], {"paper's loss": [vae(1), vae(2)], "weighted loss": [vae(3), vae(4)]}
+    data = pictures.training_stages(frames, stages, [500, 1000])
+    assert data["rows"] == ["paper's loss", "weighted loss"] * 2
+    assert data["columns"] == ["0.5k frames", "1k frames", "the frame"]
+    decoded = {seed: as_bytes(measures.reconstruct(vae(seed), frames)) for seed in (1, 2, 3, 4)}
+    expected = [[decoded[a][i], decoded[b][i], frames[i]] for i in range(2) for a, b in ((1, 2), (3, 4))]
+    check(data, expected)
+
+
+def test_a_traversal_moves_one_number_a_row():
+    latent = np.array([0.5, -1.0, 2.0], np.float32)
+    data = pictures.traversal(vae(), latent, [2, 0], [-1, 0, 3])
+    assert data["rows"] == ["number 2", "number 0"] and data["columns"] == ["-1", "0", "3"]
+    check(data, [as_bytes(measures.decode(vae(), latent_space.traverse(latent, d, [-1, 0, 3]))) for d in (2, 0)])
+
+
+def test_an_interpolation_ends_at_the_two_frames():
+    frames = FRAMES[[1, 4]]
+    latents = measures.encode(vae(), frames).mean.numpy()
+    data = pictures.interpolation(vae(), latents, frames, [0.0, 0.5, 1.0])
+    assert data["rows"] == ["3 numbers", "pixels"] and data["columns"] == ["0.00", "0.50", "1.00"]
+    decoded, mixed = unpack(data["png"])
+    assert np.array_equal(mixed[[0, 2]], frames)
+    assert np.abs(mixed[1].astype(float) - frames.mean(0)).max() <= 0.5
+    assert np.array_equal(decoded[[0, 2]], as_bytes(measures.decode(vae(), latents)))
+
+
+def test_a_walk_starts_at_the_frame_and_goes_to_its_neighbour():
+    episodes = np.array([0, 0, 1, 1, 1, 2, 2])
+    latents = np.array([0, 1, 2, 8, 9, 4, 5.0])[:, None]
+    data = pictures.walks(FRAMES, episodes, {"a": latents, "b": -latents}, 1, 5)
+    assert data["rows"] == ["a", "b"] and data["columns"] == ["start", "step 1", "step 2"]
+    check(data, [FRAMES[[1, 2, 5]]] * 2)
+
+
+def test_the_sliders_pictures():
+    latents = measures.encode(vae(), FRAMES[:2]).mean.numpy()
+    (frame, decoded, moved), titles = pictures.moved_number(vae(), FRAMES[0], latents[0], 2, 3.0)
+    assert frame is not None and titles[2].startswith("number 2") and titles[2].endswith("→ 3")
+    np.testing.assert_allclose(decoded, measures.decode(vae(), latents[:1])[0], atol=1e-6)
+    expected = measures.decode(vae(), latent_space.traverse(latents[0], 2, [3.0]))[0]
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+    (decoded, mixed), titles = pictures.between(vae(), latents, FRAMES[:2], 1.0)
+    assert len(titles) == 2 and np.array_equal(as_bytes(mixed), FRAMES[1])
+    assert decoded == pytest.approx(measures.decode(vae(), latents[1:])[0], abs=1e-6)
