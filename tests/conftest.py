@@ -27,7 +27,10 @@ depth = { doc = "how deep", smoke = 1, quick = 1, paper = 1 }
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project in a temporary folder; `project.notebook(name, *cells)` adds a notebook with these code cells."""
+    """A project in a temporary folder; `project.notebook(name, *cells)` adds a notebook with these code cells.
+
+    Its parameters cell has `parameters` and, like all of the project's, the line `overrides: dict = {}`.
+    """
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/profiles.toml").write_text(TOML)
@@ -43,7 +46,8 @@ class Project:
         self.path = path
 
     def notebook(self, name, *cells, parameters=""):
-        head = new_code_cell(f'profile = "quick"\nseed = 1\ndevice = "auto"\n{parameters}', metadata={"tags": ["parameters"]})
+        lines = ['profile = "quick"', "seed = 1", 'device = "auto"', parameters, "overrides: dict = {}"]
+        head = new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]})
         nb = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
         nb.cells = [new_markdown_cell(f"# {name} title"), head, *map(new_code_cell, cells)]
         nbformat.write(nb, self.path / "notebooks" / f"{name}.ipynb")
@@ -56,10 +60,10 @@ STORE = """
 from wmlib.experiment.results import Claim, judge
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import proportion
-run = Run("{name}", profile, seed, device)
-claim = Claim("works", "It works.", "ours", "no number given", "share that works", reproduced=0.9, partly=0.5)
+run = Run("{name}", profile, seed, device, overrides)
+claim = Claim("works", "It works.", "ours", "no number given", "proportion that works", reproduced=0.9, partly=0.5)
 estimate = proportion(9, 10)
-run.store(("share", estimate, "9 of 10 work"), [judge(claim, estimate)], {{"line": [1, 2, 4]}})
+run.store(("success rate", estimate, "9 of 10 work"), [judge(claim, estimate)], {{"line": [1, 2, 4]}})
 """
 
 

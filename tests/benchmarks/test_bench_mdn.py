@@ -1,6 +1,9 @@
-"""Time the mixture head against torch.distributions: `pytest tests/benchmarks/test_bench_mdn.py -s`.
+"""Time mixtures of Gaussians against torch.distributions.
 
-Ours and theirs take turns, so that a busy machine slows both; the ratio table is of medians over the turns.
+`pytest tests/benchmarks/test_bench_mdn.py -s`, a quarter of a minute.
+
+Wall time at the sizes of World Models. Both libraries take turns, so that a busy machine slows both; the table is of medians
+over the turns.
 """
 
 import statistics
@@ -12,7 +15,8 @@ import torch.distributions as D
 
 from wmlib.models.mdn import Mixture
 
-K, Z = 5, 64  # World Models
+K = 5  # mixture components, as in World Models
+Z = 64  # numbers of a latent vector
 TURNS = 15
 
 
@@ -20,11 +24,11 @@ def raw_parameters(batch: int) -> torch.Tensor:
     return torch.randn(batch, 3 * K * Z, generator=torch.Generator().manual_seed(0))
 
 
-def ours(raw: torch.Tensor) -> Mixture:
+def wmlib_mixture(raw: torch.Tensor) -> Mixture:
     return Mixture(*(part.unflatten(-1, (K, Z)) for part in raw.split(K * Z, -1)))
 
 
-def theirs(raw: torch.Tensor, temperature: float = 1.0) -> D.MixtureSameFamily:
+def torch_mixture(raw: torch.Tensor, temperature: float = 1.0) -> D.MixtureSameFamily:
     logits, means, log_stds = (part.unflatten(-1, (Z, K)) for part in raw.split(K * Z, -1))
     return D.MixtureSameFamily(
         D.Categorical(logits=logits / temperature, validate_args=False),
@@ -44,16 +48,17 @@ def density_cases(batch: int, backward: bool) -> dict:
             value.backward()
 
     return {
-        "wmlib": lambda: run(lambda: ours(raw).log_prob(target)),
-        "torch.distributions": lambda: run(lambda: theirs(raw).log_prob(target).sum(-1)),
+        "wmlib": lambda: run(lambda: wmlib_mixture(raw).log_prob(target)),
+        "torch.distributions": lambda: run(lambda: torch_mixture(raw).log_prob(target).sum(-1)),
     }
 
 
 def sample_cases(batch: int) -> dict:
-    raw, generator = raw_parameters(batch), torch.Generator().manual_seed(2)
+    raw = raw_parameters(batch)
+    generator = torch.Generator().manual_seed(2)
     return {
-        "wmlib": lambda: ours(raw).sample(generator, 1.15),
-        "torch.distributions": lambda: theirs(raw, 1.15).sample(),
+        "wmlib": lambda: wmlib_mixture(raw).sample(generator, 1.15),
+        "torch.distributions": lambda: torch_mixture(raw, 1.15).sample(),
     }
 
 

@@ -1,4 +1,6 @@
-"""Time the Pommerman engine: `pytest tests/benchmarks/test_bench_pommerman.py -s`.
+"""Time the Pommerman engine.
+
+`pytest tests/benchmarks/test_bench_pommerman.py -s`, two minutes.
 
 Steps of a game per CPU second of one thread, so that other work on the machine counts little. Actions are random and drawn
 beforehand. A game that ends is replaced in the next call, which is timed but not counted as a step. All cases take turns; the
@@ -7,6 +9,7 @@ table is of medians over the turns, in millions.
 
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,32 +17,46 @@ import pytest
 from wmlib.envs import pommerman
 from wmlib.envs.pommerman import Games, act
 
-TURNS, BATCH = 9, 1024
+TURNS = 9
+BATCH = 1024  # games
 
 
 class Case:
-    """Games, and what is done with them after each step."""
+    """Play games, and do something with them after each step.
 
-    def __init__(self, count: int, calls: int, variant: str = "ffa", after=None):
+    Args:
+        num_games: B.
+        calls: steps of all games, a turn.
+        variant: of the games.
+        after: called with the games after each step.
+    """
+
+    def __init__(self, num_games: int, calls: int, variant: str = "ffa", after: Callable[[Games], object] | None = None):
         rng = np.random.default_rng(1)
-        self.games, self.calls, self.after = Games(count, rng, variant), calls, after
-        self.actions = rng.integers(6, size=(61, count, 4), dtype=np.uint8)
-        self.rates = []
+        self.games = Games(num_games, rng, variant)
+        self.calls = calls
+        self.after = after
+        self.actions = rng.integers(6, size=(61, num_games, 4), dtype=np.uint8)
+        self.speeds: list[float] = []  # million steps a CPU second, of each turn
 
-    def turn(self):
-        started, start = self.games._turn[0], time.process_time()
+    def turn(self) -> None:
+        replaced = self.games._turn[0]
+        start = time.process_time()
         for k in range(self.calls):
             self.games.step(self.actions[k % 61])
             if self.after:
                 self.after(self.games)
         seconds = time.process_time() - start
-        self.rates.append((self.calls * len(self.games.rows) - (self.games._turn[0] - started)) / seconds / 1e6)
+        steps = self.calls * len(self.games.rows) - (self.games._turn[0] - replaced)
+        self.speeds.append(steps / seconds / 1e6)
 
 
 @pytest.mark.parametrize("variant", ["ffa", "team"])
 def test_steps_per_cpu_second(benchmark, variant):
-    uint8, float32 = np.empty((BATCH, 4, 372), np.uint8), np.empty((BATCH, 4, 372), np.float32)
-    full, one = np.empty((BATCH, 871), np.uint8), np.empty((1, 4, 372), np.uint8)
+    uint8 = np.empty((BATCH, 4, 372), np.uint8)
+    float32 = np.empty((BATCH, 4, 372), np.float32)
+    full = np.empty((BATCH, 871), np.uint8)
+    one = np.empty((1, 4, 372), np.uint8)
     cases = {
         f"{BATCH} games, state only": Case(BATCH, 400, variant),
         f"{BATCH} games, four feature vectors uint8": Case(BATCH, 200, variant, lambda games: games.features(uint8)),
@@ -54,11 +71,11 @@ def test_steps_per_cpu_second(benchmark, variant):
             case.turn()
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
-    medians = {name: statistics.median(case.rates[1:]) for name, case in cases.items()}
+    medians = {name: statistics.median(case.speeds[1:]) for name, case in cases.items()}
     benchmark.extra_info |= medians
     print(f"\n{variant}: million steps a CPU second")
-    for name, rate in medians.items():
-        print(f"  {name:46s} {rate:5.2f}   {min(cases[name].rates[1:]):.2f} to {max(cases[name].rates[1:]):.2f}")
+    for name, speed in medians.items():
+        print(f"  {name:46s} {speed:5.2f}   {min(cases[name].speeds[1:]):.2f} to {max(cases[name].speeds[1:]):.2f}")
 
 
 def test_where_the_time_goes(benchmark):
@@ -74,13 +91,16 @@ def test_where_the_time_goes(benchmark):
             case.turn()
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
-    print("\n" + "   ".join(f"{name} {1000 / statistics.median(case.rates[1:]):.0f} ns a step" for name, case in cases.items()))
+    print(
+        "\n" + "   ".join(f"{name} {1000 / statistics.median(case.speeds[1:]):.0f} ns a step" for name, case in cases.items())
+    )
 
 
 @pytest.mark.parametrize("style", ["simple", "chaos"])
 def test_scripted_players(benchmark, style):
     rng = np.random.default_rng(3)
-    games, seconds = Games(BATCH, rng), []
+    games = Games(BATCH, rng)
+    seconds = []
 
     def turn():
         start = time.process_time()
@@ -93,17 +113,18 @@ def test_scripted_players(benchmark, style):
 
 
 def test_pettingzoo(benchmark):
-    rates = {}
+    speeds = {}
     for observation in ("vector", "dict"):
-        env, steps = pommerman.parallel_env(observation=observation), 0
+        env = pommerman.parallel_env(observation=observation)
         env.reset(seed=1)
         actions = np.random.default_rng(1).integers(6, size=(2000, 4)).tolist()
         start = time.process_time()
-        for four in actions:
+        for joint_action in actions:
             if not env.agents:
                 env.reset()
-            env.step(dict(zip(env.agents, four, strict=True)))
-            steps += 1
-        rates[observation] = steps / (time.process_time() - start)
+            env.step(dict(zip(env.agents, joint_action, strict=True)))
+        speeds[observation] = len(actions) / (time.process_time() - start)
     benchmark.pedantic(lambda: None, rounds=1)
-    print("\nPettingZoo: " + "   ".join(f"{name} observations {rate:.0f} steps a CPU second" for name, rate in rates.items()))
+    print(
+        "\nPettingZoo: " + "   ".join(f"{name} observations {speed:.0f} steps a CPU second" for name, speed in speeds.items())
+    )

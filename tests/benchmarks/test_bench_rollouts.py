@@ -1,7 +1,9 @@
-"""Time collecting and reading: `pytest tests/benchmarks/test_bench_rollouts.py -s`.
+"""Time collecting and reading rollouts.
+
+`pytest tests/benchmarks/test_bench_rollouts.py -s`, two minutes; needs `pip install -e ".[doom]"`.
 
 Collecting is in tics per CPU second of this process and the engine's, against the bare engine with nothing stored and
-nothing shrunk. Reading is in frames a second, files in the page cache, against one memory-mapped array and NumPy's indexing.
+nothing shrunk. Reading is in frames per second, files in the page cache, against one memory-mapped array and NumPy's indexing.
 """
 
 import resource
@@ -12,12 +14,13 @@ import time
 import numpy as np
 import pytest
 
-from wmlib.envs.doom.take_cover import BUTTONS, TakeCover, shrink
 from wmlib.envs.doom.scripted import sticky
+from wmlib.envs.doom.take_cover import BUTTONS, ENV_ID, TakeCover, shrink
 from wmlib.experiment import seeding
 from wmlib.rollouts import collect
 
-EPISODES, SEED = 100, 1  # a shard
+EPISODES = 100  # a shard
+SEED = 1
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +28,23 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("rollouts")
 
 
-def collected(folder, blocks):
-    arguments = {"env_kwargs": {"shrunk": False}, "prepare": shrink} if blocks else {}
-    return collect(folder / "c", "wmlib/TakeCover-v0", sticky, EPISODES, SEED, workers=1, **arguments)
+def collect_frame_by_frame(folder):
+    return collect(folder / "collection", ENV_ID, sticky, EPISODES, SEED, workers=1)
+
+
+def collect_in_blocks(folder):
+    env_kwargs = {"shrunk": False}
+    return collect(folder / "collection", ENV_ID, sticky, EPISODES, SEED, workers=1, env_kwargs=env_kwargs, prepare=shrink)
 
 
 def bare_engine() -> int:
     """Play the same episodes with nothing but the engine's own calls; return the tics."""
-    env, tics = TakeCover(), 0
+    env = TakeCover()
+    tics = 0
     for episode in range(EPISODES):
         env.reset(seed=seeding.entropy(SEED, "environment", episode) % 2**31)
-        game, act = env._engine._game, sticky(seeding.generator(SEED, "policy", episode))
+        game = env._engine._game
+        act = sticky(seeding.generator(SEED, "policy", episode))
         while not game.is_episode_finished():
             _ = game.get_state().screen_buffer
             game.make_action(BUTTONS[act(None)])
@@ -53,37 +62,39 @@ def cpu_seconds() -> float:
 def test_collecting(benchmark, folder):
     cases = {
         "bare engine": bare_engine,
-        "frame by frame": lambda: collected(folder, False).lengths.sum(),
-        "in blocks": lambda: collected(folder, True).lengths.sum(),
+        "frame by frame": lambda: collect_frame_by_frame(folder).lengths.sum(),
+        "in blocks": lambda: collect_in_blocks(folder).lengths.sum(),
     }
-    rates = {name: [] for name in cases}
+    speeds = {name: [] for name in cases}
 
     def turn():
         for name, play in cases.items():
-            shutil.rmtree(folder / "c", ignore_errors=True)
+            shutil.rmtree(folder / "collection", ignore_errors=True)
             start = cpu_seconds()
             tics = play()
-            rates[name].append(tics / (cpu_seconds() - start))
+            speeds[name].append(tics / (cpu_seconds() - start))
 
     benchmark.pedantic(turn, rounds=3)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
     benchmark.extra_info |= medians
     print()
-    for name, rate in medians.items():
-        print(f"{name:15s}{rate:6.0f} tics a CPU second   {rate / medians['bare engine']:.2f}x")
+    for name, speed in medians.items():
+        print(f"{name:15s}{speed:6.0f} tics a CPU second   {speed / medians['bare engine']:.2f}x")
 
 
 def test_reading(benchmark, folder):
-    rollouts, rng = collected(folder, True), np.random.default_rng(0)
-    np.save(folder / "one.npy", rollouts.frames(np.arange(len(rollouts))))
-    one = np.load(folder / "one.npy", mmap_mode="r")
+    shutil.rmtree(folder / "collection", ignore_errors=True)
+    rollouts = collect_in_blocks(folder)
+    rng = np.random.default_rng(0)
+    np.save(folder / "frames.npy", rollouts.frames(np.arange(len(rollouts))))
+    array = np.load(folder / "frames.npy", mmap_mode="r")
     cases = {
         "random 100": (100, lambda: rollouts.frames(rollouts.random_rows(100, rng))),
-        "random 100, one array": (100, lambda: one[rng.integers(len(one), size=100)]),
+        "random 100, one array": (100, lambda: array[rng.integers(len(array), size=100)]),
         "windows 32 x 97": (32 * 97, lambda: rollouts.steps(rollouts.windows(32, 97, rng))),
-        "windows 32 x 97, one array": (32 * 97, lambda: one[rollouts.windows(32, 97, rng)]),
+        "windows 32 x 97, one array": (32 * 97, lambda: array[rollouts.windows(32, 97, rng)]),
     }
-    rates = {name: [] for name in cases}
+    speeds = {name: [] for name in cases}
 
     def turn():
         for name, (count, read) in cases.items():
@@ -91,9 +102,9 @@ def test_reading(benchmark, folder):
             start = time.perf_counter()
             for _ in range(repeats):
                 read()
-            rates[name].append(repeats * count / (time.perf_counter() - start))
+            speeds[name].append(repeats * count / (time.perf_counter() - start))
 
     benchmark.pedantic(turn, rounds=15, warmup_rounds=1)
     print()
-    for name, values in rates.items():
+    for name, values in speeds.items():
         print(f"{name:28s}{statistics.median(values) / 1e3:6.0f} thousand frames a second")

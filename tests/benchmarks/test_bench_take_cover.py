@@ -1,7 +1,9 @@
-"""Time Take Cover against the bare engine: `pytest tests/benchmarks/test_bench_take_cover.py -s`.
+"""Time Take Cover against the bare engine, and shrinking its frames against Pillow.
+
+`pytest tests/benchmarks/test_bench_take_cover.py -s`, a minute; needs `pip install -e ".[doom,dev]"`.
 
 Tics per CPU second, of this process and the engine's together, so that other work on the machine counts little. All take
-turns; the table is of medians over the turns. "bare" is the loop of vizdoom's own examples with no preprocessing.
+turns; the table is of medians over the turns. "bare engine" is the loop of vizdoom's own examples with no preprocessing.
 """
 
 import statistics
@@ -14,7 +16,8 @@ from PIL import Image
 
 from wmlib.envs.doom.take_cover import TakeCover, shrink
 
-TURNS, EPISODES = 7, 4
+TURNS = 7
+EPISODES = 4
 
 
 def cpu_seconds() -> float:
@@ -22,7 +25,7 @@ def cpu_seconds() -> float:
     return sum(sum(p.cpu_times()[:2]) for p in (process, *process.children(recursive=True)))
 
 
-def bare(env: TakeCover) -> int:
+def play_bare(env: TakeCover) -> int:
     """Play with nothing but the engine's own calls."""
     tics = 0
     game = env._engine._game
@@ -37,14 +40,16 @@ def bare(env: TakeCover) -> int:
     return tics
 
 
-def stepped(env: TakeCover) -> int:
+def play_wmlib(env: TakeCover) -> int:
+    """Play with the environment's `step`."""
     tics = 0
     for seed in range(EPISODES):
         env.reset(seed=seed)
         over = False
         while not over:
             _, _, terminated, truncated, _ = env.step(0)
-            tics, over = tics + 1, terminated or truncated
+            tics += 1
+            over = terminated or truncated
     return tics
 
 
@@ -52,20 +57,20 @@ def stepped(env: TakeCover) -> int:
 def test_tics_per_cpu_second(benchmark, variant):
     env = TakeCover(variant)
     env.reset(seed=0)
-    cases = {"bare engine": bare, "wmlib": stepped}
-    rates = {name: [] for name in cases}
+    cases = {"bare engine": play_bare, "wmlib": play_wmlib}
+    speeds = {name: [] for name in cases}
 
     def turn():
         for name, play in cases.items():
             start = cpu_seconds()
             tics = play(env)
-            rates[name].append(tics / (cpu_seconds() - start))
+            speeds[name].append(tics / (cpu_seconds() - start))
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
     env.close()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
     benchmark.extra_info |= medians
-    line = "   ".join(f"{name} {rate:6.0f} tics a CPU second" for name, rate in medians.items())
+    line = "   ".join(f"{name} {speed:6.0f} tics a CPU second" for name, speed in medians.items())
     print(f"\n{variant:14s}{line}   {medians['wmlib'] / medians['bare engine']:.2f}x")
 
 
@@ -86,4 +91,4 @@ def test_shrinking(benchmark):
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
     medians = {name: 1e6 * statistics.median(values) for name, values in seconds.items()}
-    print("\nshrinking     " + "   ".join(f"{name} {us:6.1f} us of CPU a frame" for name, us in medians.items()))
+    print("\nshrinking     " + "   ".join(f"{name} {median:6.1f} us of CPU a frame" for name, median in medians.items()))

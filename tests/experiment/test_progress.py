@@ -23,7 +23,7 @@ def test_a_slow_loop_gets_a_line_every_ten_seconds(monkeypatch):
     log, now = io.StringIO(), [1000.0]
     monkeypatch.setattr(sys, "stderr", log)
     monkeypatch.setattr("tqdm.std.time", lambda: now[0])
-    monkeypatch.setattr(module._Line, "_time", lambda self: now[0], raising=False)
+    monkeypatch.setattr(progress._Line, "_time", lambda self: now[0], raising=False)
     for _ in progress.progress(range(100), "adding"):
         now[0] += 1.0
     assert 8 <= len(log.getvalue().splitlines()) <= 12

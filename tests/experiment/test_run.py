@@ -87,7 +87,7 @@ def test_what_is_wrong_is_refused_in_one_line_with_the_nearest(arguments, messag
 
 
 def test_an_unknown_notebook_or_device_is_refused():
-    with pytest.raises(SettingError, match="notebook: got '01_god'.*Did you mean '01_good'"):
+    with pytest.raises(SettingError, match=r"notebook: got '01_god'.*Did you mean '01_good'"):
         Run("01_god", "quick", 1, "cpu")
     with pytest.raises(SettingError, match="device: got 'gpu'; allowed are auto, cpu, cuda"):
         Run("01_good", "quick", 1, "gpu")
@@ -116,7 +116,7 @@ def test_a_device_is_chosen_or_refused(monkeypatch, there):
     else:
         with pytest.raises(SettingError, match="device: got 'cuda', but PyTorch finds no CUDA GPU here; use auto or cpu"):
             choose_device("cuda")
-    with pytest.raises(SettingError, match="device: got 'cud'; .* Did you mean 'cuda'"):
+    with pytest.raises(SettingError, match=r"device: got 'cud'; .* Did you mean 'cuda'"):
         choose_device("cud")
 
 

@@ -5,19 +5,18 @@ import pytest
 import torch
 
 from wmlib import weights
-from wmlib.agents import linear_controller as controller
+from wmlib.agents import linear_controller
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
-from wmlib.lessons.vizdoom_dream.pipeline import BUTTONS
 
 
 def test_everything_in_the_manifest_loads_and_is_small():
     assert {"vae", "world_model", "controller"} <= set(weights.names())
     total = 0
     for name in weights.names():
-        made, entry = weights.load(name)
-        tensors = [made] if torch.is_tensor(made) else list(made.parameters())
+        part, entry = weights.load(name)
+        tensors = [part] if torch.is_tensor(part) else list(part.parameters())
         assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors)
         assert entry["made"] and entry["scores"] and entry["bytes"] == (weights.FOLDER / f"{name}.safetensors").stat().st_size
         if entry["kind"] == "vae":
@@ -26,18 +25,31 @@ def test_everything_in_the_manifest_loads_and_is_small():
     assert total < 10e6
 
 
-def test_the_parts_fit_together_to_an_agent():
-    (eye, _), (mind, _), (hand, entry) = (weights.load(n) for n in ("vae", "world_model", "controller"))
+@pytest.mark.parametrize("name", ["controller", "controller_dnc_512"])
+def test_the_parts_fit_together_to_an_agent(name):
+    agent = weights.load_agent(name)
     frames = np.random.default_rng(0).integers(256, size=(3, 64, 64, 3), dtype=np.uint8)
     with torch.no_grad():
-        z = eye.encode(frames).mean
-        state = mind.core.initial_state(3)
-        actions = controller.act(hand, controller.look(mind, z, state, entry["settings"]["names"]))
-        prediction, _ = mind.step(z, BUTTONS[actions], state)
-        assert eye.decode(prediction.mixture.mean()).shape == (3, 64, 64, 3)
+        latents = agent.vae.encode(frames).mean
+        state = agent.world_model.core.initial_state(3)
+        features = linear_controller.features(agent.world_model, latents, state, agent.names)
+        actions = linear_controller.act(agent.weights, features)
+        prediction, _ = agent.world_model.step(latents, agent.actions[actions], state)
+        assert agent.vae.decode(prediction.mixture.mean()).shape == (3, 64, 64, 3)
+    assert agent.actions.tolist() == [[1, 0], [0, 0], [0, 1]]  # left, stay, right
+    assert weights.load_agent(name).describe() == agent.describe()
 
 
-@pytest.mark.parametrize("settings", [{"latent": 64, "width": 32}, {"latent": 5, "width": 1}, {"latent": 64, "width": 2}])
+def test_an_agent_is_known_by_its_controller():
+    with pytest.raises(ValueError, match="name is 'vae', a vae; give the name of a controller"):
+        weights.load_agent("vae")
+    with pytest.raises(ValueError, match="name is 'eye'; there are"):
+        weights.load_agent("eye")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"latent_size": 64, "channels": 32}, {"latent_size": 5, "channels": 1}, {"latent_size": 64, "channels": 2}]
+)
 def test_a_folded_vae_computes_the_same(settings):
     rng = torch.Generator().manual_seed(0)
     vae = VAE(generator=rng, **settings)
@@ -46,16 +58,16 @@ def test_a_folded_vae_computes_the_same(settings):
     folded = weights.fold(vae.state_dict())
     again = VAE(generator=rng, **settings)
     again.load_state_dict(weights.unfold(folded, again))
-    latents = torch.randn(9, settings["latent"], generator=rng)
+    latents = torch.randn(9, settings["latent_size"], generator=rng)
     torch.testing.assert_close(again.decode(latents), vae.decode(latents), atol=2e-6, rtol=0)
-    if settings["width"] == 32:
+    if settings["channels"] == 32:
         assert sum(value.numel() for value in folded.values()) < 0.31 * 4_446_915
 
 
 def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
     rng = torch.Generator().manual_seed(0)
     model = WorldModel(LSTM(3 + 2, 7, generator=rng, forget_bias=1.0), 3, generator=rng)
-    settings = {"latent": 3, "core": "lstm", "hidden": 7}
+    settings = {"latent_size": 3, "core": {"kind": "lstm", "hidden_size": 7}}
     weights.save("small", "world model", model.state_dict(), settings, tmp_path, made="here", scores={"none": 0})
     back, entry = weights.load("small", tmp_path)
     for ours, theirs in zip(back.parameters(), model.parameters(), strict=True):

@@ -1,10 +1,12 @@
+"""Scripted players against the rules of their sources."""
+
 from functools import partial
 
 import numpy as np
 import pytest
 
-from wmlib.envs.doom.take_cover import TakeCover
 from wmlib.envs.doom.scripted import BASELINES, LEFT, RIGHT, STAY, fresh, held, no_op, shuttle, sticky
+from wmlib.envs.doom.take_cover import TakeCover
 
 GREY = np.full((64, 64, 3), 90, np.uint8)
 N = 9000
@@ -17,8 +19,8 @@ def drawn(policy, seed=0, count=N):
 
 @pytest.mark.parametrize("policy", [fresh, held, sticky])
 def test_random_players_use_all_actions_evenly_and_repeat(policy):
-    shares = np.bincount(drawn(policy), minlength=3) / N
-    assert np.abs(shares - 1 / 3).max() < 0.06
+    proportions = np.bincount(drawn(policy), minlength=3) / N
+    assert np.abs(proportions - 1 / 3).max() < 0.06
     assert np.array_equal(drawn(policy), drawn(policy)) and not np.array_equal(drawn(policy), drawn(policy, 1))
 
 

@@ -1,23 +1,18 @@
 """Take Cover needs the extra `doom`; without vizdoom these tests fail and say so."""
 
 import hashlib
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import gymnasium
 import numpy as np
-import psutil
 import pytest
 from gymnasium.utils.env_checker import check_env
 from PIL import Image
 
-from wmlib.envs.doom import engine as doom
-from wmlib.envs.doom.take_cover import MAX_TICS, TakeCover, shrink
 from wmlib.envs.doom.scripted import shuttle
+from wmlib.envs.doom.take_cover import MAX_TICS, TakeCover, shrink
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,12 +28,6 @@ def make():
     yield make
     for env in made:
         env.close()
-
-
-def engines(process=None):
-    """Return the engine processes below a process, this one by default."""
-    below = (process or psutil.Process()).children(recursive=True)
-    return [p for p in below if p.status() != psutil.STATUS_ZOMBIE and Path(p.cmdline()[0]).name == "vizdoom"]
 
 
 def actions(count):
@@ -233,76 +222,6 @@ def test_the_picture_after_death_is_the_last_one_seen(make):
     while not terminated:
         frame, _, terminated, _, _ = env.step(1)
     assert np.abs(shrink(env.render()).astype(int) - frame).mean() < 6
-
-
-def test_a_killed_engine_is_replaced_and_the_episode_goes_on(make):
-    env = make()
-    env.reset(seed=9)
-    undisturbed = [env.step(action)[0] for action in actions(60)]
-    env.reset(seed=9)
-    for tic, action in enumerate(actions(60)):
-        if tic in (0, 1, 33):
-            (engine,) = engines()
-            os.kill(engine.pid, signal.SIGKILL)
-        assert np.array_equal(env.step(action)[0], undisturbed[tic])
-    os.kill(engines()[0].pid, signal.SIGKILL)
-    assert digest(env, 2) == digest(env, 2)  # reset recovers too
-
-
-def test_an_engine_that_keeps_dying_ends_in_one_clear_error(make, monkeypatch):
-    env, launch = make(), doom.DoomEngine._launch
-    env.reset(seed=9)
-
-    def launch_and_kill(engine):
-        launch(engine)
-        os.kill(engines()[0].pid, signal.SIGKILL)
-
-    os.kill(engines()[0].pid, signal.SIGKILL)
-    monkeypatch.setattr(doom.DoomEngine, "_launch", launch_and_kill)
-    with pytest.raises(RuntimeError, match=r"engine died 3 times at tic 1 of the episode of seed \d+"):
-        env.step(1)
-    monkeypatch.undo()
-    env.step(1)  # and it can go on
-
-
-def test_nothing_is_left_of_a_closed_environment(make, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    env = make(render_mode="rgb_array")
-    env.reset(seed=1)
-    env.render()
-    assert len(engines()) == 2
-    env.close()
-    env.close()
-    assert not engines() and [p.name for p in tmp_path.rglob("*")] == ["here"]
-    env.reset(seed=1)  # a closed one may be used again
-    del env
-
-
-def test_a_killed_process_leaves_no_engine_and_no_files(tmp_path):
-    source = (
-        "from wmlib.envs.doom.take_cover import TakeCover; e = TakeCover(); e.reset(seed=1); print('on', flush=True); input()"
-    )
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", source], cwd=ROOT, env=environment, **pipes)
-    assert process.stdout.readline() == "on\n"
-    (engine,) = engines(psutil.Process(process.pid))
-    assert list(tmp_path.iterdir())
-    process.kill()
-    process.communicate()
-    deadline = time.monotonic() + 20
-    while (engine.is_running() and engine.status() != psutil.STATUS_ZOMBIE) or list(tmp_path.iterdir()):
-        assert time.monotonic() < deadline, f"{engine} or {list(tmp_path.iterdir())} is still there"
-        time.sleep(0.05)
-
-
-def test_without_vizdoom_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "vizdoom", None)
-    with pytest.raises(ImportError, match=r"the extra `doom`.*pip install"):
-        TakeCover()
 
 
 @pytest.mark.parametrize(

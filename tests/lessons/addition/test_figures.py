@@ -3,70 +3,82 @@
 import numpy as np
 import pytest
 
-from wmlib.lessons.addition.pipeline import DIVERGED, Recipe, grid
-from wmlib.lessons.addition import figures as draw
+from wmlib.lessons.addition import estimates, figures
+from wmlib.lessons.addition.measures import DIVERGED
 from wmlib.viz.figures import to_png
 
-LENGTHS = [2, 3, 4, 16, 20]
+
+def interval(points: int) -> dict[str, list[float]]:
+    middle = np.linspace(-1, 1, points)
+    return {"median": middle.tolist(), "low": (middle - 0.5).tolist(), "high": (middle + 0.5).tolist()}
 
 
-def rng():
-    return np.random.default_rng(0)
+def texts(figure) -> list[str]:
+    """Return all that is written in a figure's axes."""
+    return [text.get_text() for ax in figure.axes for text in [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]]
 
 
-def result(scale: float) -> dict:
-    errors = [0.0, *(scale * np.arange(1.0, 5.0))]
-    table = scale * np.arange(9.0).reshape(3, 3)
-    return {"seen": np.array([0, 16, 32, 48]), "curve": errors[:4], "lengths": LENGTHS, "errors": errors,
-            "rights": [1.0, 1.0, 0.5, 0.0, 0.0], "retention": table, "kept": np.ones((3, 3))}  # fmt: skip
+def test_curves(results):
+    figure = figures.draw_curves(estimates.curves(results, 48, 3, np.random.default_rng(0)))
+    dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    assert [line.get_xdata()[0] for line in dotted] == [16, 32]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DNC", "LSTM"]
+    assert len(to_png(figure, dpi=50)) > 3000
 
 
-RESULTS = {"DNC": [result(s) for s in (0.1, 0.2, 0.7)], "LSTM": [result(s) for s in (1.0, 2.0, DIVERGED)]}
+def test_search_frames_the_winner_and_writes_no_number_for_a_failure():
+    table = {"lrs": [0.01, 0.02], "rows": ["clip 1", "clip 10"], "errors": [[0.1, 0.2], [0.3, DIVERGED]], "winner": [1, 0]}
+    figure = figures.draw_search({name: table for name in "abcd"})
+    assert texts(figure)[:4] == ["0.1", "0.2", "0.3", "—"]
+    assert figure.axes[0].patches[0].get_xy() == (-0.5, 0.5)
+    assert len(to_png(figure, dpi=50)) > 3000
 
 
-def test_the_interval_of_a_median_holds_it():
-    middle = draw.middle(rng().normal(size=(11, 5)), rng())
-    assert (middle["low"] <= middle["median"]).all() and (middle["median"] <= middle["high"]).all()
-    assert (middle["low"] < middle["high"]).all()
-    same = draw.middle(np.ones((3, 2)), rng())
-    assert (same["low"] == 1).all() and (same["high"] == 1).all()
+def test_lengths(results):
+    panel = estimates.errors_by_length("models", results, 4, np.random.default_rng(0))
+    figure = figures.draw_lengths([panel, {**panel, "title": "slots"}])
+    assert figure.axes[0].lines[0].get_ydata()[0] == figures.LOWEST  # an error of zero
+    assert figure.axes[1].get_title(loc="left") == "slots"
+    assert len(to_png(figure, dpi=50)) > 3000
 
 
-def test_the_search_puts_each_error_in_its_place():
-    recipes = grid(Recipe(), (0.01, 0.02))
-    table = draw.searched({"DNC": (recipes[3], [[float(i), float(i)] for i in range(8)], recipes)})["DNC"]
-    assert table["rows"] == ["clip 1", "clip 1 *", "clip 10", "clip 10 *"] and table["rates"] == [0.01, 0.02]
-    np.testing.assert_array_equal(table["errors"], np.arange(8.0).reshape(2, 4).T)
-    assert table["winner"] == [3, 0]
+def test_retention(results):
+    part = estimates.retention([(1, 1), (2, 2), (2, 3)], results)
+    figure = figures.draw_retention({"cumulative": part, "disjoint": part})
+    assert len(figure.axes) == 4 and "0.8" in texts(figure)  # the median of DNC, last row but one
+    assert figure.axes[3].get_title(loc="left") == "LSTM, disjoint"
+    assert len(to_png(figure, dpi=50)) > 3000
 
 
-def test_an_arm_counts_the_seeds_below_the_limit():
-    arm = draw.arm([1.0, 2.0, 3.0], RESULTS["DNC"], 20, limit=1.0)
-    assert arm["error"] == pytest.approx([0.4, 0.8, 2.8]) and arm["value"] == pytest.approx(2 / 3)
-    assert 0 < arm["low"] < arm["value"] < arm["high"] < 1
+def test_seeds(results):
+    part = estimates.variant([1.0, 2.0, 3.0], results["DNC"])
+    figure = figures.draw_seeds({"limit": 1.0, "num_slots": 5, "variants": {f"recipe {k}": part for k in range(9)}})
+    scatter, bars = figure.axes
+    assert scatter.lines[1].get_markerfacecolor() != "white" and scatter.lines[9].get_markerfacecolor() == "white"
+    assert [label.get_text() for label in bars.get_yticklabels()] == [f"recipe {k}" for k in range(9)]
+    assert "effective slots of a write (of 5)" in texts(figure)
+    assert len(to_png(figure, dpi=50)) > 3000
 
 
-def test_every_picture_is_drawn():
-    panel = draw.by_length("title", RESULTS, 4, rng())
-    recipes = grid(Recipe(), (0.01, 0.02))
-    errors = [[0.1 * (i + 1)] for i in range(7)] + [[DIVERGED]]
-    searched = draw.searched({name: (recipes[0], errors, recipes) for name in "abcd"})
-    arms = {name: draw.arm([1.0, 2.0, 3.0], found, 20, 1.0) for name, found in RESULTS.items()}
-    retention = draw.retention([(1, 1), (2, 2), (2, 3)], RESULTS)
-    assert retention["levels"] == ["1", "2", "2–3"] and retention["models"]["DNC"].shape == (3, 3)
-    moved = {"memory": draw.middle(rng().normal(size=(3, 2)), rng())}
-    figures = [
-        draw.draw_curves(draw.curves(RESULTS, 48, 3, rng())),
-        draw.draw_search(searched),
-        draw.draw_lengths([panel, panel]),
-        draw.draw_retention({"cumulative": retention, "disjoint": retention}),
-        draw.draw_seeds({"limit": 1.0, "slots": 5, "arms": arms}),
-        draw.draw_memory(
-            {"total": [1, 2], "predicted": [1.1, 1.9], "alphas": [-1, 1], "moved": moved, "times": [2, 4], "carriers": moved}
-        ),
-        draw.draw_recall({"copy": draw.shares(RESULTS, 4), "recall": draw.shares(RESULTS, 3)}),
-        draw.draw_sum([1, 2, 0], np.zeros((5, 3)), np.array([1.0, 3, 3]), 3.0, "title"),
-        draw.draw_sum([1, 2, 0], np.ones((5, 3)), np.array([]), 3.0, "title"),
-    ]
-    for figure in figures:
-        assert len(to_png(figure, dpi=50)) > 3000
+def test_memory():
+    data = {"total": [1, 2], "predicted": [1.1, 1.9], "alphas": [-1, 0, 1], "times": [2, 4]}
+    data |= {"moved": {"memory": interval(3)}, "carriers": {"memory": interval(2)}}
+    figure = figures.draw_memory(data)
+    assert list(figure.axes[1].lines[1].get_ydata()) == [-1, 0, 1] and list(figure.axes[2].lines[1].get_xdata()) == [2, 4]
+    assert len(to_png(figure, dpi=50)) > 3000
+
+
+def test_recall(results):
+    panels = {"copy": estimates.accuracies(results, 4), "recall": estimates.accuracies(results, 3)}
+    figure = figures.draw_recall(panels)
+    heights = [bar.get_height() for bar in figure.axes[0].containers[0]]
+    assert heights == pytest.approx([1, 1, 0.4, 0, 0])
+    assert len(to_png(figure, dpi=50)) > 3000
+
+
+@pytest.mark.parametrize("predicted", [[1.0, 3.0, 3.0], []])
+def test_sum(predicted):
+    figure = figures.draw_sum([1, 2, 0], np.zeros((5, 3)), predicted, 3.0, "true sum 3")
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert "answer: 3.0" in labels and ("read from the memory" in labels) == bool(predicted)
+    assert len(to_png(figure, dpi=50)) > 3000

@@ -106,7 +106,7 @@ def test_draws_are_even():
     ones = tasks.repeat(four, 6, generator=generator()).inputs[:, :4, :5].sum((0, 1))
     for count in ones.tolist():
         even([count, 12000 - count], 2)
-    even(tasks.lengths(9000, 2, 12, generator=generator()).bincount()[2:], 11)
+    even(tasks.sample_lengths(9000, 2, 12, generator=generator()).bincount()[2:], 11)
     priorities = tasks.priority_sort(four, generator=generator()).inputs[:, :4, 0]
     even(torch.histc(priorities, 10, -1, 1), 10)
     recall = tasks.associative_recall(four, 30, 1, generator=generator())
@@ -124,13 +124,13 @@ def test_curriculum_and_switches():
     ("call", "message"),
     [
         (lambda g: tasks.addition(torch.tensor([2, 0]), generator=g), r"\[2, 0\].*at least 1"),
-        (lambda g: tasks.repeat(torch.tensor([1.5]), generator=g), "lengths are torch.float32"),
+        (lambda g: tasks.repeat(torch.tensor([1.5]), generator=g), "lengths: got torch.float32"),
         (lambda g: tasks.associative_recall(torch.tensor([1]), generator=g), "at least 2"),
-        (lambda g: tasks.associative_recall(torch.tensor([2]), 0, generator=g), "bits, rows are 0, 3"),
-        (lambda g: tasks.addition(LENGTHS, 1, generator=g), "width is 1"),
-        (lambda g: tasks.priority_sort(LENGTHS, 2, generator=g), "width is 2"),
-        (lambda g: tasks.lengths(3, 5, 4, generator=g), "3, 5, 4"),
-        (lambda g: tasks.curriculum("steep"), "kind, levels are 'steep', 6"),
+        (lambda g: tasks.associative_recall(torch.tensor([2]), 0, generator=g), "bits, rows: got 0, 3"),
+        (lambda g: tasks.addition(LENGTHS, 1, generator=g), "width: got 1"),
+        (lambda g: tasks.priority_sort(LENGTHS, 2, generator=g), "width: got 2"),
+        (lambda g: tasks.sample_lengths(3, 5, 4, generator=g), "got 3, 5, 4"),
+        (lambda g: tasks.curriculum("steep"), "kind, levels: got 'steep', 6"),
     ],
 )
 def test_a_wrong_argument_is_named(call, message):

@@ -56,3 +56,17 @@ def test_a_neighbour_is_tallied_as_a_picture_of_the_frame():
     shuffled = frames[[0, 1, 3, 4]][np.random.default_rng(0).permutation(4)]
     expected = measures.tally([(frames[[0, 1]], shuffled[:2]), (frames[[3, 4]], shuffled[2:])])
     assert all(np.array_equal(tallies["a random frame"][0][name], value) for name, value in expected.items())
+
+
+def test_each_training_seed_has_neighbours_of_its_own():
+    frames = np.random.default_rng(0).integers(256, size=(12, 64, 64, 3), dtype=np.uint8)
+    frames[:, 20:28, 20:28] = 255 * (np.arange(12) % 3 == 0)[:, None, None, None]
+    rows, episodes = [np.arange(6), np.arange(6, 12)], np.arange(12) // 6
+    vaes = [VAE(generator=torch.Generator().manual_seed(seed), latent_size=3, channels=1) for seed in range(2)]
+    linear = pca.fit(frames, 2, np.random.default_rng(0))
+    tallies = tally_neighbours(linear, {"ours": vaes}, Frames(frames), rows, np.random.default_rng(0))
+    for vae, counts in zip(vaes, tallies["ours"], strict=True):
+        pictures = frames[nearest(measures.encode(vae, frames).mean.numpy(), episodes)]
+        expected = measures.tally([(frames[:6], pictures[:6]), (frames[6:], pictures[6:])])
+        assert all(np.array_equal(counts[name], value) for name, value in expected.items())
+    assert not np.array_equal(tallies["ours"][0]["bright"], tallies["ours"][1]["bright"])

@@ -3,21 +3,29 @@
 import numpy as np
 import torch
 
-from wmlib.lessons.vizdoom_dream import occlusion as seeing_study
-from wmlib.agents.world_models_agent import Player, values
-from wmlib.lessons.vizdoom_dream.occlusion import balls, danger, dodging, occlusion, paint_out
+from wmlib.agents.world_models_agent import WorldModelsAgent
+from wmlib.lessons.vizdoom_dream.occlusion import (
+    count_reactions,
+    danger,
+    dodging,
+    largest_balls,
+    occlusion,
+    paint_out,
+    size_classes,
+)
 from wmlib.models.lstm import LSTM
 from wmlib.models.vae import Posterior
 from wmlib.models.world_model import WorldModel
 
-BUTTONS = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+ACTIONS = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+BACKGROUND = np.full((64, 64, 3), 40, np.uint8)
 
 
 def frames_with(*boxes):
     """Dark frames, each with bright boxes (row, column, height, width)."""
     frames = np.full((len(boxes), 64, 64, 3), 40, np.uint8)
-    for frame, own in zip(frames, boxes, strict=True):
-        for y, x, h, w in own:
+    for frame, of_frame in zip(frames, boxes, strict=True):
+        for y, x, h, w in of_frame:
             frame[y : y + h, x : x + w] = 250
     return frames
 
@@ -26,35 +34,39 @@ FRAMES = frames_with([(20, 10, 3, 4)], [(20, 50, 5, 5), (40, 5, 2, 3)], [], [(9,
 
 
 def test_the_largest_ball_is_found():
-    found = balls(FRAMES)
-    assert found.size.tolist() == [12, 25, 0, 81, 0, 0] and found.count.tolist() == [1, 2, 0, 1, 0, 0]
-    assert np.allclose(found.place[[0, 1, 3]], [(2 * x / 63) - 1 for x in (11.5, 52, 34)])
-    assert found.mask.sum((1, 2)).tolist() == found.size.tolist() and found.mask[1, 20:25, 50:55].all()
-    assert seeing_study.classes(np.array([0, 5, 6, 20, 21, 60, 61])).tolist() == [-1, -1, 0, 0, 1, 1, 2]
+    balls = largest_balls(FRAMES)
+    assert balls.size.tolist() == [12, 25, 0, 81, 0, 0] and balls.in_sight.tolist() == [1, 2, 0, 1, 0, 0]
+    assert np.allclose(balls.place[[0, 1, 3]], [(2 * x / 63) - 1 for x in (11.5, 52, 34)])
+    assert balls.mask.sum((1, 2)).tolist() == balls.size.tolist() and balls.mask[1, 20:25, 50:55].all()
+    assert size_classes(np.array([0, 5, 6, 20, 21, 60, 61])).tolist() == [-1, -1, 0, 0, 1, 1, 2]
 
 
 def test_what_is_painted_out_is_background_and_nothing_else_changes():
-    background = np.full((64, 64, 3), 40, np.uint8)
-    painted = paint_out(FRAMES[:2], balls(FRAMES[:2]).mask, background)
+    painted = paint_out(FRAMES[:2], largest_balls(FRAMES[:2]).mask, BACKGROUND)
     assert (painted[0] == 40).all() and (painted[1, 40:42, 5:8] == 250).all() and (painted[1, 18:27, 48:57] == 40).all()
 
 
 def test_moves_away_and_towards_are_counted_by_size():
-    found = balls(FRAMES)  # far left, near right, none, near the middle, flash, too small
-    counts = dodging(found, np.array([2, 2, 0, 0, 0, 0]))
-    assert counts["counted"].tolist() == [1, 1, 0] and counts["away"].tolist() == [1, 0, 0]
+    balls = largest_balls(FRAMES)  # far left, near right, none, near the middle, flash, too small
+    counts = dodging(balls, np.array([2, 2, 0, 0, 0, 0]))
+    assert counts["frames"].tolist() == [1, 1, 0] and counts["away"].tolist() == [1, 0, 0]
     assert counts["towards"].tolist() == [0, 1, 0]
 
 
 def test_danger_is_counted_a_second_before():
-    count = np.array([1] * 10 + [5] * 40)
-    found = danger(count, died=True)
-    assert found["tics"].tolist() == [0, 10, 0, 5] and found["deaths"].tolist() == [0, 0, 0, 1]
-    assert danger(count, died=False)["deaths"].sum() == 0 and danger(count[:20], died=True)["deaths"].sum() == 0
+    in_sight = np.array([1] * 10 + [5] * 40)
+    counts = danger(in_sight, died=True)
+    assert counts["tics"].tolist() == [0, 10, 0, 5] and counts["deaths"].tolist() == [0, 0, 0, 1]
+    assert danger(in_sight, died=False)["deaths"].sum() == 0 and danger(in_sight[:20], died=True)["deaths"].sum() == 0
 
 
-class Eye:
-    """Sees three numbers: brightness of the left half, of the right half, and one."""
+class BrightnessVAE:
+    """Encodes three numbers: brightness of the left half, of the right half, and one."""
+
+    latent_size = 3
+
+    def eval(self):
+        return self
 
     def encode(self, frames):
         pixels = torch.from_numpy((frames > 200).all(-1).astype(np.float32))
@@ -64,28 +76,52 @@ class Eye:
 
 
 def agent(weights):
+    """An agent that sees the three numbers with these weights, and ignores what it remembers."""
     rng = torch.Generator().manual_seed(0)
-    mind = WorldModel(LSTM(3 + 2, 7, generator=rng), 3, components=2, generator=rng)
-    return mind, torch.tensor(weights + [0.0] * 7)
+    model = WorldModel(LSTM(3 + 2, 7, generator=rng), 3, num_components=2, generator=rng)
+    return WorldModelsAgent(BrightnessVAE(), model, torch.tensor(weights + [0.0] * 7), ("z", "h"), ACTIONS)
+
+
+LOOKS, BLIND = [1.0, -1.0, 0.0], [0.0, 0.0, 1.0]
 
 
 def test_an_agent_that_looks_is_told_from_one_that_does_not():
-    background = np.full((64, 64, 3), 40, np.uint8)
-    actions = BUTTONS[[1] * 6]
-    looks = occlusion(Eye(), *agent([1.0, -1.0, 0.0]), ("z", "h"), FRAMES, actions, background)
-    assert looks["counted"].tolist() == looks["ball"].tolist() == [1, 1, 0] and looks["patch"].tolist() == [0, 0, 0]
+    balls, actions = largest_balls(FRAMES), ACTIONS[[1] * 6]
+    looks = occlusion(agent(LOOKS), FRAMES, actions, BACKGROUND, balls)
+    assert looks["asked"].tolist() == looks["ball"].tolist() == [1, 1, 0] and looks["patch"].tolist() == [0, 0, 0]
     assert looks["push"][0] > 0.9  # a ball on the left drives it to the right
-    blind = occlusion(Eye(), *agent([0.0, 0.0, 1.0]), ("z", "h"), FRAMES, actions, background)
-    assert blind["counted"].tolist() == [1, 1, 0] and blind["ball"].sum() == blind["patch"].sum() == 0
+    blind = occlusion(agent(BLIND), FRAMES, actions, BACKGROUND, balls)
+    assert blind["asked"].tolist() == [1, 1, 0] and blind["ball"].sum() == blind["patch"].sum() == 0
 
 
-def test_values_are_what_the_player_would_answer():
-    mind, weights = agent([0.3, -0.2, 0.1])
-    weights[3:] = torch.linspace(-2, 2, 7)
-    player = Player(Eye(), mind, weights, ("z", "h"), BUTTONS)
-    player.begin(0, np.random.default_rng(0))
-    done = [player.act(frame[None])[0] for frame in FRAMES]
-    latents = Eye().encode(FRAMES).mean
-    answers = values(mind, weights, ("z", "h"), latents, BUTTONS[done], [latents, latents * 0])
-    assert answers.shape == (2, 6) and (np.where(np.abs(answers[0]) < 1 / 3, 1, 1 + np.sign(answers[0])) == done).all()
-    assert not np.allclose(answers[0], answers[1])
+def test_a_frame_with_light_on_the_other_side_is_not_asked():
+    frames = frames_with([(20, 10, 3, 4), (20, 50, 3, 3)])
+    assert occlusion(agent(LOOKS), frames, ACTIONS[[1]], BACKGROUND, largest_balls(frames))["asked"].sum() == 0
+
+
+def test_recorded_games_are_asked_one_by_one():
+    """Two games of three frames, the last of which is followed by no action; a fake of what is read from disk."""
+    rows = [np.arange(0, 4), np.arange(4, 8)]
+    all_frames = np.concatenate([FRAMES[[0, 1, 2, 2]], FRAMES[[2, 0, 3, 2]]])
+
+    class Recorded:
+        actions = np.array([2, 2, 0, 0, 1, 0, 1, 0])
+        terminated = np.array([0, 0, 1, 0, 0, 0, 0, 0], bool)
+        lengths = np.array([3, 3])
+
+        def __len__(self):
+            return len(all_frames)
+
+        def frames(self, which):
+            return all_frames[which]
+
+        def episode(self, number):
+            return rows[number]
+
+    played = Recorded()
+    first, second = count_reactions(played, agent(LOOKS))
+    assert first["away"].tolist() == [1, 0, 0] and first["towards"].tolist() == [0, 1, 0]
+    assert second["away"].sum() == 0 and second["towards"].tolist() == [1, 0, 0]
+    assert first["asked"].tolist() == [1, 1, 0] and second["asked"].tolist() == [1, 0, 0]
+    assert first["tics"].sum() == 0  # the games are shorter than a second
+    assert "asked" not in count_reactions(played, None)[0]

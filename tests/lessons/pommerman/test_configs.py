@@ -1,0 +1,70 @@
+"""Descriptions of models: what is built, equal sizes, schedules, what is refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from wmlib.experiment.fingerprint import describe, digest
+from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.hidden_numbers import Tracker
+from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
+from wmlib.models.dnc import DNC
+from wmlib.models.lstm import LSTM
+from wmlib.models.specs import CLOSED, CoreConfig
+
+CONFIG = ModelConfig(CoreConfig(NO_CORE, hidden_size=5, num_slots=4, word_size=3, num_heads=2), channels=3, updates=8)
+
+
+def make(config):
+    return config.build(uniform_tables(), torch.Generator().manual_seed(0))
+
+
+def test_each_family_with_each_core_is_built():
+    feed_forward = make(CONFIG)
+    assert isinstance(feed_forward, BoardModel) and isinstance(feed_forward.core, FeedForward)
+    assert isinstance(make(CONFIG.with_core(kind="dnc")).core, DNC)
+    mdn = make(replace(CONFIG.with_core(kind="lstm"), family="vector", difference=True, num_components=2))
+    assert isinstance(mdn, VectorModel) and isinstance(mdn.model.core, LSTM) and mdn.difference
+    assert mdn.model.mixture.num_components == 2
+    assert isinstance(make(replace(CONFIG.with_core(kind="lstm"), family="tracker")), Tracker)
+
+
+def test_the_allocation_gate_starts_as_asked():
+    def gate(bias):
+        core = make(CONFIG.with_core(kind="dnc", allocation_bias=bias)).core
+        return core.biases.get("allocation_gate")
+
+    assert gate(CLOSED) == -3.0 and gate(None) is None
+
+
+def test_as_many_parameters_as_another():
+    dnc, lstm = CONFIG.with_core(kind="dnc"), CONFIG.with_core(kind="lstm")
+    large = lstm.as_large_as(dnc)
+    hidden_size = large.core.hidden_size
+    away = [abs(lstm.with_core(hidden_size=h).num_parameters() - dnc.num_parameters()) for h in range(1, 4 * hidden_size)]
+    assert away.index(min(away)) + 1 == hidden_size and large == lstm.with_core(hidden_size=hidden_size)
+    assert large.summary() == {"parameters": large.num_parameters(), "hidden_size": hidden_size, "lr": 4e-3}
+
+
+def test_the_learning_rate_falls_over_the_last_six_tenths():
+    config = replace(CONFIG, updates=10, lr=0.1)
+    assert [round(config.schedule(step), 4) for step in (0, 4, 7, 9)] == [0.1, 0.1, 0.05, 0.0167]
+
+
+def test_every_value_is_a_part_of_the_key():
+    others = [replace(CONFIG, training_seed=1), replace(CONFIG, lr=1e-3), CONFIG.with_core(allocation_bias=CLOSED)]
+    assert len({digest(describe(config)) for config in (CONFIG, *others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (replace(CONFIG, family="vector"), "core: got kind 'none' for the family vector"),
+        (replace(CONFIG, family="tree"), "family: got 'tree'"),
+        (CONFIG.with_core(kind="gru"), "kind: got 'gru'"),
+    ],
+)
+def test_wrong_names_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        make(wrong)

@@ -1,0 +1,100 @@
+"""Numbers made of tallies, against hand-computed ones."""
+
+import numpy as np
+import pytest
+
+from wmlib.experiment.statistics import Estimate
+from wmlib.lessons.pommerman import estimates
+
+
+def tallies(seeds=2, games=5, seed=0):
+    rng = np.random.default_rng(seed)
+    each = []
+    for _ in range(seeds):
+        counts = {"steps": np.full(games, 10.0), "right": np.full(games, 3700.0), "unchanged": np.full(games, 3640.0)}
+        counts |= {"kept": np.full(games, 3630.0), "exact": rng.integers(5, size=games) * 1.0, "impossible": np.zeros(games)}
+        counts |= {"changed": np.full((games, 7), 10.0), "changed_right": rng.integers(4, 9, (games, 7)) * 1.0}
+        counts |= {"living": np.full(games, 30.0), "drawn": np.full(games, 27.0)}
+        counts |= {"near": np.full((21, 21), 50.0), "near_right": np.full((21, 21), 20.0)}
+        each.append(counts)
+    return each
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_proportions(rng):
+    of_seeds = tallies()
+    assert estimates.proportion(of_seeds, "all right", rng).value == pytest.approx(3700 / 3720)
+    right = np.mean([t["changed_right"].sum() for t in of_seeds]) / 350
+    estimate = estimates.proportion(of_seeds, "changed right", rng)
+    assert estimate.value == pytest.approx(right) and estimate.low < right < estimate.high
+    assert estimates.proportion(of_seeds[:1], "kept", rng).value == pytest.approx(3630 / 3640)  # a rule has no seeds
+
+
+def test_differences_are_paired(rng):
+    of_seeds = tallies()
+    better = [{**t, "changed_right": t["changed_right"] + 1} for t in of_seeds]
+    assert tuple(estimates.difference(of_seeds, of_seeds, "changed right", rng)[:3]) == (0, 0, 0)
+    assert tuple(estimates.difference(better, of_seeds, "changed right", rng)[:3]) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_score_rows(rng):
+    (row,) = estimates.score_rows({"DNC": tallies()}, rng, {"DNC": "ours"})
+    assert row["name"] == "DNC" and row["training_seeds"] == 2 and row["kind"] == "ours"
+    assert row["agents drawn"] == pytest.approx([0.9] * 3) and row["impossible"] == [0, 0, 0]
+    assert "kind" not in estimates.score_rows({"DNC": tallies()}, rng)[0]
+
+
+def test_groups():
+    of_seeds = tallies()
+    data = estimates.by_group({"DNC": of_seeds})
+    assert data["changed"].tolist() == [50] * 7
+    assert data["right"]["DNC"][3] == np.mean([t["changed_right"][:, 3].sum() for t in of_seeds]) / 50
+
+
+def test_one_step_and_ahead():
+    of_seeds = tallies()
+    judged = {"DNC": [{"one": t, "ahead": [t, t]} for t in of_seeds]}
+    assert estimates.one_step(judged)["DNC"][1] is of_seeds[1]
+    data = estimates.ahead(judged, (1, 5), {"DNC": "ours", "another": "rule"})
+    assert data["horizons"] == [1, 5] and data["kinds"] == {"DNC": "ours"}
+    assert np.shape(data["curves"]["DNC"]["changed right"]) == (2, 2)
+    assert data["curves"]["DNC"]["changed right"][1][0] == of_seeds[1]["changed_right"].sum() / 350
+
+
+def test_near():
+    of_seeds = tallies()
+    of_seeds[0]["near"][10, 12] = of_seeds[1]["near"][10, 12] = 19  # too few to say anything
+    table = estimates.near({"DNC": of_seeds})["DNC"]
+    assert table.shape == (13, 13) and table[6, 6] == 0.4 and table[6, 8] == -1
+
+
+def test_hidden_numbers(rng):
+    hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
+    hidden |= {"all": np.full((4, 3), 18.0), "right": np.full((4, 3), 15.0)}
+    assert estimates.hidden_proportions([hidden] * 2, rng) == [[0.75] * 3] * 3
+    assert estimates.hidden_proportions([hidden], rng, changed=False) == [[0.9] * 3] * 3
+    assert estimates.hidden_proportion([hidden] * 2, rng).value == 0.75
+    worse = hidden | {"changed_right": np.full((4, 3), 4.0)}
+    assert tuple(estimates.hidden_difference([hidden] * 2, [worse] * 2, rng)[:3]) == (0.25, 0.25, 0.25)
+    nothing = hidden | {"changed": np.zeros((4, 3)), "changed_right": np.zeros((4, 3))}
+    assert estimates.hidden_proportions([nothing], rng) == [[0.0] * 3] * 3
+
+
+@pytest.mark.parametrize(
+    ("difference", "size"),
+    [
+        (Estimate(0.2, 0.1, 0.4, 2), (0.2, 0.1, 0.4)),
+        (Estimate(-0.2, -0.4, -0.1, 2), (0.2, 0.1, 0.4)),
+        (Estimate(-0.1, -0.3, 0.2, 2), (0.1, 0.0, 0.3)),
+    ],
+)
+def test_magnitude(difference, size):
+    assert tuple(estimates.magnitude(difference)[:3]) == size
+
+
+def test_detectable():
+    assert estimates.detectable(Estimate(0.0, -0.1, 0.3, 2)) == pytest.approx(0.28)

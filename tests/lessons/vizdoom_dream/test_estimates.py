@@ -1,0 +1,121 @@
+"""The numbers behind verdicts and figures, against ones that are computed by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.lessons.vizdoom_dream import estimates
+from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def controller(score, generations=10, validate_every=5):
+    """A controller of which generation g had mean g, and validation 100 g where it was validated."""
+    numbers = np.arange(1.0, generations + 1)
+    validation = np.where(numbers % validate_every == 0, 100 * numbers, np.nan)
+    history = np.stack([numbers, 2 * numbers, validation], 1)
+    return EvolvedController(("z",), np.zeros(3), score, history, np.zeros((generations // validate_every, 3)))
+
+
+def test_mean_tics_with_an_interval_over_seeds_and_games():
+    tics = np.array([[100, 200, 300], [400, 500, 600]])
+    estimate = estimates.mean_tics(tics, rng())
+    assert estimate == ratio_of_sums(tics, np.ones(3), rng()) and estimate.value == 350 and estimate.n == 2
+    assert 100 < estimate.low < 350 < estimate.high < 600
+
+
+def test_the_smallest_detectable_difference_is_2_8_standard_errors():
+    error = 10.0
+    interval = Estimate(5.0, 5.0 - 1.96 * error, 5.0 + 1.96 * error, 2)
+    assert estimates.smallest_detectable(interval) == pytest.approx(28, rel=0.03)
+
+
+def test_rows_of_scores():
+    scripted = {"no-op": np.array([10, 20, 30, 40])}
+    agents = {"an agent": np.array([[0, 0, 0, 80], [10, 10, 10, 10]])}
+    one, other = estimates.score_rows(scripted, agents, rng())
+    assert (one["name"], one["kind"], one["value"], one["n"]) == ("no-op", "scripted", 25, 1)
+    assert one["quartiles"].tolist() == [17.5, 32.5] and one["interquartile_mean"] == 25
+    assert len(one["training_seeds"]) == 0 and one["tics"].tolist() == [10, 20, 30, 40]
+    assert other["value"] == 15 and other["training_seeds"].tolist() == [20, 10] and other["interquartile_mean"] == 7.5
+    assert other["low"] < 15 < other["high"] and len(other["tics"]) == 8
+
+
+def test_evolution_and_transfer():
+    evolved = {"a": [controller(7.0), controller(9.0)]}
+    data = estimates.evolution(evolved, EvolutionConfig(max_steps=33))
+    assert data["max_steps"] == 33 and [curve.tolist() for curve in data["agents"]["a"]] == [list(range(1, 11))] * 2
+    real = {"a": np.array([[1, 3], [5, 7]]), "another round": np.zeros((2, 2))}
+    data = estimates.transfer(evolved, real, [150.0, 160.0], np.array([10, 20]))
+    assert data == {"agents": {"a": [[7.0, 2.0], [9.0, 6.0]]}, "no_op": [[150.0, 15.0], [160.0, 15.0]]}
+
+
+@pytest.mark.parametrize(
+    "generations, points, numbers",
+    [(5, 10, [0]), (20, 10, [0, 1, 2, 3]), (200, 10, [0, 4, 9, 13, 17, 22, 26, 30, 35, 39]), (100, 2, [0, 19])],
+)
+def test_validations_are_evenly_spaced(generations, points, numbers):
+    assert estimates.validations(EvolutionConfig(generations=generations), points) == numbers
+
+
+def test_scores_of_validations():
+    assert estimates.validation_scores(controller(1.0), EvolutionConfig(generations=10), [1, 0]).tolist() == [1000, 500]
+    every_two = EvolutionConfig(generations=10, validate_every=2)
+    assert estimates.validation_scores(controller(1.0, validate_every=2), every_two, [0, 4]).tolist() == [200, 1000]
+
+
+def test_habits():
+    acted = np.array([1, 1, 1, 1, 1, 0, 1, 1, 1, 0], bool)
+    played = SimpleNamespace(actions=np.array([0, 0, 2, 2, 2, 1, 2, 0, 0, 1]), acted=acted)  # without the last rows 00222200
+    assert estimates.habits(played) == {"left": 0.5, "stay": 0.0, "right": 0.5, "held": 8 / 3}
+
+
+def reactions(games=5, **counts):
+    """Counts of a player, the same in all games and classes but for those given."""
+    usual = {"away": 2, "towards": 2, "frames": 8, "asked": 10, "ball": 1, "patch": 0} | counts
+    by_size = {name: np.full((games, 3), count) for name, count in usual.items()}
+    return by_size | {"tics": np.full((games, 4), 20), "deaths": np.zeros((games, 4))}
+
+
+def test_a_proportion_without_any_event_has_an_interval_with_width():
+    data = estimates.reaction_rates({"agent": [reactions()] * 2}, rng())
+    assert data["classes"] == ["6-20", "21-60", "61 +"]
+    assert data["changed"]["agent"]["patch"][0] == [0, 0, 3 / 100] and data["danger"]["agent"][3] == [0, 0, 1000 * 3 / 200]
+    assert data["changed"]["agent"]["ball"][0][0] == 0.1 and data["dodges"]["agent"][0] == [0, 0, 0]
+
+
+def test_reactions_of_several_players():
+    scripted = {name: value for name, value in reactions(away=5, towards=1).items() if name not in ("asked", "ball", "patch")}
+    scripted["deaths"][:, 1] = 1
+    data = estimates.reaction_rates({"agent": [reactions()] * 2, "blind shuttle": [scripted]}, rng())
+    assert list(data["changed"]) == ["agent"] and list(data["dodges"]) == list(data["danger"]) == ["agent", "blind shuttle"]
+    assert data["dodges"]["blind shuttle"][2] == [0.5, 0.5, 0.5] and data["danger"]["blind shuttle"][1] == [50, 50, 50]
+
+
+def test_too_few_cases_give_no_proportion():
+    few = reactions(games=2)
+    few["asked"][:, 1] = 15  # 30 in all, which is enough
+    data = estimates.reaction_rates({"agent": [few]}, rng())
+    assert [point is None for point in data["changed"]["agent"]["ball"]] == [True, False, True]
+    assert data["dodges"]["agent"] == [None, None, None]
+
+
+def test_actions_that_change_without_the_ball():
+    one, other = reactions(ball=4, patch=1), reactions(ball=2, patch=1)
+    estimate = estimates.changed_actions([one, other], rng())
+    assert estimate.value == pytest.approx((3 + 1) / 20) and estimate.n == 2
+    assert estimate.low == pytest.approx(0.1) and estimate.high == pytest.approx(0.3)  # of two seeds
+
+
+def test_prediction():
+    evaluated = {"MDN-LSTM": [{"nll": 0.5, "recall": 0.2}, {"nll": 0.7, "recall": 0.6}]}
+    predictions = {"evaluated": evaluated, "copy": [1.0, 1.1], "entropy": [0.3, 0.4], "ahead": {"MDN-LSTM": [0.1]}}
+    data = estimates.prediction(predictions)
+    assert data["nll"] == {"MDN-LSTM": [0.5, 0.7], "copy baseline": [1.0, 1.1], "posterior entropy": [0.3, 0.4]}
+    assert data["ahead"] == {"MDN-LSTM": [0.1]}
+    assert estimates.mean_of(evaluated["MDN-LSTM"], "recall") == pytest.approx(0.4)

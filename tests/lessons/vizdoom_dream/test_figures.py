@@ -1,0 +1,92 @@
+"""The pictures of notebook 05 from made-up data: what is drawn where, and what a short run leaves out."""
+
+import numpy as np
+import pytest
+
+from wmlib.lessons.vae.figures import pack
+from wmlib.lessons.vizdoom_dream import figures
+from wmlib.viz.figures import to_png
+
+CURVES = {"MDN-LSTM": [[1, 2, 3], [2, 3, 4]], "MDN-DNC": [[1, 5, 9], [3, 3, 3]]}
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def draws(figure):
+    assert len(to_png(figure)) > 5000
+    return figure.axes
+
+
+def test_styles_differ_and_keep_their_order():
+    styles = figures.styles(list("abcdef"))
+    assert len({tuple(style.items()) for style in styles.values()}) == 6
+    assert figures.styles(["a"])["a"] == styles["a"]
+
+
+def test_scores():
+    row = {"kind": "scripted", "quartiles": [1, 3], "interquartile_mean": 2, "low": 1, "high": 3, "value": 2}
+    agent = {**row, "name": "MDN-DNC", "kind": "agent", "value": 500, "training_seeds": [400, 600]}
+    (ax,) = draws(figures.draw_scores({"rows": [{**row, "name": "blind shuttle", "training_seeds": []}, agent], "games": 5}))
+    assert labels(ax) == ["blind shuttle", "MDN-DNC"]
+    ticks = [line for line in ax.lines if line.get_marker() == "|"]
+    assert len(ticks) == 1 and list(ticks[0].get_xdata()) == [400, 600]
+
+
+def test_evolution():
+    (ax,) = draws(figures.draw_evolution({"agents": CURVES, "max_steps": 60}))
+    assert legend(ax) == list(CURVES) and len(ax.lines) == 5 and ax.get_xlabel() == "generation"
+
+
+def test_transfer():
+    (ax,) = draws(figures.draw_transfer({"agents": {"a": [[900, 200], [800, 700]]}, "no_op": [[150, 140]]}))
+    assert legend(ax) == ["a", "standing still"] and ax.get_xlim() == ax.get_ylim()
+
+
+def test_prediction():
+    nll = {"untrained LSTM": [2, 2.1], "MDN-LSTM": [0.5, 0.6], "copy baseline": [1, 1], "posterior entropy": [0.3, 0.3]}
+    data = {"nll": nll, "ahead": {"MDN-LSTM": np.arange(40.0), "copy baseline": np.arange(40.0)}}
+    left, right = draws(figures.draw_prediction(data))
+    assert labels(left) == list(nll) and legend(right) == ["MDN-LSTM", "copy baseline"]
+
+
+def test_curve():
+    runs = [{"real": [1, 2], "dream": [3, 4]}, {"real": [2, 2], "dream": [5, 4]}]
+    data = {"generations": [5, 10], "agents": {"MDN-LSTM": runs}, "blind_shuttle": 1.5}
+    left, right = draws(figures.draw_curve(data))
+    assert list(left.lines[0].get_ydata()) == [3, 4] and list(right.lines[0].get_ydata()) == [1, 2]
+    assert [text.get_text() for text in right.texts] == ["blind shuttle"] and legend(left) == ["MDN-LSTM"]
+
+
+def reactions(point):
+    return {
+        "classes": ["6-20", "21-60", "61 +"],
+        "changed": {"agent": {"ball": [point] * 3, "patch": [point] * 3}},
+        "dodges": {"agent": [point] * 3, "blind shuttle": [point] * 3},
+        "danger": {"agent": [point] * 4, "blind shuttle": [point] * 4},
+    }
+
+
+def test_reactions():
+    left, middle, right = draws(figures.draw_reactions(reactions([0.2, 0.1, 0.4])))
+    assert legend(left) == ["agent, the ball", "agent, a patch elsewhere"] and legend(right) == ["agent", "blind shuttle"]
+    assert middle.lines[0].get_color() == left.lines[0].get_color() != middle.lines[1].get_color()  # one style for a player
+
+
+def test_a_short_run_may_have_nothing_to_show():
+    left, _, right = draws(figures.draw_reactions(reactions(None)))
+    assert left.get_legend() is None and right.get_legend() is None and not left.lines
+
+
+@pytest.mark.parametrize("frame", [0, 3])
+def test_a_moment_of_a_film(frame):
+    grid = np.random.default_rng(0).integers(256, size=(3, 4, 64, 64, 3), dtype=np.uint8)
+    data = {"png": pack(grid), "rows": ["real game", "reconstruction", "dream"], "every": 4}
+    axes = draws(figures.draw_film(data, frame))
+    assert [ax.get_title(loc="left") for ax in axes] == data["rows"]
+    assert np.array_equal(axes[2].images[0].get_array(), grid[2, frame]) and axes[0].texts[0].get_text() == str(4 * frame)

@@ -1,0 +1,78 @@
+"""Strips and films of games and dreams."""
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib.agents.dream import dream_episode
+from wmlib.lessons.vae.figures import unpack
+from wmlib.lessons.vizdoom_dream import controllers, pictures
+from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+
+Z, H = 3, 5
+CONFIG = EvolutionConfig(names=("z", "h"), max_steps=200)
+
+
+@pytest.fixture
+def agent(world, lstm):
+    _, encoded = world
+    model = lstm.model.build(torch.Generator().manual_seed(0)).eval()
+    with torch.no_grad():
+        model.done.bias.fill_(-3.0)
+    weights = np.linspace(-3, 3, Z + H)
+    return controllers.make_agent(encoded, model, EvolvedController(("z", "h"), weights, 1.0, np.zeros((1, 3)), weights[None]))
+
+
+@pytest.fixture
+def begin(world):
+    _, encoded = world
+    return controllers.starts(encoded.latents, encoded.data)
+
+
+def test_a_dream_is_the_agent_s_own(agent, begin):
+    dream = pictures.dream(agent, CONFIG, begin, 2, 30)
+    expected = dream_episode(controllers.dreams(CONFIG, agent.world_model, begin, 3), agent.weights, agent.names, 2, 30)
+    assert torch.equal(dream.latents, expected[0]) and torch.equal(dream.actions, expected[1])
+    assert len(dream.latents) == len(dream.actions) == 30
+    assert torch.equal(pictures.dream(agent, CONFIG, begin, 2, 5).latents, dream.latents[:5])
+
+
+def test_what_is_missing_is_black(world, agent):
+    vae = agent.vae
+    rows = pictures.decoded(vae, torch.zeros(2, Z), 5)
+    assert rows.shape == (5, 64, 64, 3) and (rows[2:] == 0).all() and (rows[:2] > 0).all()
+    with torch.no_grad():
+        assert np.array_equal(rows[0], vae.decode(torch.zeros(1, Z))[0])
+
+
+def test_recorded_rows_are_of_the_longest_game(world, agent):
+    data = world[1].data
+    frames, again = pictures.recorded(agent.vae, data, 3, 6)
+    game = data.frames(data.episode(2))  # the first of the games of 10 actions, 11 frames
+    assert data.lengths.argmax() == 2 and frames.shape == again.shape == (6, 64, 64, 3)
+    np.testing.assert_allclose(frames[:4], game[::3] / 255, atol=1e-6)
+    assert (frames[4:] == 0).all() and (again[4:] == 0).all()
+    with torch.no_grad():
+        expected = agent.vae.decode(agent.vae.encode(game[::3]).mean)
+    np.testing.assert_allclose(again[:4], expected, atol=1e-6)
+
+
+def test_a_strip_has_a_row_for_each_temperature(world, agent, begin):
+    data = pictures.strip(agent, world[1].data, CONFIG, begin, (0.1, 1.15))
+    grid = unpack(data["png"])
+    assert data["rows"] == ["real game", "reconstruction", "τ = 0.1", "τ = 1.15"]
+    assert data["columns"] == ["0", "12", "24", "36", "48", "60", "72", "84"] and grid.shape == (4, 8, 64, 64, 3)
+    assert np.array_equal(grid[2, 0], grid[3, 0]) and not np.array_equal(grid[2, 3], grid[3, 3])  # the same start
+
+
+def test_a_film_shows_the_longest_of_some_dreams_from_the_game_s_first_frame(world, agent):
+    played = world[1].data
+    data, dream = pictures.film(agent, played, CONFIG)
+    grid = unpack(data["png"])
+    assert grid.shape == (3, 40, 64, 64, 3) and data["rows"] == ["real game", "reconstruction", "dream"] and data["every"] == 4
+    with torch.no_grad():
+        first = agent.vae.encode(played.frames(played.starts[[2]]))
+    dreams = [pictures.dream(agent, CONFIG, first, number, 160) for number in range(8)]
+    assert len(dream.latents) == max(len(each.latents) for each in dreams)
+    assert any(torch.equal(dream.latents, each.latents) for each in dreams)
+    assert np.array_equal(grid[0, 0], played.frames(played.starts[[2]])[0])
