@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from wmlib.command import gallery
 from wmlib.command.gallery import build_gallery
 
 
