@@ -8,6 +8,7 @@ fused Adam step. "peak" is the proportion of the machine's best matrix product (
 arithmetic of the equations would need.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -199,14 +200,17 @@ def test_memory_of_a_long_sequence(fast, batch, steps, by_hand):
     """Print the largest memory of a training step at N=256, W=64, R=4, H=256, and what the buffers need.
 
     Each is measured in a process of its own: its highest resident memory (VmHWM) during the step, less what was resident before
-    (VmRSS). The figure of `resource.getrusage` would not do: a new process inherits the one of the process that starts it.
+    (VmRSS). The figure of `resource.getrusage` would not do: a new process inherits that of the process that starts it. The
+    allocator is told to give freed blocks back at once, or the module's number would depend on how they are reused.
 
-    By hand, the fast path at T=500 and batch 32 needs 1,011 MiB: 16,000 steps of 12,462 floats, and 22 times 32 memories and
-    links of 81,920 floats. The module at T=50 and batch 2 needs 62 MiB: 100 steps of 163,840 floats.
+    By hand, the fast path at T=500 and batch 32 needs 981 MiB: 16,000 steps of 12,462 floats, and 22 times 32 memories with links
+    of 81,920 floats. Measured: 979 MiB. The module at T=50 and batch 2 needs 62 MiB: 100 steps of 163,840 floats, and many
+    small tensors beside them. Measured: 84 MiB.
     """
     size = SIZES[0]
     program = MEMORY_OF_A_STEP.format(inputs=INPUTS, **size._asdict(), fast=fast, batch=batch, steps=steps)
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     measured, expected = float(process.stdout), by_hand(size, batch, steps)
     name = "fast path" if fast else "module"
     print(f"\n{name}, T={steps}, batch {batch}: {measured:,.0f} MiB, buffers by hand {expected:,.0f} MiB")

@@ -309,6 +309,30 @@ def test_equal_values_are_described_equally():
         assert describe(a) == describe(b)
 
 
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def cache_key(self):
+        return self.factor
+
+    def times(self, x):
+        return self.factor * x
+
+
+def test_a_method_counts_with_the_object_it_belongs_to(tmp_path):
+    keys = [determined_by(Scale(f).times, (x,), {}, tmp_path) for f, x in ((2, 3), (2, 3), (3, 3), (2, 4))]
+    assert keys[0] == keys[1] and keys[0] not in keys[2:]
+    assert describe(Scale(2).times) == describe(Scale(2).times) != describe(Scale(3).times)
+
+
+def test_classes_of_a_notebook_are_refused():
+    kind = dataclasses.make_dataclass("Mine", ["x"], frozen=True)
+    kind.__module__ = "__main__"
+    with pytest.raises(FingerprintError, match="plan: the class Mine stands in this notebook; define it in a module"):
+        describe(kind(1), where="plan")
+
+
 def test_a_generator_is_described_by_where_it_stands():
     rng = np.random.default_rng(1)
     before = describe(rng)

@@ -127,11 +127,11 @@ collect(sys.argv[1], ENV_ID, sticky, 24, 3, env_kwargs={"max_tics": 100}, shard_
     process.wait()
     shards = [path.name[:5] for path in killed.glob("0*.json")]
     assert 2 <= len(shards) < 8
-    made = {path: path.stat().st_mtime_ns for shard in shards for path in killed.glob(f"{shard}.*")}
+    written = {path: path.stat().st_mtime_ns for shard in shards for path in killed.glob(f"{shard}.*")}
     for folder in (killed, straight):
         collect(folder, ENV_ID, sticky, 24, 3, env_kwargs={"max_tics": 100}, shard_episodes=3, workers=1)
     assert contents(killed) == contents(straight)
-    assert all(path.stat().st_mtime_ns == when for path, when in made.items())
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
     for worker in left:  # joblib's would end by themselves after some idle minutes
         if worker.is_running() and any("popen_loky" in word for word in worker.cmdline()):
             worker.kill()

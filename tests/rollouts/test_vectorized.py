@@ -52,9 +52,11 @@ def inverted(frames):
     return 255 - frames
 
 
-def test_an_agent_is_shown_what_was_prepared(counting, tmp_path):
-    rollouts = collect(tmp_path / "c", COUNTER, Team(counting), 5, 5, prepare=inverted, num_envs=2, workers=1)
+def test_an_agent_is_shown_what_was_prepared(counted, counting, tmp_path):
+    plain = counted()
+    rollouts = collect(tmp_path / "p", COUNTER, Team(counting), 5, 5, prepare=inverted, num_envs=2, workers=1)
     steps = rollouts.steps(np.arange(len(rollouts)))
+    assert np.array_equal(steps.frames, 255 - plain.frames(np.arange(len(rollouts))))  # the last frame of each episode too
     assert (steps.frames[rollouts.resets][..., 0, 0, 0] == 255).all()
     assert np.array_equal(steps.actions[steps.acted][:, 1], steps.frames[steps.acted][:, 0, 0, 0])
 

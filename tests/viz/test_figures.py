@@ -1,7 +1,15 @@
+"""Figures: one style that leaves the reader's alone, the same bytes for the same input, and words for those who cannot see."""
+
+import ast
+import inspect
 import io
-import json
+import subprocess
+import sys
+from pathlib import Path
 
 import IPython.display
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,9 +18,8 @@ from wmlib.experiment import results
 from wmlib.experiment.results import ResultsError
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import Estimate
-from wmlib.viz import figures, lesson, widgets
-from wmlib.command import claims as readme
-from wmlib.viz.figures import new_figure, save_animation, save_figure, to_png
+from wmlib.viz import figures
+from wmlib.viz.figures import new_figure, save_animation, save_figure, show_figure, style, styled, to_png
 
 WORDS = {"alt": "A curve that rises to the right", "caption": "A curve, drawn from stored numbers, n = 3."}
 
@@ -20,27 +27,114 @@ WORDS = {"alt": "A curve that rises to the right", "caption": "A curve, drawn fr
 @pytest.fixture
 def shown(monkeypatch):
     """What a notebook would display."""
-    seen = []
+    displayed = []
 
     def display(content, metadata=None, raw=False):
         if raw:
-            seen.append((content, metadata))
+            displayed.append((content, metadata))
 
     monkeypatch.setattr(IPython.display, "display", display)
-    return seen
+    return displayed
 
 
 def make_run(project, profile="quick"):
     project.notebook("01_good")
     run = Run("01_good", profile, 1, "cpu")
-    run.store(("share", Estimate(0.5, 0.1, 0.9, 4), "half of them"), [], {"line": [1.0, 2.0, 4.0]})
+    run.store(("success rate", Estimate(0.5, 0.1, 0.9, 4), "half of them"), [], {"line": [1.0, 2.0, 4.0]})
     return run
 
 
+@styled
 def draw(data):
+    """Draw a line with a title and a legend."""
     figure, axes = new_figure(3, 2)
-    axes[0, 0].plot(data)
+    axes[0, 0].plot(data, label="line")
+    axes[0, 0].set_title("title")
+    axes[0, 0].legend()
     return figure
+
+
+# --- style -----------------------------------------------------------------------------------------------------------------
+
+
+def test_importing_changes_no_setting_of_the_reader():
+    code = "import matplotlib as mpl; mpl.rcParams['lines.linewidth'] = 9; before = dict(mpl.rcParams)\n"
+    code += "import wmlib.viz.figures, wmlib.viz.memory_inspector, wmlib.viz.widgets, wmlib.viz.lesson\n"
+    code += "print(dict(mpl.rcParams) == before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_the_style_holds_inside_its_block_only(readers_style):
+    with readers_style():  # checks at its end that the settings are as they were
+        with style():
+            assert mpl.rcParams["lines.linewidth"] == figures.STYLE["lines.linewidth"] == 1.8
+            assert mpl.rcParams["savefig.facecolor"] == "auto"  # matplotlib's own value, where the style says nothing
+            with style():
+                mpl.rcParams["font.size"] = 3
+            assert mpl.rcParams["font.size"] == 10
+        assert mpl.rcParams["lines.linewidth"] == 9 and mpl.rcParams["savefig.facecolor"] == "blue"
+
+
+def test_the_readers_settings_come_back_after_an_error(readers_style):
+    @styled
+    def fails():
+        assert mpl.rcParams["lines.linewidth"] == 1.8
+        raise RuntimeError("no luck")
+
+    with readers_style():
+        with pytest.raises(RuntimeError, match="no luck"):
+            fails()
+        assert mpl.rcParams["lines.linewidth"] == 9
+        with pytest.raises(RuntimeError), style():
+            raise RuntimeError
+        assert mpl.rcParams["lines.linewidth"] == 9
+
+
+def test_a_styled_function_is_otherwise_the_same():
+    @styled
+    def add(a: int, *, b: int = 2) -> int:
+        """Add."""
+        return a + b
+
+    assert add(1) == 3 and add(1, b=5) == 6
+    assert (add.__name__, add.__doc__, str(inspect.signature(add))) == ("add", "Add.", "(a: int, *, b: int = 2) -> int")
+
+
+def test_a_picture_does_not_depend_on_the_readers_style(readers_style):
+    picture = to_png(draw([1, 2, 4]))
+    with readers_style():
+        figure = draw([1, 2, 4])
+        axes = figure.axes[0]
+        assert axes.lines[0].get_linewidth() == 1.8 and axes.get_title(loc="left") == "title"
+        assert not axes.spines["top"].get_visible() and not axes.get_legend().get_frame_on()
+        assert to_png(figure) == picture
+    unstyled = draw.__wrapped__
+    with readers_style():
+        assert to_png(unstyled([1, 2, 4])) != picture  # the decorator is what does it
+
+
+def test_new_figures_are_not_pyplots():
+    before = plt.get_fignums()
+    figure, axes = new_figure(5, 3, rows=2, columns=3, sharex=True)
+    assert plt.get_fignums() == before and axes.shape == (2, 3) and tuple(figure.get_size_inches()) == (5, 3)
+    assert axes[0, 0].get_shared_x_axes().joined(axes[0, 0], axes[1, 2])
+
+
+def test_every_function_that_draws_is_styled():
+    """Public ones, at the top of a module, that return a figure; others belong to them, or draw on axes they are given."""
+    package = Path(figures.__file__).parents[1]
+    plain = []
+    for path in package.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            returns = getattr(node, "returns", None)
+            if returns is not None and ast.unparse(returns) == "Figure" and not node.name.startswith("_"):
+                if "styled" not in map(ast.unparse, node.decorator_list):
+                    plain.append(f"{path.relative_to(package.parent)}: {node.name}")
+    assert plain == []
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_data_is_the_same_bytes(project, shown):
@@ -51,21 +145,42 @@ def test_the_same_data_is_the_same_bytes(project, shown):
     assert stored == to_png(draw(results.read(run.results_file)["data"]["line"])) != to_png(draw([1.0, 2.0, 5.0]))
 
 
+def test_a_figure_can_be_written_again_and_larger():
+    figure = draw([1, 2, 4])
+    plain = to_png(figure)
+    marked = to_png(figure, watermark=True)
+    assert marked != plain == to_png(figure) and figure.texts == []  # the watermark is gone
+    sizes = [Image.open(io.BytesIO(to_png(figure, dpi=dpi))).size for dpi in (50, 100)]
+    assert sizes == [(150, 100), (300, 200)]
+
+
 def test_a_figure_is_listed_and_shown_with_its_alt_text(project, shown):
     run = make_run(project)
     for _ in range(2):  # drawn again, it replaces itself
         save_figure(run, draw([1, 2]), "line", **WORDS)
     assert results.read(run.results_file)["figures"] == [{"name": "line", "file": "line.png", **WORDS}]
     data, metadata = shown[0]
-    assert metadata["image/png"]["alt"] == WORDS["alt"] and data["text/plain"] == WORDS["alt"]
+    assert metadata["image/png"] == {"alt": WORDS["alt"], "width": 288} and data["text/plain"] == WORDS["alt"]
+
+
+def test_a_figure_that_only_explains_is_shown_and_not_saved(project, shown):
+    run = make_run(project)
+    show_figure(draw([1, 2]), "A line from one to two")
+    ((data, metadata),) = shown
+    assert metadata["image/png"]["alt"] == data["text/plain"] == "A line from one to two"
+    assert {path.name for path in run.figures.iterdir()} == {"results.json"}
 
 
 @pytest.mark.parametrize("missing", ["alt", "caption"])
 def test_a_figure_without_words_is_refused_and_not_written(project, shown, missing):
     run = make_run(project)
-    with pytest.raises(ValueError, match=f"{missing}: got ' '"):
-        save_figure(run, draw([1, 2]), "line", **{**WORDS, missing: " "})
-    assert not (run.figures / "line.png").exists()
+    words = {**WORDS, missing: " "}
+    with pytest.raises(ValueError, match=f"{missing}: got ' ' for figure line"):
+        save_figure(run, draw([1, 2]), "line", **words)
+    with pytest.raises(ValueError, match=f"{missing}: got ' ' for figure film"):
+        save_animation(run, lambda i: draw([i, 2]), range(3), "film", poster=2, **words)
+    assert {path.name for path in run.figures.iterdir()} == {"results.json"} and not shown
+    assert results.read(run.results_file)["figures"] == []
 
 
 def test_a_figure_without_stored_results_is_refused(project, shown):
@@ -98,6 +213,9 @@ def test_an_animation_has_frames_a_poster_and_the_same_bytes_again(project, show
     assert (run.figures / "film.gif").read_bytes() == film
 
 
+# --- colours ---------------------------------------------------------------------------------------------------------------
+
+
 def luminance(color):
     channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -107,59 +225,7 @@ def luminance(color):
 def test_the_first_colours_stand_out_from_white_and_all_from_one_another():
     for name in ("blue", "orange", "green", "grey"):
         assert 1.05 / (luminance(figures.COLORS[name]) + 0.05) >= 3  # the guideline for graphics
-    # as seen without red-green vision (Vienot 1999, deuteranopia)
+    # as perceived without red-green vision (Vienot 1999, deuteranopia)
     matrix = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
-    seen = [matrix @ [int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in list(figures.COLORS.values())[:4]]
-    assert min(np.abs(a - b).sum() for i, a in enumerate(seen) for b in seen[:i]) > 0.25
-
-
-def test_sliders_redraw_when_let_go():
-    asked = []
-
-    def plot(power):
-        asked.append(power)
-        return draw([0, 1, 2**power])
-
-    box = widgets.explore(plot, "A curve that bends", power=("power", [1, 2, 3], 2))
-    slider, picture = box.children[:2]
-    before = picture.value
-    slider.value = 3
-    assert asked == [2, 3] and picture.value != before and not slider.continuous_update
-    with pytest.raises(ValueError, match="power: the start value 7"):
-        widgets.explore(plot, "A curve that bends", power=("power", [1, 2], 7))
-
-
-def test_the_readme_table_is_a_function_of_the_results(project, store, tmp_path):
-    project.notebook("01_good")
-    exec(store("01_good"), {"profile": "quick", "seed": 1, "device": "cpu"})
-    text = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
-    new = readme.with_claims(text, tmp_path / "figures")
-    assert "share that works: **0.9** [0.596, 0.982]" in new and "**reproduced**" in new and "old" not in new
-    assert new.startswith("before\n") and new.endswith("\nafter\n")
-    assert readme.with_claims(new, tmp_path / "figures") == new
-    with pytest.raises(ValueError, match="marks"):
-        readme.with_claims("no marks", tmp_path / "figures")
-
-
-def with_docstring(x):
-    """Say something."""
-    return x + 1
-
-
-def test_source_is_shown_without_its_docstring():
-    assert lesson.source(with_docstring) == "def with_docstring(x):\n    return x + 1"
-
-
-@pytest.mark.parametrize("yours, start", [(None, "not answered"), (1.0, "right"), (1.5, "not yet"), ("one", "yours is 'one'")])
-def test_exercises_check_themselves(yours, start):
-    assert lesson.check(yours, 1.0).startswith(start)
-    assert json.dumps(lesson.check(yours, 1.0))
-
-
-def test_a_part_of_a_source_is_shown_and_a_missing_line_is_an_error(monkeypatch):
-    seen = []
-    monkeypatch.setattr(IPython.display, "display", lambda code: seen.append(code.data))
-    lesson.show_source(lesson.check, first="if yours is None", last="return")
-    assert seen[0].splitlines()[0] == "if yours is None:" and len(seen[0].splitlines()) == 2
-    with pytest.raises(ValueError, match="no line with 'nothing of the kind'"):
-        lesson.show_source(lesson.check, first="nothing of the kind")
+    perceived = [matrix @ [int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in list(figures.COLORS.values())[:4]]
+    assert min(np.abs(a - b).sum() for i, a in enumerate(perceived) for b in perceived[:i]) > 0.25

@@ -68,6 +68,8 @@ def determined_by(function: Callable, args: tuple, kwargs: Mapping[str, Any], ar
     """
     while isinstance(function, functools.partial):
         args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
+    if inspect.ismethod(function):
+        args, function = (function.__self__, *args), function.__func__
     code = _function_code(function)
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
@@ -113,14 +115,14 @@ def describe(value: Any, artifacts: Path | None = None, where: str = "value") ->
         return describe(part, artifacts, where)
 
     if hasattr(value, "cache_key") and not isinstance(value, type):
-        return {"class": _class(value), "key": inner(value.cache_key())}
+        return {"class": _class(value, where), "key": inner(value.cache_key())}
     if isinstance(value, nn.Module):
-        return {"class": _class(value), "module": inner(_module_content(value))}
+        return {"class": _class(value, where), "module": inner(_module_content(value))}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"class": _class(value), "fields": inner(fields)}
+        return {"class": _class(value, where), "fields": inner(fields)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {"class": _class(value), "fields": inner(value._asdict())}
+        return {"class": _class(value, where), "fields": inner(value._asdict())}
     if isinstance(value, Mapping):
         pairs = [[describe(k, artifacts, where), describe(v, artifacts, f"{where}[{k!r}]")] for k, v in value.items()]
         return {"mapping": sorted(pairs, key=lambda pair: json.dumps(pair[0]))}
@@ -132,6 +134,8 @@ def describe(value: Any, artifacts: Path | None = None, where: str = "value") ->
         return _path(value, artifacts, where)
     if isinstance(value, functools.partial):
         return {"partial": inner(value.func), "args": inner(value.args), "kwargs": inner(value.keywords)}
+    if inspect.ismethod(value):
+        return {"method": inner(value.__func__), "of": inner(value.__self__)}
     if isinstance(value, type) or callable(value):
         return {"function": f"{value.__module__}.{value.__qualname__}", "code": _function_code(value, where)}
     return _leaf(value, where)
@@ -184,8 +188,10 @@ def _bytes_hash(values: np.ndarray) -> str:
     return hashlib.sha256(values.view(np.uint8).data if values.size else b"").hexdigest()
 
 
-def _class(value: Any) -> dict[str, str | None]:
+def _class(value: Any, where: str) -> dict[str, str | None]:
     kind = type(value)
+    if kind.__module__ == "__main__":
+        raise FingerprintError(f"{where}: the class {kind.__qualname__} stands in this notebook; define it in a module")
     return {"name": f"{kind.__module__}.{kind.__qualname__}", "code": code_hash(kind.__module__)}
 
 

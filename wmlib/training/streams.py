@@ -50,7 +50,7 @@ class StreamTrainer:
         if batch_size < 1 or seq_len < 1 or batch_size * (seq_len + ahead) > size:
             raise ValueError(
                 f"batch_size, seq_len: got {batch_size}, {seq_len}; {batch_size} streams of {seq_len + ahead} rows need more "
-                f"than {size}"
+                f"than the {size} rows of the table"
             )
         self.model, self.size, self.generator = model, size, generator
         self.batch_size, self.seq_len, self.ahead = batch_size, seq_len, ahead

@@ -143,6 +143,7 @@ def save_figure(run: Run, figure: Figure, name: str, alt: str, caption: str) -> 
     Raises:
         ValueError: alt text or caption is missing.
     """
+    _check_words(name, alt, caption)
     png = to_png(figure, watermark=run.profile == "smoke")
     _register(run, f"{name}.png", png, name, alt, caption)
     _show("image/png", png, alt, width=round(figure.get_figwidth() * 96))
@@ -177,6 +178,7 @@ def save_animation(
     Raises:
         ValueError: alt text or caption is missing.
     """
+    _check_words(name, alt, caption)
     smoke = run.profile == "smoke"
     pictures = [Image.open(io.BytesIO(to_png(draw(i), smoke, FILM_DPI))).convert("RGB") for i in frames]
     # one palette for all frames, taken from the poster: no flicker, and a smaller file
@@ -192,10 +194,14 @@ def save_animation(
     _caption(caption)
 
 
-def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption: str) -> None:
+def _check_words(name: str, alt: str, caption: str) -> None:
     for argument, text in (("alt", alt), ("caption", caption)):
         if len(text.strip()) < 20:
             raise ValueError(f"{argument}: got {text!r} for figure {name}; write at least 20 characters that say what is seen")
+
+
+def _register(run: Run, file: str, content: bytes, name: str, alt: str, caption: str) -> None:
+    """Write a picture beside results.json and list it there; one of the same name is replaced."""
     record = results.read(run.results_file)  # a figure without stored results is not a result
     write_atomically(run.figures / file, lambda temporary: Path(temporary).write_bytes(content))
     record["figures"] = [f for f in record["figures"] if f["name"] != name]

@@ -1,4 +1,4 @@
-"""The rules of Pommerman, one small drawn scene for each; no recordings needed.
+"""The rules of Pommerman, one small drawn scene for each; no recordings needed. Names give the section or quirk of RULES.md.
 
 A scene is the top left part of an otherwise empty board, lines split by "/": . free, # rigid, + wood, e r k items (extra bomb,
 range, kick), 0 … 3 agents, o a bomb at rest, ^ v < > a moving one, * flames. Agents not in it stand far away at the bottom. A
@@ -6,11 +6,13 @@ step is what agents 0 … 3 do, one letter each (those left out stop): s u d l r
 """
 
 import hashlib
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wmlib.envs.pommerman import Games, act, from_full_states
+from wmlib.envs.pommerman import Games, act, from_full_states, layout, rules
 from wmlib.envs.pommerman.layout import GAME, RUNNING, TIE, VARIANTS, WIN
 from wmlib.envs.pommerman.views import BOARD, FULL_STATE
 
@@ -79,7 +81,14 @@ MOVES = {
     "4.1 a hidden item shows and is taken at once": ("0*", {"flame": 1, "hidden": [(0, 1, "k")]}, "r", ".0"),
     "4.1 a hidden item shows": ("0*", {"flame": 1, "hidden": [(0, 1, "k")]}, "s", "0k"),
     "4.1 stacked flames: the item is lost (quirk 13)": (
-        "*.", {"flame": 5, "hidden": [(0, 0, "e")]}, "s", "*.", "s", "*.", "s", "..",
+        "*.",
+        {"flame": 5, "hidden": [(0, 0, "e")]},
+        "s",
+        "*.",
+        "s",
+        "*.",
+        "s",
+        "..",
     ),
     "4.3 a bomb rolls on and rests at the edge": ("..<", {}, "s", ".<.", "s", "<..", "s", "o.."),
     "4.3 a bomb rests before rigid": (">#", {}, "s", "o#"),
@@ -131,7 +140,7 @@ MOVES = {
     "4.7 a bomb rests behind an agent that fails late": (">1o", {}, "sr", "o1o"),
     "4.8 a stopped bomb stays at rest (quirk 10)": (">1./...", {}, "s", "o1./...", "sd", "o../.1."),
     "4.8 a bomb enters the cell an agent leaves": (">0.", {}, "r", ".>0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -344,3 +353,31 @@ def test_a_bomb_in_every_cell_is_not_too_many():
     for _ in range(3):
         games.step(np.full((1, 4), 5, np.uint8))
     assert (games.full_states()[0, :BOARD] == 4).all() and games.results[0] == TIE
+
+
+RULES = Path(rules.__file__).with_name("RULES.md").read_text(encoding="utf-8")
+
+
+def test_every_section_and_quirk_that_is_named_is_in_the_rules():
+    sections = set(re.findall(r"^#{2,3} (\d(?:\.\d+)?) ", RULES, flags=re.MULTILINE))
+    quirks = {int(n) for n in re.findall(r"^(\d+)\. ", RULES.split("## 7 ")[1], flags=re.MULTILINE)}
+    assert quirks == set(range(1, 22))
+    tests, code = Path(__file__).read_text(encoding="utf-8"), Path(rules.__file__).read_text(encoding="utf-8")
+    named = {name.split()[0] for name in MOVES} | set(re.findall(r'"""(4\.\d+)', code))
+    named |= {section.replace("_", ".") for section in re.findall(r"def test_(\d_\d+|\d)_", tests)}
+    assert named >= {"4.1", "4.5", "4.11", "5"} and named <= sections
+    assert {int(n) for text in re.findall(r"quirks? ([\d, ]+)", tests) for n in text.split(",") if n.strip()} <= quirks
+
+
+def test_the_numbers_in_the_rules_are_those_of_the_code():
+    def row(what):
+        return re.search(rf"^\| {re.escape(what)} \| (.+) \|$", RULES, flags=re.MULTILINE)[1]
+
+    codes = dict(re.findall(r"(\d+) ([a-z ]+)", row("codes of a cell")))
+    words = ("free", "rigid wall", "wood", "bomb", "flames", "fog", "extra bomb", "more range", "kick", "nobody ")
+    assert [codes[str(code)] for code in range(10)] == list(words)
+    assert row("ammo, at most") == str(layout.MOST) and f"{layout.BOMB_LIFE} when it is laid" in row("life of a bomb")
+    assert row("length of a game") == f"{layout.MAX_STEPS} steps"
+    limits = [int(n) for n in re.findall(r"\d+", row("blast strength, at most"))]
+    assert limits == [VARIANTS["ffa"].max_blast, VARIANTS["team"].max_blast]
+    assert f"fog {VARIANTS['team'].view} rows" in row("view")

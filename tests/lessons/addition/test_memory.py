@@ -56,7 +56,27 @@ def test_r_squared_gives_no_credit_for_knowing_the_time():
 def test_the_total_is_found_in_a_memory_that_has_it(adder):
     fitted = memory.read_out(adder, seed=1, length=7)
     assert fitted["memory"] > 0.99 and fitted["lstm"] < 0.5
-    assert len(fitted["total"]) == len(fitted["predicted"]) == 96 // 7 * 7
+    held_out = memory.record_states(adder, 2, 7)
+    assert fitted["total"].tolist() == held_out.total[: 96 // 7].flatten().tolist()
+    np.testing.assert_allclose(fitted["predicted"], fitted["total"], atol=2)
+
+
+def test_handed_over_is_what_the_read_out_finds_of_an_early_edit():
+    core = build(seed=5)
+    weights = memory.read_out(core, 1, 4, 64)["weights"]
+    unit = memory.direction(core, 1, 2, samples=64)
+    inputs = measures.draw_test_set("addition", 4, 2, memory.EDITED).inputs
+    totals = []
+    with torch.no_grad():
+        for alpha in (-2, 2):
+            _, state = core(inputs[:, :2])
+            state = state._replace(h=state.h + alpha * unit["h"], c=state.c + alpha * unit["c"])
+            for t in (2, 3):
+                _, state = core.step(inputs[:, t], state)
+            totals.append((state.memory.flatten(1).double() @ weights).mean().item())
+    expected = (totals[1] - totals[0]) / 4
+    assert abs(expected) > 1e-4
+    assert memory.handed_over(core, 1, at=2, length=4, samples=64) == pytest.approx(expected, rel=1e-3)
 
 
 def test_an_edit_of_the_memory_moves_the_answer(adder):

@@ -57,11 +57,18 @@ def test_whatever_changes_the_result_is_another_training(run, changed):
     assert made(run, "train_and_measure") == 2
 
 
-def test_parallel_trainings_equal_single_ones(run, monkeypatch):
-    single = pipeline.fit(run, {"a": DNC, "b": LSTM}, [(1, 2)], "one by one", **SHORT, details=False)
-    monkeypatch.setattr(pipeline, "PARALLEL_FROM", 0)
-    run.cache.path = run.cache.path.with_name("other")
-    assert pipeline.fit(run, {"a": DNC, "b": LSTM}, [(1, 2)], "in parallel", **SHORT, details=False) == single
+@pytest.mark.parametrize(("sequences", "seeds", "expected"), [(1999, 2, False), (2000, 2, True), (2000, 1, False)])
+def test_processes_are_started_for_long_trainings_only(run, monkeypatch, sequences, seeds, expected):
+    parallel = []
+
+    def remember(cache, function, calls, label, **options):
+        parallel.append(options["parallel"])
+        return [{}] * len(calls)
+
+    monkeypatch.setattr(pipeline, "cached_map", remember)
+    pairs = [(1, 2), (3, 4)][:seeds]
+    pipeline.fit(run, {"a": DNC}, pairs, "training", task="addition", levels=[(1, 2)], sequences=sequences)
+    assert parallel == [expected]
 
 
 def test_the_search_follows_its_rule(run, monkeypatch):

@@ -112,5 +112,5 @@ def test_what_cannot_be_is_refused(wrong):
 
 
 def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="'sums'.*a task of addition"):
+    with pytest.raises(ValueError, match=r"'sums'.*a task of addition"):
         recipes.build(DNC_RECIPE, "sums", generator())

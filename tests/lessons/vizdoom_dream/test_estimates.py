@@ -83,7 +83,7 @@ def reactions(games=5, **counts):
 
 
 def test_a_proportion_without_any_event_has_an_interval_with_width():
-    data = estimates.reaction_rates({"agent": [reactions()] * 2}, rng())
+    data = estimates.reactions_by_class({"agent": [reactions()] * 2}, rng())
     assert data["classes"] == ["6-20", "21-60", "61 +"]
     assert data["changed"]["agent"]["patch"][0] == [0, 0, 3 / 100] and data["danger"]["agent"][3] == [0, 0, 1000 * 3 / 200]
     assert data["changed"]["agent"]["ball"][0][0] == 0.1 and data["dodges"]["agent"][0] == [0, 0, 0]
@@ -92,7 +92,7 @@ def test_a_proportion_without_any_event_has_an_interval_with_width():
 def test_reactions_of_several_players():
     scripted = {name: value for name, value in reactions(away=5, towards=1).items() if name not in ("asked", "ball", "patch")}
     scripted["deaths"][:, 1] = 1
-    data = estimates.reaction_rates({"agent": [reactions()] * 2, "blind shuttle": [scripted]}, rng())
+    data = estimates.reactions_by_class({"agent": [reactions()] * 2, "blind shuttle": [scripted]}, rng())
     assert list(data["changed"]) == ["agent"] and list(data["dodges"]) == list(data["danger"]) == ["agent", "blind shuttle"]
     assert data["dodges"]["blind shuttle"][2] == [0.5, 0.5, 0.5] and data["danger"]["blind shuttle"][1] == [50, 50, 50]
 
@@ -100,7 +100,7 @@ def test_reactions_of_several_players():
 def test_too_few_cases_give_no_proportion():
     few = reactions(games=2)
     few["asked"][:, 1] = 15  # 30 in all, which is enough
-    data = estimates.reaction_rates({"agent": [few]}, rng())
+    data = estimates.reactions_by_class({"agent": [few]}, rng())
     assert [point is None for point in data["changed"]["agent"]["ball"]] == [True, False, True]
     assert data["dodges"]["agent"] == [None, None, None]
 

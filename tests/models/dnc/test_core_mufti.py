@@ -30,9 +30,12 @@ def outputs():
 
 def test_with_his_order_of_updates_the_outputs_are_his(outputs, monkeypatch):
     """He updates the precedence before the link, so that a write counts as its own predecessor too."""
-    next_link = addressing.update_link
-    his = lambda link, precedence, write: next_link(link, addressing.update_precedence(precedence, write), write)  # noqa: E731
-    monkeypatch.setattr(addressing, "update_link", his)
+    update_link = addressing.update_link
+
+    def after_the_precedence(link, precedence, write):
+        return update_link(link, addressing.update_precedence(precedence, write), write)
+
+    monkeypatch.setattr(addressing, "update_link", after_the_precedence)
     np.testing.assert_allclose(outputs(fast=False), GOLDEN["outputs"], atol=2e-5)
 
 

@@ -3,9 +3,9 @@
 Reading guide. `start_boards` draws boards, `start_rows` makes games of them. All boards of a call are drawn at once, by
 NumPy; those with more than four passages cut off are thrown away, about one of five.
 
-Source: the distribution of the reference's generator as our fact sheet states it (section 3).
-Differs: the reference draws from one process-wide generator that its seeding does not reach, so its boards can not be asked
-    for by seed. Ours depend on the given generator alone.
+Source: the distribution is that of the reference's generator (`RULES.md`, section 3).
+Differs: the reference draws from one process-wide generator that its seeding does not reach, so its boards cannot be asked for
+    by seed. Ours depend on the given generator alone.
 """
 
 import numpy as np
@@ -79,7 +79,7 @@ def _candidates(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _cut_off(boards: np.ndarray) -> np.ndarray:
-    """Count the passages of each board that agent 2 can not get to, through wood if need be."""
+    """Count the passages of each board that agent 2 cannot get to, through wood if need be."""
     boards = boards.reshape(-1, SIZE, SIZE)
     rim = ((0, 0), (1, 1), (1, 1))
     reached = np.pad(boards == AGENT + 2, rim)

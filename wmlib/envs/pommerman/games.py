@@ -22,7 +22,7 @@ UINT8 = np.dtype(np.uint8)  # there is only one such object, and asking for it i
 
 
 class Games:
-    """Play B games side by side; a finished one is shown as it ended, and the next call puts a new one in its place.
+    """Play B games at once, vectorized; a finished one is shown as it ended, and the next call puts a new one in its place.
 
     That call does not look at the actions of the game it replaces and gives it no reward, as in Gymnasium's vector
     environments ("next step" mode). So every state is seen, the last of each game too, and pairs of consecutive states are

@@ -11,7 +11,8 @@ lists, used in turn by the step counter mod 3, and `flames` has one bit a list f
 Numba keeps compiled functions on disk and looks only at the text of the file that a function is in to see whether it is
 stale. So the files with compiled functions carry the digest of this one, and a test sees to it that they are changed too.
 
-Source: numbers and codes are the reference simulator's, MultiAgentLearning/playground 0.2.0; the row is ours.
+Source: numbers and codes are the reference simulator's, MultiAgentLearning/playground 0.2.0 (`RULES.md`, section 1; numbers
+such as 4.6 are its sections); the row is ours.
 """
 
 from typing import NamedTuple
@@ -41,7 +42,7 @@ GAME = np.dtype(
         ("bomb_at", "u1", CELLS),  # number of the bomb + 1, or 0
         ("flames", "u1", CELLS),
         ("hidden", "u1", CELLS),  # the item under wood or flames, or 0
-        ("bomb", LAID, SIZE * SIZE),  # there can not be more
+        ("bomb", LAID, SIZE * SIZE),  # there cannot be more
         ("burning_cell", "u1", (3, SIZE * SIZE)),
     ]
 )

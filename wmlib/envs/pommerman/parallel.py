@@ -50,7 +50,7 @@ class Pommerman(ParallelEnv):
     | observation | "dict" | or "vector" |
     | render_mode | None | "rgb_array" or "ansi" |
 
-    Source: the rules are the reference simulator's (PommeFFACompetition-v0, PommeTeamCompetition-v0, PommeTeam-v0).
+    Source: the rules (`RULES.md`) are those of the reference: PommeFFACompetition-v0, PommeTeamCompetition-v0, PommeTeam-v0.
     Differs: its interface is one list for all agents; boards depend on the seed; no radio, collapsing or one-against-one.
 
     Example:

@@ -62,7 +62,7 @@ STYLES = {"simple": Style(0.09, 0.02, 0.08), "chaos": Style(0.42, 0.3, 0.18)}
 WHEN, AFTER, FIRST, QUEUE, TIME, OTHER, WORK = range(7)
 NEVER = 99
 
-LAYOUT = "96c222ab37fb"  # digest of layout.py, whose numbers are compiled in
+LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
 COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
 outer = njit(**COMPILED, cache=True)
 inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)

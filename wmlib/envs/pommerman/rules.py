@@ -1,10 +1,10 @@
 """The rules of Pommerman as one compiled step over the row of bytes that is a game.
 
 Reading guide. `step` is the whole game in a dozen lines; the functions above it are its phases, in order, and `play` below
-it steps many games. Numbers such as 4.5 are sections of the fact sheet that all this follows; the tests have a scenario for
+it steps many games. Numbers such as 4.5 are sections of `RULES.md`, which all this follows; the tests have a scenario for
 each. The row is described in `layout`.
 
-Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.0, restated as facts; the code is ours.
+Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.0; the code is ours.
 """
 
 import numpy as np
@@ -62,7 +62,7 @@ from wmlib.envs.pommerman.layout import (
     WOOD,
 )
 
-LAYOUT = "96c222ab37fb"  # digest of layout.py, whose numbers are compiled in
+LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
 COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
 outer = njit(**COMPILED, cache=True)
 # put into one another they are twice as fast

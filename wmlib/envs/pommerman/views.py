@@ -1,7 +1,7 @@
 """What is to be seen of a game: the full state, the feature vectors, the observation dictionaries.
 
 Reading guide. `full_states` and `from_full_states` go to view B and back, `features` makes view A of all four agents, and
-`observe` the reference's dictionary for one. The compiled functions, `_draw` first, put planes of 11 x 11 cells on paper.
+`observations` the reference's dictionaries. The compiled functions, `_draw` first, write planes of 11 x 11 cells.
 
 View A, 372 integers for one agent, all within its view (unseen cells: fog on the board, 0 in the others):
 
@@ -30,7 +30,7 @@ View B, 871 integers, the whole state but for the step counter (which only the t
 | hidden item | 121 | 0, 6, 7, 8 |
 | four times row, column, ammo, blast strength, can kick, alive | 24 | as above; alive 0, 1 |
 
-Source: view A is the reference's own flat vector; view B is proposed in our fact sheet, sections 6 and 8.
+Source: view A is the reference's own flat vector (`RULES.md`, section 6); view B is ours.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ from wmlib.envs.pommerman.layout import (
 BOARD = SIZE * SIZE
 FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
 
-LAYOUT = "96c222ab37fb"  # digest of layout.py, whose numbers are compiled in
+LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
 COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
 outer = njit(**COMPILED, cache=True)
 inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -131,9 +131,10 @@ def _full_state(row, out):
     for i in range(AGENTS):
         me, at = STRIDE * i, 7 * BOARD + 6 * i
         out[at], out[at + 1] = row[CELL + me] // WIDE - 1, row[CELL + me] % WIDE - 1
-        out[at + 2], out[at + 3], out[at + 4], out[at + 5] = (
-            row[AMMO + me], row[BLAST + me], row[CAN_KICK + me], row[ALIVE + me],
-        )  # fmt: skip
+        out[at + 2] = row[AMMO + me]
+        out[at + 3] = row[BLAST + me]
+        out[at + 4] = row[CAN_KICK + me]
+        out[at + 5] = row[ALIVE + me]
 
 
 @inner
@@ -163,9 +164,10 @@ def _load(state, row):
     for i in range(AGENTS):
         me, at = STRIDE * i, 7 * BOARD + 6 * i
         row[CELL + me] = WIDE * (state[at] + 1) + state[at + 1] + 1
-        row[AMMO + me], row[BLAST + me], row[CAN_KICK + me], row[ALIVE + me] = (
-            state[at + 2], state[at + 3], state[at + 4], state[at + 5],
-        )  # fmt: skip
+        row[AMMO + me] = state[at + 2]
+        row[BLAST + me] = state[at + 3]
+        row[CAN_KICK + me] = state[at + 4]
+        row[ALIVE + me] = state[at + 5]
 
 
 @inner
@@ -273,7 +275,7 @@ def _written(write: Callable, rows: np.ndarray, out: np.ndarray | None, shape: t
     shape = (len(rows), *shape)
     if out is not None and out.shape != shape:
         raise ValueError(f"out: got shape {out.shape}; allowed is {shape}, or leave it out")
-    # compiled for bytes side by side alone; whatever else is wanted is copied from them
+    # compiled for contiguous bytes alone; whatever else is wanted is copied from them
     direct = out is not None and out.dtype == np.uint8 and out.flags.c_contiguous
     numbers = out if direct else np.empty(shape, np.uint8)
     write(np.ascontiguousarray(rows), numbers, *tables)
@@ -330,7 +332,7 @@ def observations(row: np.ndarray) -> list[dict[str, object]]:
         that burns longest; 0 none); `game_type`, `game_env`, `position` (row, column), `blast_strength`, `can_kick`, `ammo`,
         `teammate`, `enemies` (codes, 9 nobody) and `step_count`. Outside the view the board is fog (5), the planes are 0.
 
-    Source: keys, types and content are the reference's (our fact sheet, section 6).
+    Source: keys, types and content are the reference's (`RULES.md`, section 6).
     Differs: `teammate` and `enemies` are integers; in the reference objects of its enumeration with these values.
 
     Example:
@@ -343,7 +345,7 @@ def observations(row: np.ndarray) -> list[dict[str, object]]:
     state = full_states(row[None])[0, : 6 * BOARD].reshape(6, SIZE, SIZE)
     flame_life = np.array([0, 1, 2, 2, 3, 3, 3, 3])[state[5]]  # by the highest bit of the mask
     alive = [AGENT + i for i in range(AGENTS) if game["agents"]["alive"][i]]
-    made = []
+    dictionaries = []
     for vector in vectors:
         board, blast, life = vector[: 3 * BOARD].reshape(3, SIZE, SIZE)
         y, x, ammo, strength, kick, teammate, *enemies = vector[3 * BOARD :].tolist()
@@ -354,7 +356,7 @@ def observations(row: np.ndarray) -> list[dict[str, object]]:
             "bomb_moving_direction": state[3] * seen,
             "flame_life": flame_life * seen,
         }
-        made.append(
+        dictionaries.append(
             {
                 "alive": list(alive),
                 "board": board.astype(np.uint8),
@@ -370,4 +372,4 @@ def observations(row: np.ndarray) -> list[dict[str, object]]:
                 "step_count": int(game["step_count"]),
             }
         )
-    return made
+    return dictionaries

@@ -115,7 +115,7 @@ def habits(played: Rollouts) -> dict[str, float]:
     return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
 
 
-def reaction_rates(reactions: Mapping[str, Sequence[Reactions]], rng: np.random.Generator) -> dict[str, Any]:
+def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]], rng: np.random.Generator) -> dict[str, Any]:
     """Return what `figures.draw_reactions` draws.
 
     Args:

@@ -1,7 +1,7 @@
 """Pommerman against recorded games of the reference simulator: every array of every step must be equal.
 
 The recordings lie outside the project, in WMLIB_CONFORMANCE or ../shared/conformance, below it in `pommerman`; every .npz file
-there is one case. Without them these tests are skipped, and test_pommerman_rules.py checks the rules alone.
+there is one case. Without them these tests are skipped, and test_rules.py checks the rules alone.
 """
 
 import functools
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.conformance
 def having(array, without=None):
     """Parametrize over the files that have one array and have not another."""
     names = {path: np.load(path).files for path in FILES}
-    found = [path for path in FILES if array in names[path] and without not in names[path]]
-    if not found:
+    paths = [path for path in FILES if array in names[path] and without not in names[path]]
+    if not paths:
         absent = pytest.mark.skip(reason=f"no recordings with {array} in {FOLDER}: set WMLIB_CONFORMANCE to their folder")
         return pytest.mark.parametrize("path", [pytest.param(None, marks=absent)], ids=["absent"])
-    return pytest.mark.parametrize("path", found, ids=lambda path: path.stem)
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
 
 
 class Recording:
@@ -129,8 +129,9 @@ def test_observations_and_feature_vectors_are_equal(path):
     assert np.array_equal(features(rows), seen["feature_vector"])
     assert np.array_equal(features(rows, np.empty((len(rows), 4, 372), np.float32)), seen["feature_vector"])
     ours = [observations(row) for row in rows]
-    for name in ("board", "bomb_blast_strength", "bomb_life", "bomb_moving_direction", "flame_life", "position", "ammo",
-                 "blast_strength", "can_kick", "step_count", "game_type", "teammate", "enemies"):  # fmt: skip
+    planes = ("board", "bomb_blast_strength", "bomb_life", "bomb_moving_direction", "flame_life")
+    numbers = ("position", "ammo", "blast_strength", "can_kick", "step_count", "game_type", "teammate", "enemies")
+    for name in (*planes, *numbers):
         assert np.array_equal([[one[name] for one in four] for four in ours], seen[f"obs_{name}"]), name
     alive = [[[10 + i in one["alive"] for i in range(4)] for one in four] for four in ours]
     assert np.array_equal(alive, seen["obs_alive"])

@@ -1,0 +1,122 @@
+"""The committed figures are functions of the committed results: drawn again, they look the same."""
+
+import io
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wmlib.experiment import results
+from wmlib.lessons.addition import figures as addition
+from wmlib.lessons.cma_es_toy import figures as cma_es_toy
+from wmlib.lessons.mixture_density import figures as mixture_density
+from wmlib.lessons.pommerman import figures as pommerman
+from wmlib.lessons.pommerman.evaluation import HORIZONS
+from wmlib.lessons.vae import figures as vae
+from wmlib.lessons.vizdoom_dream import figures as vizdoom_dream
+from wmlib.viz import memory_inspector
+from wmlib.viz.figures import FILM_DPI, to_png
+
+FIGURES = Path(__file__).parents[1] / "figures"
+
+
+def by_name(module, *names):
+    """Return functions from stored data to the lesson's figure, by the figures' names."""
+
+    def draw(name, data):
+        return getattr(module, f"draw_{name}")(data[name])
+
+    return {name: partial(draw, name) for name in names}
+
+
+def addition_strip(data):
+    symbols = ["01234?"[i] for i in np.argmax(data["strip"]["inputs"], -1)]
+    return memory_inspector.draw_strip(data["strip"], symbols)
+
+
+def pommerman_strip(data):
+    return pommerman.draw_strip(data["dreams"], data["dreams"]["starts"][0], HORIZONS)
+
+
+DRAWN = {
+    "01_cma_es_toy": by_name(cma_es_toy, "success", "ends", "sweeps", "slip"),
+    "02_mixture_density_network": by_name(mixture_density, "fits", "components", "density", "excess", "public"),
+    "03_dnc_addition_curriculum": {
+        **by_name(addition, "curves", "search", "lengths", "retention", "seeds", "memory", "recall"),
+        "strip": addition_strip,
+    },
+    "04_vae": {
+        **by_name(vae, "hits", "training", "kl", "sweep", "latent", "neighbours"),
+        "reconstructions": lambda data: vae.draw_pictures(data["reconstructions"], rings=True),
+        "stages": lambda data: vae.draw_pictures(data["stages"]),
+    },
+    "05_vizdoom_dream": {
+        **by_name(vizdoom_dream, "scores", "evolution", "transfer", "curve", "prediction", "reactions"),
+        "strip": lambda data: vae.draw_pictures(data["strip"]),
+        "memory": lambda data: memory_inspector.draw_strip(data["memory"]),
+    },
+    "06_pommerman_prediction": {
+        **by_name(pommerman, "scores", "groups", "near", "ahead", "hidden"),
+        "strip": pommerman_strip,
+    },
+}
+# frame 20 or 10 is the poster, see the notebooks
+POSTERS = {
+    "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
+    "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
+    "06_pommerman_prediction": {"game": lambda data: pommerman.draw_film(data["film"], 20)},
+}
+
+
+def each(drawn):
+    return [pytest.param(n, name, id=f"{n[:2]}-{name}") for n, functions in drawn.items() for name in functions]
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+
+
+def assert_looks_like(png, file):
+    again, stored = pixels(png), pixels(file.read_bytes())
+    assert again.shape == stored.shape
+    assert np.abs(again - stored).mean() < 1  # of 255: other machines may smooth letters differently
+
+
+def data_of(notebook):
+    return results.read(FIGURES / notebook / "results.json")["data"]
+
+
+@pytest.mark.parametrize(("notebook", "name"), each(DRAWN))
+def test_a_figure_is_redrawn_from_its_results(notebook, name):
+    assert_looks_like(to_png(DRAWN[notebook][name](data_of(notebook))), FIGURES / notebook / f"{name}.png")
+
+
+@pytest.mark.parametrize(("notebook", "name"), each(POSTERS))
+def test_a_films_poster_is_a_frame_of_its_results(notebook, name):
+    png = to_png(POSTERS[notebook][name](data_of(notebook)), dpi=FILM_DPI)
+    assert_looks_like(png, FIGURES / notebook / f"{name}.png")
+
+
+@pytest.mark.parametrize("notebook", DRAWN)
+def test_no_committed_figure_is_left_out(notebook):
+    names = {figure["name"] for figure in results.read(FIGURES / notebook / "results.json")["figures"]}
+    films = POSTERS.get(notebook, {})
+    assert names == {*DRAWN[notebook], *films, *(f"{film}_poster" for film in films)}
+    assert {path.stem for path in FIGURES.glob(f"{notebook}/*.png")} == {*DRAWN[notebook], *films}
+
+
+def test_a_picture_of_other_data_does_not_look_the_same():
+    """The limit of `assert_looks_like` is below the smallest change of data that matters."""
+    rows = data_of("01_cma_es_toy")["success"]
+    other = [row | {"value": 0.5 * row["value"]} for row in rows]
+    file = FIGURES / "01_cma_es_toy/success.png"
+    with pytest.raises(AssertionError):
+        assert_looks_like(to_png(cma_es_toy.draw_success(other[:-1])), file)
+
+
+def test_the_sliders_pictures_are_drawn():
+    data = data_of("02_mixture_density_network")["density"]
+    true, model = (np.array(data[name])[data["cut"]] for name in ("true", "model"))
+    assert len(to_png(mixture_density.draw_conditional(np.array(data["y"]), true, model, 0.35))) > 5000
