@@ -203,9 +203,9 @@ def test_memory_of_a_long_sequence(fast, batch, steps, by_hand):
     (VmRSS). The figure of `resource.getrusage` would not do: a new process inherits that of the process that starts it. The
     allocator is told to give freed blocks back at once, or the module's number would depend on how they are reused.
 
-    By hand, the fast path at T=500 and batch 32 needs 981 MiB: 16,000 steps of 12,462 floats, and 22 times 32 memories with links
-    of 81,920 floats. Measured: 979 MiB. The module at T=50 and batch 2 needs 62 MiB: 100 steps of 163,840 floats, and many
-    small tensors beside them. Measured: 84 MiB.
+    By hand, the fast path at T=500 and batch 32 needs 981 MiB: 16,000 steps of 12,462 floats, and 22 times 32 memories with
+    links of 81,920 floats. Measured: 979 MiB. The module at T=50 and batch 2 needs 62 MiB: 100 steps of 163,840 floats, and
+    many small tensors beside them. Measured: 84 MiB.
     """
     size = SIZES[0]
     program = MEMORY_OF_A_STEP.format(inputs=INPUTS, **size._asdict(), fast=fast, batch=batch, steps=steps)

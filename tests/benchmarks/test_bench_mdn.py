@@ -1,6 +1,6 @@
 """Time mixtures of Gaussians against torch.distributions.
 
-`pytest tests/benchmarks/test_bench_mdn.py -s`, a quarter of a minute.
+`pytest tests/benchmarks/test_bench_mdn.py -s`, half a minute.
 
 Wall time at the sizes of World Models. Both libraries take turns, so that a busy machine slows both; the table is of medians
 over the turns.

@@ -1,6 +1,6 @@
 """Time the Pommerman engine.
 
-`pytest tests/benchmarks/test_bench_pommerman.py -s`, two minutes.
+`pytest tests/benchmarks/test_bench_pommerman.py -s`, half a minute.
 
 Steps of a game per CPU second of one thread, so that other work on the machine counts little. Actions are random and drawn
 beforehand. A game that ends is replaced in the next call, which is timed but not counted as a step. All cases take turns; the

@@ -30,10 +30,17 @@ def make():
         engine.close()
 
 
-def processes(process=None):
-    """Return the engine processes below a process, this one by default."""
-    below = (process or psutil.Process()).children(recursive=True)
-    return [p for p in below if p.status() != psutil.STATUS_ZOMBIE and Path(p.cmdline()[0]).name == "vizdoom"]
+def below(process):
+    """Return the engine processes below a process."""
+    children = process.children(recursive=True)
+    return [p for p in children if p.status() != psutil.STATUS_ZOMBIE and Path(p.cmdline()[0]).name == "vizdoom"]
+
+
+@pytest.fixture
+def processes():
+    """A function that returns the engine processes of this test: other tests' worker processes may have their own."""
+    others = {process.pid for process in below(psutil.Process())}
+    return lambda: [process for process in below(psutil.Process()) if process.pid not in others]
 
 
 def kill(process):
@@ -64,7 +71,7 @@ def test_an_episode_depends_on_its_seed_and_actions_alone(make):
     assert np.array_equal(play(engine, 9), first) and np.array_equal(play(make(), 9), first)
 
 
-def test_a_killed_engine_is_replaced_and_the_episode_goes_on(make):
+def test_a_killed_engine_is_replaced_and_the_episode_goes_on(make, processes):
     engine = make()
     undisturbed = play(engine, 9)
 
@@ -90,7 +97,7 @@ def test_a_second_engine_follows_the_first(make):
             assert np.abs(small - engine.frame).mean() < 12
 
 
-def test_an_engine_that_keeps_dying_ends_in_one_clear_error(make, monkeypatch):
+def test_an_engine_that_keeps_dying_ends_in_one_clear_error(make, processes, monkeypatch):
     engine, launch = make(), DoomEngine._launch
     engine.begin(9)
 
@@ -106,7 +113,7 @@ def test_an_engine_that_keeps_dying_ends_in_one_clear_error(make, monkeypatch):
     engine.advance(BUTTONS[1])  # and it can go on
 
 
-def test_nothing_is_left_of_a_closed_engine(make, tmp_path, monkeypatch):
+def test_nothing_is_left_of_a_closed_engine(make, processes, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "here").mkdir()
@@ -130,7 +137,7 @@ def test_a_killed_process_leaves_no_engine_and_no_files(tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", source], cwd=ROOT, env=environment, **pipes)
     assert process.stdout.readline() == "on\n"
-    (engine,) = processes(psutil.Process(process.pid))
+    (engine,) = below(psutil.Process(process.pid))
     assert list(tmp_path.iterdir())
     process.kill()
     process.communicate()
