@@ -49,12 +49,11 @@ GAME = np.dtype(
 ROW = GAME.itemsize
 
 # Where things lie in a row, and in an agent or a bomb
-_P, COUNTER, TYPE, MAX_BLAST, VIEW, BOMBS, BURNING, GROUND, BOMB_AT, FLAME, HIDDEN, _B, BURNING_CELL = (
-    GAME.fields[name][1] for name in GAME.names
-)
-CELL, AMMO, BLAST, CAN_KICK, ALIVE = range(_P, _P + len(PLAYER))
-B_CELL, B_LIFE, B_BLAST, B_DIRECTION, B_OWNER = range(_B, _B + len(LAID))
-STRIDE = len(LAID)  # of both
+_PLACES: list[int] = [place for _, place, *_ in (GAME.fields or {}).values()]
+_P, COUNTER, TYPE, MAX_BLAST, VIEW, BOMBS, BURNING, GROUND, BOMB_AT, FLAME, HIDDEN, _B, BURNING_CELL = _PLACES
+CELL, AMMO, BLAST, CAN_KICK, ALIVE = range(_P, _P + PLAYER.itemsize)
+B_CELL, B_LIFE, B_BLAST, B_DIRECTION, B_OWNER = range(_B, _B + LAID.itemsize)
+STRIDE = LAID.itemsize  # of both, a byte a field
 OFFSET = np.array([0, -WIDE, WIDE, -1, 1, 0])  # by action
 
 # The working space of a step: what everybody wants. uint8 (WISHES,)

@@ -70,7 +70,8 @@ class Pommerman(ParallelEnv):
         if render_mode not in RENDER_MODES:
             raise ValueError(f"render_mode: got {render_mode!r}; allowed are {', '.join(map(repr, RENDER_MODES))}")
         self.variant, self.observation, self.render_mode = variant, observation, render_mode
-        self.possible_agents, self.agents = list(NAMES), []
+        self.possible_agents = list(NAMES)
+        self.agents: list[str] = []
         space = _dictionary_space if observation == "dict" else lambda: spaces.Box(0, 13, (FEATURES,), np.uint8)
         self.observation_spaces = {name: space() for name in NAMES}
         self.action_spaces = {name: spaces.Discrete(6) for name in NAMES}
@@ -102,14 +103,15 @@ class Pommerman(ParallelEnv):
         """
         if not self.agents:
             raise RuntimeError("the episode is over or has not begun: call reset() before step()")
-        self._games.step(np.array([[self._action(i, name, actions) for i, name in enumerate(NAMES)]], np.uint8))
-        result = int(self._games.results[0])
-        info = {"result": result}
+        games = self._game()
+        games.step(np.array([[self._action(i, name, actions) for i, name in enumerate(NAMES)]], np.uint8))
+        result = int(games.results[0])
+        info: dict[str, Any] = {"result": result}
         if result == WIN:
-            info["winners"] = np.flatnonzero(self._games.rewards[0] == 1).tolist()
+            info["winners"] = np.flatnonzero(games.rewards[0] == 1).tolist()
         if result != RUNNING:
             self.agents = []
-        rewards = dict(zip(NAMES, self._games.rewards[0].astype(float).tolist(), strict=True))
+        rewards = dict(zip(NAMES, games.rewards[0].astype(float).tolist(), strict=True))
         over = dict.fromkeys(NAMES, result != RUNNING)
         return self._see(), rewards, over, dict.fromkeys(NAMES, False), {name: dict(info) for name in NAMES}
 
@@ -133,7 +135,7 @@ class Pommerman(ParallelEnv):
         return self._games
 
     def _action(self, i: int, name: str, actions: dict[str, int]) -> int:
-        if name not in actions and not self._games.fields["agents"]["alive"][0, i]:
+        if name not in actions and not self._game().fields["agents"]["alive"][0, i]:
             return 0
         action = actions.get(name)
         if action is None or action not in self.action_spaces[name]:
@@ -142,8 +144,8 @@ class Pommerman(ParallelEnv):
 
     def _see(self) -> dict[str, Any]:
         if self.observation == "vector":
-            return dict(zip(NAMES, self._games.features()[0], strict=True))
-        seen = observations(self._games.rows[0])
+            return dict(zip(NAMES, self._game().features()[0], strict=True))
+        seen: list[dict[str, Any]] = observations(self._game().rows[0])
         return {name: {**one, "alive": tuple(one["alive"])} for name, one in zip(NAMES, seen, strict=True)}
 
 

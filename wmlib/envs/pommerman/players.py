@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENTS,
     ALIVE,
@@ -62,11 +62,6 @@ STYLES = {"simple": Style(0.09, 0.02, 0.08), "chaos": Style(0.42, 0.3, 0.18)}
 WHEN, AFTER, FIRST, QUEUE, TIME, OTHER, WORK = range(7)
 NEVER = 99
 
-LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
-COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
-outer = njit(**COMPILED, cache=True)
-inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
 
 @inner
 def _choose(row, i, lay, kick, careless, chance, work):
@@ -112,9 +107,9 @@ def _threats(row, here, work):
     while earlier:  # a bomb that is set off by another is due with it
         earlier = False
         for b in range(row[BOMBS]):
-            cell = np.int64(row[B_CELL + STRIDE * b])
-            if _seen(row, here, cell):
-                _mark(row, cell, row[B_BLAST + STRIDE * b], work[TIME, b], WHEN, work)
+            place = np.int64(row[B_CELL + STRIDE * b])
+            if _seen(row, here, place):
+                _mark(row, place, row[B_BLAST + STRIDE * b], work[TIME, b], WHEN, work)
         for b in range(row[BOMBS]):
             first = work[WHEN, row[B_CELL + STRIDE * b]]
             if first < work[TIME, b]:
@@ -300,7 +295,7 @@ def act(rows: np.ndarray, rng: np.random.Generator, styles: str | Sequence[str |
             )
     if len(four) != AGENTS:
         raise ValueError(f"styles: got {len(four)}; allowed is one for all or one for each of the {AGENTS} agents")
-    table = np.array([STYLES.get(style, style) for style in four], np.float64)
+    table = np.array([STYLES[style] if isinstance(style, str) else style for style in four], np.float64)
     out = np.empty((len(rows), AGENTS), np.uint8)
     _act(rows, rng.random((len(rows), AGENTS, 4)), table, np.empty((WORK, CELLS), np.int64), out)
     return out

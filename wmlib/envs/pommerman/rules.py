@@ -8,8 +8,8 @@ Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.
 """
 
 import numpy as np
-from numba import njit
 
+from wmlib.envs.pommerman.compiled import inlined, outer
 from wmlib.envs.pommerman.layout import (
     A_WISH,
     AGENTS,
@@ -62,14 +62,8 @@ from wmlib.envs.pommerman.layout import (
     WOOD,
 )
 
-LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
-COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
-outer = njit(**COMPILED, cache=True)
-# put into one another they are twice as fast
-inner = njit(**COMPILED, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-
-@inner
+@inlined
 def _fade(row, slot):
     """4.1: the oldest flames go out and free what was hidden, which is lost if other flames burn on."""
     kept = 7 - (1 << slot)
@@ -81,7 +75,7 @@ def _fade(row, slot):
     row[BURNING + slot] = 0
 
 
-@inner
+@inlined
 def _decide(row, actions, wishes):
     """4.2 and 4.3: what agents and bombs want; bombs are laid. Return whether any bomb can matter to where anyone goes."""
     contact = False
@@ -109,7 +103,7 @@ def _decide(row, actions, wishes):
     return contact
 
 
-@inner
+@inlined
 def _lay(row, cell, blast, owner):
     b = np.int64(row[BOMBS])
     row[BOMBS] = b + 1
@@ -119,7 +113,7 @@ def _lay(row, cell, blast, owner):
     row[B_DIRECTION + b], row[B_OWNER + b] = STOP, owner
 
 
-@inner
+@inlined
 def _cross(row, wishes, contact):
     """4.4: who would pass through each other stays; of an agent and a bomb only the bomb."""
     if contact:
@@ -140,7 +134,7 @@ def _cross(row, wishes, contact):
                 wishes[A_WISH + i], wishes[A_WISH + j] = here, there
 
 
-@inner
+@inlined
 def _resolve(row, wishes, contact):
     """4.5: all rivals for a cell fail, and the cell stays counted as fought over."""
     for cell in range(CELLS):
@@ -174,7 +168,7 @@ def _resolve(row, wishes, contact):
 _NOTHING, _STOPS, _BLOCKS, _KICKED = range(4)
 
 
-@inner
+@inlined
 def _kick(row, actions, wishes):
     """4.6: an agent and a bomb that want one cell: agent on a bomb, bomb against agent, kick or failure.
 
@@ -215,7 +209,7 @@ def _kick(row, actions, wishes):
     return changed
 
 
-@inner
+@inlined
 def _resolve_again(row, wishes):
     """4.7: what the kicks have blocked; a kick whose agent or bomb fails is undone."""
     changed = True
@@ -240,19 +234,19 @@ def _resolve_again(row, wishes):
                 changed = True
 
 
-@inner
+@inlined
 def _agent_stays(row, wishes, i):
     wishes[A_WISH + i] = row[CELL + STRIDE * i]
     wishes[AGENTS_AT + wishes[A_WISH + i]] += 1
 
 
-@inner
+@inlined
 def _bomb_stays(row, wishes, b):
     wishes[B_WISH + b] = row[B_CELL + STRIDE * b]
     wishes[BOMBS_AT + wishes[B_WISH + b]] += 1
 
 
-@inner
+@inlined
 def _roll(row, wishes):
     """4.8, bombs."""
     for b in range(row[BOMBS]):  # all leave before any arrives
@@ -264,7 +258,7 @@ def _roll(row, wishes):
         row[BOMB_AT + wishes[B_WISH + b]] = b + 1
 
 
-@inner
+@inlined
 def _walk(row, wishes):
     """4.8, agents: they take the item of the cell they enter."""
     for i in range(AGENTS):
@@ -282,7 +276,7 @@ def _walk(row, wishes):
         row[GROUND + cell] = FREE
 
 
-@inner
+@inlined
 def _explode(row, slot, wishes):
     """4.9: bombs that are due or in flames explode, and those they reach; the cells reached get bit `slot` of the flames.
 
@@ -316,7 +310,7 @@ def _explode(row, slot, wishes):
     _remove_exploded(row)
 
 
-@inner
+@inlined
 def _burn(row, cell, slot, wishes, waiting):
     """Cover one cell by a blast; a bomb there becomes due. Return how many bombs are, exploded ones included."""
     if not row[FLAME + cell] >> slot & 1:
@@ -331,7 +325,7 @@ def _burn(row, cell, slot, wishes, waiting):
     return waiting
 
 
-@inner
+@inlined
 def _remove_exploded(row):
     left = 0
     for b in range(row[BOMBS]):
@@ -345,7 +339,7 @@ def _remove_exploded(row):
     row[BOMBS] = left
 
 
-@inner
+@inlined
 def _die(row, slot):
     """4.10: new flames leave nothing on the ground, and no agent in any flame alive."""
     for i in range(row[BURNING + slot]):
@@ -355,7 +349,7 @@ def _die(row, slot):
             row[ALIVE + STRIDE * i] = 0
 
 
-@inner
+@inlined
 def judge(row, rewards):
     """5: fill in the rewards, int8 (4,), and return the result: WIN, TIE or RUNNING."""
     living = 0
@@ -374,7 +368,7 @@ def judge(row, rewards):
     return WIN if won else TIE if over or living == 0 else RUNNING
 
 
-@inner
+@inlined
 def step(row, actions, rewards, wishes):
     """Play one step in place.
 

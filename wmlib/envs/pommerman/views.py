@@ -36,8 +36,8 @@ Source: view A is the reference's own flat vector (`RULES.md`, section 6); view 
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
+from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENT,
     AGENTS,
@@ -79,11 +79,6 @@ from wmlib.envs.pommerman.layout import (
 
 BOARD = SIZE * SIZE
 FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
-
-LAYOUT = "83483a7d9978"  # digest of layout.py, whose numbers are compiled in
-COMPILED = {"nogil": True, "error_model": "numpy", "_nrt": False}  # they make no arrays, so need not count who uses which
-outer = njit(**COMPILED, cache=True)
-inner = njit(**COMPILED, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @inner
@@ -276,10 +271,12 @@ def _written(write: Callable, rows: np.ndarray, out: np.ndarray | None, shape: t
     if out is not None and out.shape != shape:
         raise ValueError(f"out: got shape {out.shape}; allowed is {shape}, or leave it out")
     # compiled for contiguous bytes alone; whatever else is wanted is copied from them
-    direct = out is not None and out.dtype == np.uint8 and out.flags.c_contiguous
-    numbers = out if direct else np.empty(shape, np.uint8)
+    if out is not None and out.dtype == np.uint8 and out.flags.c_contiguous:
+        write(np.ascontiguousarray(rows), out, *tables)
+        return out
+    numbers = np.empty(shape, np.uint8)
     write(np.ascontiguousarray(rows), numbers, *tables)
-    if out is None or direct:
+    if out is None:
         return numbers
     out[...] = numbers
     return out
