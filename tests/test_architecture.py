@@ -131,7 +131,7 @@ def test_the_checks_see_what_they_forbid(tmp_path):
 def test_tests_mirror_the_tree():
     """Every module with code has a test file of its name in the folder of its name; every test file belongs to a module."""
     wanted = set()
-    for name, path in modules().items():
+    for path in modules().values():
         relative = path.relative_to(PACKAGE)
         if path.name == "__main__.py":
             continue

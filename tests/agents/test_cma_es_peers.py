@@ -8,9 +8,9 @@ The tests run a part; the whole table, N = 2, 10 and 40 (four minutes), is print
 import numpy as np
 import pytest
 
-from wmlib.lessons.cma_es_toy.solvers import make_ours, make_pycma
 from wmlib.experiment.statistics import ratio_of_medians
 from wmlib.lessons.cma_es_toy.benchmark_functions import ellipsoid, rosenbrock, sphere
+from wmlib.lessons.cma_es_toy.solvers import make_ours, make_pycma
 
 pytest.importorskip("cma")
 

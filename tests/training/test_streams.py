@@ -147,7 +147,10 @@ def test_a_run_yields_between_steps():
     ("options", "message"),
     [
         ({"batch_size": 10}, "batch_size, seq_len: got 10, 5; 10 streams of 5 rows need more than the 47 rows of the table"),
-        ({"seq_len": 15, "ahead": 1}, "batch_size, seq_len: got 3, 15; 3 streams of 16 rows need more than the 47 rows of the table"),
+        (
+            {"seq_len": 15, "ahead": 1},
+            "batch_size, seq_len: got 3, 15; 3 streams of 16 rows need more than the 47 rows of the table",
+        ),
         ({"batch_size": 0}, "batch_size, seq_len: got 0, 5"),
         ({"seq_len": 0}, "batch_size, seq_len: got 3, 0"),
     ],

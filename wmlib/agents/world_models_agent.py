@@ -115,11 +115,11 @@ def answers(agent: WorldModelsAgent, latents: Tensor, actions: Tensor, seen: Seq
         float (len(seen), T): tanh of the controller's sum, in [-1, 1]; `linear_controller.thirds` makes actions of it.
     """
     state = agent.world_model.core.initial_state(1)
-    found = np.zeros((len(seen), len(latents)), np.float32)
+    values = np.zeros((len(seen), len(latents)), np.float32)
     shown = torch.stack(list(seen))
     for t in range(len(latents)):
         repeated = type(state)(*(part.expand(len(seen), *part.shape[1:]) for part in state))
         features = linear_controller.features(agent.world_model, shown[:, t], repeated, agent.names)
-        found[:, t] = torch.tanh((agent.weights * features).sum(-1)).numpy()
+        values[:, t] = torch.tanh((agent.weights * features).sum(-1)).numpy()
         state = agent.world_model.next_state(latents[t : t + 1], actions[t : t + 1], state)
-    return found
+    return values

@@ -41,13 +41,13 @@ class FingerprintError(ValueError):
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the installed versions of the packages that change numbers."""
-    found = {}
+    installed = {}
     for name in PACKAGES_THAT_CHANGE_NUMBERS:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def determined_by(function: Callable, args: tuple, kwargs: Mapping[str, Any], artifacts: Path) -> dict:
@@ -238,14 +238,14 @@ def _used_globals(function: Any) -> dict[str, Any]:
     """Return the global variables that a function reads, those of functions nested in it included."""
     if not inspect.isfunction(function):
         return {}
-    found, codes = {}, [function.__code__]
+    used, codes = {}, [function.__code__]
     while codes:
         code = codes.pop()
         codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
         for instruction in dis.get_instructions(code):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval in function.__globals__:
-                found[instruction.argval] = function.__globals__[instruction.argval]
-    return found
+                used[instruction.argval] = function.__globals__[instruction.argval]
+    return used
 
 
 def code_hash(module: str, root: Path | None = None) -> str | None:
@@ -279,19 +279,19 @@ def closure(module: str, root: Path | None = None) -> dict[str, Path]:
     first = _file(module, root)
     if first is None:
         return {}
-    found, waiting = {}, [(module, first)]
+    sources, waiting = {}, [(module, first)]
     while waiting:
         name, path = waiting.pop()
-        if name in found:
+        if name in sources:
             continue
-        found[name] = path
+        sources[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         for imported in _source(path).imports:
             full = _absolute(imported, package)
             file = _package_file(full, root) if full.partition(".")[0] == PACKAGE else None
             if file is not None:
                 waiting.append((full, file))
-    return found
+    return sources
 
 
 def _file(module: str, root: Path) -> Path | None:

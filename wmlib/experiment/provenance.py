@@ -11,13 +11,13 @@ from wmlib.experiment import paths
 def versions() -> dict[str, str]:
     """Return the versions that can change a number: Python and the numerical packages."""
     names = ("wmlib", "numpy", "scipy", "torch", "matplotlib", "cma")
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def commit() -> tuple[str | None, bool | None]:

@@ -97,7 +97,8 @@ def make_pycma(mean: np.ndarray, sigma: float, population: int, parents: int, rn
 def pycma(rng: np.random.Generator, population: int, parents: float, sigma: float, budget: int) -> Outcome:
     """Run pycma on the toy, as `cma_es` runs ours."""
     search = make_pycma(start(rng), sigma, population, max(1, int(parents * population)), rng)
-    best, best_x, evaluations = math.inf, None, 0
+    best, evaluations = math.inf, 0
+    best_x = np.full(2, math.nan)
     while best > TARGET and evaluations < budget and not search.stop():
         points = np.asarray(search.ask())[: budget - evaluations]
         values = loss(points)

@@ -19,8 +19,8 @@ from numba.core import types
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic, overload
 
-USAGE, WRITE, PRECEDENCE, ALLOCATION, COSINE, FOUND, SCALE, READ = range(8)  # rows of a step's slots; from READ on by head:
-PER_HEAD = 5  # R read weightings, R cosines, R weightings found by content, R backward and R forward weightings
+USAGE, WRITE, PRECEDENCE, ALLOCATION, COSINE, CONTENT, SCALE, READ = range(8)  # rows of a step's slots; from READ on by head:
+PER_HEAD = 5  # R read weightings, R cosines, R weightings content by content, R backward and R forward weightings
 CARRIED = 3  # rows of the gradient that flows to the step before: usage, write, precedence; then R read weightings
 
 
@@ -580,18 +580,22 @@ def _mix(a, b, share, scale, result):
 
 
 @apart
-def _mix_modes(modes, back, found, forth, read):
+def _mix_modes(modes, back, content, forth, read):
     """Fill read (N,): the heads' three ways to a slot, mixed."""
     for n in range(read.shape[0]):
-        read[n] = modes[0] * back[n] + modes[1] * found[n] + modes[2] * forth[n]
+        read[n] = modes[0] * back[n] + modes[1] * content[n] + modes[2] * forth[n]
 
 
 @apart
-def _mix_modes_backward(modes, back, found, forth, d_read, d_modes, d_back, d_forth):
-    """Fill d_modes (3,), d_back and d_forth (N,); d_read (N,) becomes the gradient of found."""
-    to_back, to_found, to_forth = _dot(d_read, back), _dot(d_read, found), _dot(d_read, forth)
-    mean = modes[0] * to_back + modes[1] * to_found + modes[2] * to_forth
-    d_modes[0], d_modes[1], d_modes[2] = modes[0] * (to_back - mean), modes[1] * (to_found - mean), modes[2] * (to_forth - mean)
+def _mix_modes_backward(modes, back, content, forth, d_read, d_modes, d_back, d_forth):
+    """Fill d_modes (3,), d_back and d_forth (N,); d_read (N,) becomes the gradient of content."""
+    to_back, to_content, to_forth = _dot(d_read, back), _dot(d_read, content), _dot(d_read, forth)
+    mean = modes[0] * to_back + modes[1] * to_content + modes[2] * to_forth
+    d_modes[0], d_modes[1], d_modes[2] = (
+        modes[0] * (to_back - mean),
+        modes[1] * (to_content - mean),
+        modes[2] * (to_forth - mean),
+    )
     for n in range(d_read.shape[0]):
         d_back[n] = modes[0] * d_read[n]
         d_forth[n] = modes[2] * d_read[n]
@@ -638,13 +642,13 @@ def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, l
     _sort(now[USAGE], sorted_before, sorted_after)
     _allocate(now[USAGE], sorted_after, now[ALLOCATION])
     _cut(order[key:strength], write_key)
-    _content(slots, last[SCALE], write_key, order[strength:erase], now[COSINE:FOUND], now[FOUND:SCALE])
-    total = _mix(now[ALLOCATION], now[FOUND], order[allocate], order[gate], now[WRITE])
+    _content(slots, last[SCALE], write_key, order[strength:erase], now[COSINE:CONTENT], now[CONTENT:SCALE])
+    total = _mix(now[ALLOCATION], now[CONTENT], order[allocate], order[gate], now[WRITE])
 
     _write_to(slots, now[WRITE], order[erase:vector], order[vector:free], slots, slot)
     for n in range(size):
         now[SCALE, n] = _scale(slots[n])
-    found = now[READ + 2 * heads : READ + 3 * heads]
+    content = now[READ + 2 * heads : READ + 3 * heads]
     back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
     if linked:
         _link_and_follow(link, now[WRITE], last[PRECEDENCE], read_before, back, forth)
@@ -652,12 +656,12 @@ def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, l
         _add_row(one - total, last[PRECEDENCE], now[PRECEDENCE])
 
     _cut(order[:strengths], keys)
-    _content(slots, now[SCALE], keys, order[strengths:key], now[READ + heads : READ + 2 * heads], found)
+    _content(slots, now[SCALE], keys, order[strengths:key], now[READ + heads : READ + 2 * heads], content)
     for r in range(heads):
         if linked:
-            _mix_modes(order[modes + 3 * r : modes + 3 * r + 3], back[r], found[r], forth[r], read[r])
+            _mix_modes(order[modes + 3 * r : modes + 3 * r + 3], back[r], content[r], forth[r], read[r])
         else:
-            _copy(found[r], read[r])
+            _copy(content[r], read[r])
     _fill(reads, zero)
     _add_rows(read, slots, reads, 0)
     _join(reads, reads_now)
@@ -699,9 +703,11 @@ def _write_and_read_backward(
     size, width, linked = memory.shape[0], memory.shape[1], d_link.shape[0] > 0
     one, zero = memory.dtype.type(1), memory.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
-    slots, d_last, d_back, d_forth, place, sides, shares, products, to_self, d_found, slot, keys, d_keys, slot_shares = scratch
+    slots, d_last, d_back, d_forth, place, sides, shares, products, to_self, d_contents, slot, keys, d_keys, slot_shares = (
+        scratch
+    )
     write, d_write, d_read = now[WRITE], d_now[WRITE], d_now[CARRIED:]
-    read_before, read, found = last[READ : READ + heads], now[READ : READ + heads], now[READ + 2 * heads : READ + 3 * heads]
+    read_before, read, content = last[READ : READ + heads], now[READ : READ + heads], now[READ + 2 * heads : READ + 3 * heads]
     d_vectors = keys[heads:]  # below the keys: what one product needs
     for i in range(d_order.shape[0]):
         d_order[i] = zero
@@ -717,7 +723,7 @@ def _write_and_read_backward(
     if linked:
         for r in range(heads):
             m, back, forth = modes + 3 * r, now[READ + 3 * heads + r], now[READ + 4 * heads + r]
-            _mix_modes_backward(order[m : m + 3], back, found[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r])
+            _mix_modes_backward(order[m : m + 3], back, content[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r])
     if detached:
         _fill(d_read, zero)
     else:
@@ -728,7 +734,7 @@ def _write_and_read_backward(
             keys[:heads],
             order[strengths:key],
             cosines,
-            found,
+            content,
             d_read,
             to_self,
             d_keys,
@@ -776,11 +782,11 @@ def _write_and_read_backward(
 
     # where to write
     share = order[allocate]
-    to_allocation, to_found = _dot(d_write, now[ALLOCATION]), _dot(d_write, now[FOUND])
-    d_order[gate] = (share * to_allocation + (one - share) * to_found) * order[gate] * (one - order[gate])
-    d_order[allocate] = order[gate] * (to_allocation - to_found) * share * (one - share)
+    to_allocation, to_content = _dot(d_write, now[ALLOCATION]), _dot(d_write, now[CONTENT])
+    d_order[gate] = (share * to_allocation + (one - share) * to_content) * order[gate] * (one - order[gate])
+    d_order[allocate] = order[gate] * (to_allocation - to_content) * share * (one - share)
     if not detached:
-        d_content = d_found[0]
+        d_content = d_contents[0]
         for n in range(size):
             d_content[n] = order[gate] * (one - share) * d_write[n]
             d_write[n] *= order[gate] * share  # now of the allocation
@@ -791,9 +797,9 @@ def _write_and_read_backward(
             last[SCALE],
             keys[:1],
             order[strength:erase],
-            now[COSINE:FOUND],
-            now[FOUND:SCALE],
-            d_found,
+            now[COSINE:CONTENT],
+            now[CONTENT:SCALE],
+            d_contents,
             to_self,
             d_keys[:1],
             d_order[strength:erase],

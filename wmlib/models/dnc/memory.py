@@ -122,9 +122,9 @@ def access(
     cut = torch.detach if detach_addressing else lambda weighting: weighting
     usage = addressing.update_usage(state.usage, state.write, state.read, interface.free_gates)
     allocation = cut(addressing.allocation(usage))
-    found = addressing.content_weighting(state.memory, interface.write_key.unsqueeze(-2), interface.write_strength)
+    content = addressing.content_weighting(state.memory, interface.write_key.unsqueeze(-2), interface.write_strength)
     gate = interface.allocation_gate
-    write = interface.write_gate * (gate * allocation + (1 - gate) * cut(found).squeeze(-2))  # w^w, (..., N)
+    write = interface.write_gate * (gate * allocation + (1 - gate) * cut(content).squeeze(-2))  # w^w, (..., N)
 
     kept = 1 - write.unsqueeze(-1) * interface.erase.unsqueeze(-2)  # E - w^w eᵀ, (..., N, W)
     memory = state.memory * kept + write.unsqueeze(-1) * interface.write_vector.unsqueeze(-2)

@@ -127,9 +127,9 @@ def step(layers, x, state, *, link="full", link_size=8, detach_addressing=False)
     allocation = cut(allocation)
 
     # Write, where it is free or where the key points.
-    found = cut(content(state["memory"], orders["write_key"], orders["write_strength"]))
+    matches = cut(content(state["memory"], orders["write_key"], orders["write_strength"]))
     gate = orders["allocation_gate"]
-    write = np.array([orders["write_gate"] * (gate * allocation[n] + (1 - gate) * found[n]) for n in slots])  # (9)
+    write = np.array([orders["write_gate"] * (gate * allocation[n] + (1 - gate) * matches[n]) for n in slots])  # (9)
     memory = np.zeros((N, W), dtype)
     for n in slots:
         for k in letters:
