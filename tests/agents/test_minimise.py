@@ -53,9 +53,16 @@ def test_restarts_double_the_population_and_the_parents(parents, counts):
         return made[-1]
 
     found = minimise(
-        rastrigin, np.full(5, 3.0), 0.1, 10**6, population=11, parents=parents, restarts=2, optimiser=remembered,
+        rastrigin,
+        np.full(5, 3.0),
+        0.1,
+        10**6,
+        population=11,
+        parents=parents,
+        restarts=2,
+        optimiser=remembered,
         rng=np.random.default_rng(1),
-    )  # fmt: skip
+    )
     assert [search.population for search in made] == [11, 22, 44]
     assert [search.parents for search in made] == counts
     assert found.restarts == 2 and set(found.stopped_by) & {"TolFun", "EqualFunValues"}
@@ -85,8 +92,8 @@ def test_each_restart_draws_its_own_start():
     assert found.stopped_by[0] == "EqualFunValues" and found.restarts == 3
 
 
-def test_record_is_the_run_itself():
-    found = minimise(sphere, np.ones(3), 0.5, 200, population=11, record=True, rng=np.random.default_rng(0))
+def test_the_history_is_the_run_itself():
+    found = minimise(sphere, np.ones(3), 0.5, 200, population=11, keep_history=True, rng=np.random.default_rng(0))
     again = CMAES(np.ones(3), 0.5, 11, rng=np.random.default_rng(0))
     assert sum(len(snapshot.population) for snapshot in found.history) == 200
     for snapshot in found.history[:-1]:  # the last population is cut

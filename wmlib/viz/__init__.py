@@ -1,1 +1,1 @@
-"""How it is shown: figures, animations, widgets, the gallery."""
+"""How results are shown: the style of figures, animations, widgets, and a view into a DNC's memory."""
