@@ -179,3 +179,11 @@ def test_a_broken_notebook_file_is_a_failure_and_the_others_run(project):
     jobs = plan(parameters={"rate": 0.25})
     run_in_process(jobs)
     assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb could not be executed" in jobs[0].error
+
+
+def test_a_notebook_without_a_line_for_overrides_says_so(project):
+    project.notebook("02_other")
+    path = project.path / "notebooks/02_other.ipynb"
+    path.write_text(path.read_text().replace("overrides: dict = {}", ""))
+    with pytest.raises(SettingError, match=r"-p depth: 02_other cannot take it; its parameters cell needs a line `overrides"):
+        plan(words=["02"], parameters={"depth": 3})

@@ -185,7 +185,7 @@ def plan(
             source=source,
             executed=paths.output(profile) / "notebooks" / f"{notebook}.ipynb",
             results=paths.figures(profile) / notebook / "results.json",
-            parameters={**common, **_injected(checked, parameters_of(source))},
+            parameters={**common, **_injected(notebook, checked, parameters_of(source))},
             cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
         )
         jobs.append(job)
@@ -198,11 +198,16 @@ def plan(
     return jobs
 
 
-def _injected(values: dict[str, Any], in_cell: set[str]) -> dict[str, Any]:
+def _injected(notebook: str, values: dict[str, Any], in_cell: set[str]) -> dict[str, Any]:
     """Return what is injected for these settings: those with a line in the parameters cell, and a dict of the others."""
     injected = {name: value for name, value in values.items() if name in in_cell}
     overrides = {name: value for name, value in values.items() if name not in in_cell}
-    return {**injected, "overrides": overrides} if overrides else injected
+    if not overrides:
+        return injected
+    if "overrides" not in in_cell:
+        names = ", ".join(overrides)
+        raise SettingError(f"-p {names}: {notebook} cannot take it; its parameters cell needs a line `overrides: dict = {{}}`")
+    return {**injected, "overrides": overrides}
 
 
 def _check_writable(folder: Path) -> None:
