@@ -4,16 +4,17 @@ Reading guide: each solver is a function of one generator and a few numbers that
 them for many generators in parallel processes. "Solved" is the author's criterion, fitness >= -1e-10 (so f <= 1e-5).
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from wmlib.agents.cma_es import CMAES
 from wmlib.agents.minimise import minimise
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer_fitness
+from wmlib.training.jobs import parallel_map
 
 TARGET = 1e-10
 AUTHOR = {"population": 64, "parents": 0.25, "sigma": 0.3}  # the settings in Mufti's toy (WorldModels repository, 2018)
@@ -131,8 +132,8 @@ def repeat(solver: Callable[..., Outcome], rngs: Sequence[np.random.Generator], 
     Returns:
         Arrays by field of `Outcome`, the first axis (runs,).
     """
-    jobs = -1 if len(rngs) >= 20 else 1  # processes take a second to start
-    outcomes = Parallel(n_jobs=jobs)(delayed(solver)(rng, **numbers) for rng in rngs)
+    run = functools.partial(solver, **numbers)
+    outcomes = parallel_map(run, [(rng,) for rng in rngs], parallel=len(rngs) >= 20)  # processes take a second to start
     return {name: np.array([getattr(o, name) for o in outcomes]) for name in Outcome._fields}
 
 
