@@ -83,7 +83,6 @@ def test_collecting(benchmark, folder):
 
 
 def test_reading(benchmark, folder):
-    shutil.rmtree(folder / "collection", ignore_errors=True)
     rollouts = collect_in_blocks(folder)
     rng = np.random.default_rng(0)
     np.save(folder / "frames.npy", rollouts.frames(np.arange(len(rollouts))))

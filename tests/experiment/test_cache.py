@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wmlib.experiment import cache as artifacts
-from wmlib.experiment import fingerprint
+from wmlib.experiment import source_code
 from wmlib.experiment.cache import ArtifactCache, ArtifactWarning
 from wmlib.experiment.fingerprint import FingerprintError
 
@@ -253,12 +253,12 @@ def test_the_code_of_a_module_that_is_gone_is_stale(cache, tmp_path):
 
 
 def test_a_second_cache_reads_what_the_first_parsed(cache, tmp_path, monkeypatch):
-    fingerprint._parsed.clear()
+    source_code._parsed.clear()
     cache.values(values)
     assert json.loads((tmp_path / artifacts.PARSED).read_text())
-    monkeypatch.setattr(fingerprint, "_parsed", {})
+    monkeypatch.setattr(source_code, "_parsed", {})
     ArtifactCache(tmp_path)
-    assert fingerprint.parsed_count() > 0
+    assert source_code.parsed_count() > 0
 
 
 def test_two_processes_make_it_once(tmp_path):

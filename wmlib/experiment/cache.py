@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from wmlib.experiment import checkpoint, fingerprint
+from wmlib.experiment import checkpoint, fingerprint, source_code
 from wmlib.experiment.atomic import file_sha256, write_atomically
 
 MANIFEST, VALUES = "manifest.json", "values.safetensors"
@@ -44,7 +44,7 @@ class ArtifactCache:
         self.fresh_since = fresh_since
         self._begun = time.time()
         self._seconds: dict[str, float] = {}  # cost of each artifact handed out that an earlier run had made
-        fingerprint.load_parsed(self.path / PARSED)
+        source_code.load_parsed(self.path / PARSED)
 
     @property
     def saved_seconds(self) -> float:
@@ -80,13 +80,13 @@ class ArtifactCache:
         Args:
             also: what else determines it, see `fingerprint.describe`.
         """
-        known = fingerprint.parsed_count()
+        known = source_code.parsed_count()
         determined_by = fingerprint.determined_by(function, args, kwargs, self.path)
         if also is not None:
             determined_by["also"] = fingerprint.describe(also, self.path, "also")
-        if fingerprint.parsed_count() > known:
+        if source_code.parsed_count() > known:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path / PARSED, lambda temporary: temporary.write_text(fingerprint.dump_parsed()))
+            write_atomically(self.path / PARSED, lambda temporary: temporary.write_text(source_code.dump_parsed()))
         return Artifact(self, determined_by)
 
     def store(self, artifact: Artifact, values: Any, seconds: float) -> None:
@@ -269,11 +269,11 @@ def _is_stale(entry: Entry, gone: dict[str, Entry]) -> bool:
 
 def _is_outdated(name: str, code: str) -> bool:
     """Return whether the module of a qualified name has another code now; of modules outside this package nobody knows."""
-    if name.partition(".")[0] != fingerprint.PACKAGE:
+    if name.partition(".")[0] != source_code.PACKAGE:
         return False
     parts = name.split(".")
     while parts:
-        current = fingerprint.code_hash(".".join(parts))
+        current = source_code.code_hash(".".join(parts))
         if current is not None and len(parts) > 1:
             return current != code
         parts.pop()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wmlib.experiment import backend, fingerprint, paths, provenance, results, seeding, settings
+from wmlib.experiment import backend, paths, provenance, results, seeding, settings, source_code
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.experiment.statistics import Estimate
 
@@ -53,7 +53,7 @@ class Run:
         self.figures = paths.figures(profile) / notebook
         fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
         self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
-        fingerprint.note_sources()
+        source_code.note_sources()
         self._start = time.monotonic()
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # one thread a process: repeatable to the bit, and processes do not fight
