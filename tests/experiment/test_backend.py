@@ -33,7 +33,7 @@ def train(folder, monkeypatch):
     run = Run("04_vae", "smoke", 1, "cpu")
     data = pipeline.episodes(run, 10)
     folders = pipeline.train(run, data, CONFIGS)
-    return run, data, [pipeline.load(*pair).state_dict() for pair in zip(folders, CONFIGS, strict=True)]
+    return run, data, [pipeline.load_vae(*pair).state_dict() for pair in zip(folders, CONFIGS, strict=True)]
 
 
 def test_a_cluster_changes_no_bit(scheduler, tmp_path, monkeypatch):

@@ -53,6 +53,15 @@ def test_bad_scores_are_refused(scores):
         statistics.bootstrap(np.array(scores), np.random.default_rng(0))
 
 
+def test_the_smallest_detectable_difference_is_found_in_four_of_five_repetitions():
+    rng, error = np.random.default_rng(0), 0.3
+    interval = statistics.Estimate(7.0, 7.0 - 1.96 * error, 7.0 + 1.96 * error, 5)
+    difference = statistics.smallest_detectable(interval)
+    assert difference == pytest.approx(2.8 * error, rel=0.03)
+    observed = rng.normal(difference, error, 20_000)
+    assert np.mean(observed - 1.96 * error > 0) == pytest.approx(0.8, abs=0.03)
+
+
 @pytest.mark.parametrize("successes, n", [(0, 7), (7, 7), (13, 40), (1, 1)])
 def test_wilson_interval_solves_its_equation(successes, n):
     estimate = statistics.proportion(successes, n)

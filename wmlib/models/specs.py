@@ -19,6 +19,7 @@ from wmlib.models.recurrent import RecurrentCore
 
 KINDS = ("lstm", "dnc")
 CLOSED = -3.0  # a bias at which the DNC's allocation gate starts nearly closed
+ALLOCATION_GATES = {"default": None, "closed": CLOSED}  # `CoreConfig.allocation_bias` by the word in a notebook's settings
 
 
 @dataclass(frozen=True)

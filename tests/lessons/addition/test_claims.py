@@ -8,8 +8,8 @@ from wmlib.lessons.addition.recipes import TASKS
 
 @pytest.mark.parametrize("task", ["addition", "repeat", "priority_sort"])
 def test_every_claim_has_its_own_name_and_source(task):
-    every = [*claims.reported(task), *claims.ours()]
-    assert len({claim.id for claim in every}) == len(every) == 11
+    all_claims = [*claims.reported(task), *claims.ours()]
+    assert len({claim.id for claim in all_claims}) == len(all_claims) == 11
     assert all(claim.source.startswith("ours") for claim in claims.ours())
     assert not any(claim.source.startswith("ours") for claim in claims.reported(task))
 

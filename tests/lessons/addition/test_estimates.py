@@ -1,13 +1,17 @@
 """Estimates against numbers computed by hand from small made-up results."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from wmlib.experiment.results import plain
 from wmlib.experiment.statistics import difference_of_proportions
-from wmlib.lessons.addition import estimates, measures
+from wmlib.lessons.addition import estimates, figures, measures, pipeline
 from wmlib.lessons.addition.pipeline import Search
 from wmlib.lessons.addition.recipes import Recipe, grid
 from wmlib.models.specs import CLOSED, CoreConfig
+from wmlib.viz.figures import to_png
 
 DNC = Recipe(CoreConfig("dnc", allocation_bias=CLOSED))
 
@@ -88,15 +92,50 @@ def test_medians_over_networks():
             "total": [1.0, 2.0],
             "predicted": [1.0, 2.1 + k],
             "moved": {"memory": np.array([k, 2.0 * k])},
-            "carriers": {"memory": np.array([0.5, k])},
-            "handed_over": 0.1 * k,
+            "contributions": {"memory": np.array([0.5, k])},
+            "transfer": 0.1 * k,
             "slope": {"memory": k / 3},
         }
         for k in (0.0, 1.0, 5.0)
     ]
-    panel = estimates.inside_memory(examined, [-1, 1], [2, 4], rng())
-    assert panel["predicted"] == [1.0, 2.1] and panel["alphas"] == [-1, 1] and panel["times"] == [2, 4]
+    panel = estimates.inside_memory(examined, 1, [-1, 1], [2, 4], rng())
+    assert panel["predicted"] == [1.0, 3.1] and panel["alphas"] == [-1, 1] and panel["times"] == [2, 4]
     np.testing.assert_allclose(panel["moved"]["memory"]["median"], [1, 2])
-    np.testing.assert_allclose(panel["carriers"]["memory"]["median"], [0.5, 1])
-    assert estimates.median_of(examined, "handed_over") == pytest.approx(0.1)
+    np.testing.assert_allclose(panel["contributions"]["memory"]["median"], [0.5, 1])
+    assert estimates.median_of(examined, "transfer") == pytest.approx(0.1)
     assert estimates.medians_of(examined, "slope") == {"memory": 0.33}
+
+
+def test_the_first_finite_result_is_that_of_a_training_that_did_not_diverge(results):
+    assert estimates.first_finite(results["DNC"]) == 0
+    assert estimates.first_finite(results["LSTM"][::-1]) == 1
+    assert estimates.first_finite(results["LSTM"][2:]) == 0
+
+
+def test_one_diverged_seed_goes_through_to_stored_numbers(run):
+    recipe = Recipe(CoreConfig("dnc", 7, 5, 3, allocation_bias=CLOSED))
+    recipes = {"finite": recipe, "diverged": replace(recipe, lr=1e30, max_grad_norm=1e30)}
+    levels = [(1, 1), (2, 2), (3, 3)]
+    trained = pipeline.fit(run, recipes, [(1, 2)], "training", task="addition", levels=levels, sequences=200)
+    seeds = [*trained["diverged"], *trained["finite"]]
+    assert trained["diverged"][0]["weights"]["output.weight"].isnan().all()
+    assert estimates.first_finite(seeds) == 1
+
+    effective = pipeline.effective_slots(recipe, seeds, 5)
+    examined = pipeline.examine(run, recipe, seeds, seed=5, alphas=[-2, 2], times=[2], samples=64)
+    data = plain(
+        {
+            "curves": estimates.curves({"DNC": seeds}, 200, 3, rng()),
+            "lengths": [estimates.errors_by_length("DNC", {"DNC": seeds}, 3, rng())] * 2,
+            "retention": {"disjoint": estimates.retention(levels, {"DNC": seeds, "again": seeds})},
+            "seeds": {"limit": 1.0, "num_slots": 5, "variants": {"DNC": estimates.variant(effective, seeds)}},
+            "memory": estimates.inside_memory(examined, 1, [-2, 2], [2], rng()),
+            "recall": {"task": estimates.accuracies({"DNC": seeds}, 3)},
+        }
+    )
+    assert data["seeds"]["variants"]["DNC"]["effective"][0] == 0 < data["seeds"]["variants"]["DNC"]["effective"][1]
+    assert data["curves"]["models"]["DNC"]["median"][-1] > measures.DIVERGED / 3  # of two seeds, one of them diverged
+    for name in data:
+        assert to_png(getattr(figures, f"draw_{name}")(data[name]), dpi=50)
+    verdicts = [estimates.relative_errors(seeds, "addition", 100), estimates.old_level_accuracies(seeds)]
+    assert np.isfinite([*verdicts, estimates.trained_accuracies(seeds, 3)]).all()

@@ -62,7 +62,7 @@ def test_seeds(results):
 
 def test_memory():
     data = {"total": [1, 2], "predicted": [1.1, 1.9], "alphas": [-1, 0, 1], "times": [2, 4]}
-    data |= {"moved": {"memory": interval(3)}, "carriers": {"memory": interval(2)}}
+    data |= {"moved": {"memory": interval(3)}, "contributions": {"memory": interval(2)}}
     figure = figures.draw_memory(data)
     assert list(figure.axes[1].lines[1].get_ydata()) == [-1, 0, 1] and list(figure.axes[2].lines[1].get_xdata()) == [2, 4]
     assert len(to_png(figure, dpi=50)) > 3000

@@ -77,12 +77,17 @@ def test_retention_is_measured_after_every_level_wherever_it_ends(sequences):
     np.testing.assert_allclose(result["retention_error"], [scores[16 * end] for end in ends], rtol=1e-6)
 
 
-def test_a_training_that_diverges_counts_as_bad():
-    recipe = replace(LSTM, lr=1e30, max_grad_norm=1e30)
-    result = train_and_measure(recipe, (1, 2), **THREE, sequences=96, test_seed=3)
-    assert result["error"] == measures.DIVERGED and result["retention_error"].shape == (3, 3)
-    assert np.isfinite(result["curve"]).all() and np.isfinite(result["errors"]).all()
-    assert (result["retention_accuracy"][-1] == 0).all()
+@pytest.mark.parametrize("recipe", [SMALL, LSTM])
+def test_a_training_that_diverges_counts_as_bad_in_the_same_shapes(recipe):
+    result, finite = (
+        train_and_measure(each, (1, 2), **THREE, sequences=200, test_seed=3)
+        for each in (replace(recipe, lr=1e30, max_grad_norm=1e30), recipe)
+    )
+    assert finite["error"] < measures.DIVERGED == result["error"] and result["retention_error"].shape == (3, 3)
+    assert result["seen"].tolist() == finite["seen"].tolist() == [0, 64, 128, 192]
+    assert result["curve"][0] == finite["curve"][0] and (result["curve"][1:] == measures.DIVERGED).all()
+    assert result["errors"] == [measures.DIVERGED] * len(finite["errors"])
+    assert (result["retention_error"] == measures.DIVERGED).all() and not result["retention_accuracy"].any()
 
 
 def test_kept_weights_are_those_that_were_measured():

@@ -1,4 +1,6 @@
-"""What is read from a memory, on a DNC made by hand that adds by its memory alone."""
+"""What is measured inside a DNC, on one whose weights are set by hand so that it adds by its memory alone."""
+
+import math
 
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def test_the_total_is_found_in_a_memory_that_has_it(adder):
     np.testing.assert_allclose(fitted["predicted"], fitted["total"], atol=2)
 
 
-def test_handed_over_is_what_the_read_out_finds_of_an_early_edit():
+def test_the_transfer_is_what_the_read_out_finds_of_an_early_edit():
     core = build(seed=5)
     weights = memory.read_out(core, 1, 4, 64)["weights"]
     unit = memory.direction(core, 1, 2, samples=64)
@@ -76,17 +78,19 @@ def test_handed_over_is_what_the_read_out_finds_of_an_early_edit():
             totals.append((state.memory.flatten(1).double() @ weights).mean().item())
     expected = (totals[1] - totals[0]) / 4
     assert abs(expected) > 1e-4
-    assert memory.handed_over(core, 1, at=2, length=4, samples=64) == pytest.approx(expected, rel=1e-3)
+    assert memory.transfer_to_memory(core, 1, at=2, length=4, samples=64) == pytest.approx(expected, rel=1e-3)
 
 
 def test_an_edit_of_the_memory_moves_the_answer(adder):
     slope = memory.edit(adder, seed=1, alphas=[-2, -1, 1, 2], length=7, at=3)["slope"]
     assert slope["memory"] == pytest.approx(slope["both"], abs=0.02) and abs(slope["LSTM"]) < 0.02
     assert 0.9 < slope["memory"] < 1.05
-    parts = memory.carriers(adder, seed=1, times=(2, 7), length=7)
+    parts = memory.contribution_by_part(adder, seed=1, times=(2, 7), length=7)
     np.testing.assert_allclose(parts["memory"], 1, atol=0.1)
     np.testing.assert_allclose(parts["LSTM"], 0, atol=0.02)
-    assert memory.handed_over(adder, seed=1, at=2, length=7) == pytest.approx(0, abs=0.02)  # its LSTM never holds a total
+    assert memory.transfer_to_memory(adder, seed=1, at=2, length=7) == pytest.approx(
+        0, abs=0.02
+    )  # its LSTM never holds a total
 
 
 def test_a_random_edit_moves_an_adder_as_its_part_along_the_write_vector_says(adder):
@@ -136,6 +140,16 @@ def test_examine_is_all_of_it(adder):
     assert examined["memory"] == memory.read_out(adder, 1, samples=64)["memory"] > 0.95
     assert examined["untrained"] == memory.read_out(untrained, 1, samples=64)["memory"]
     assert examined["slope"] == memory.edit(adder, 1, [-2, 2], samples=64)["slope"]
-    assert examined["carriers"]["memory"].shape == (1,)
+    assert examined["contributions"]["memory"].shape == (1,)
     assert examined["memory_use"] == memory.memory_use(adder, 1)
-    assert examined["handed_over"] == memory.handed_over(adder, 1, samples=64)
+    assert examined["transfer"] == memory.transfer_to_memory(adder, 1, samples=64)
+
+
+def test_what_cannot_be_measured_in_a_network_of_nan_is_zero(adder):
+    for parameter in adder.parameters():
+        parameter.detach().fill_(math.nan)
+    assert set(memory.memory_use(adder, 1).values()) == {0.0}
+    examined = memory.examine(adder, build(seed=3), 1, alphas=[-2, 2], times=[3], samples=64)
+    assert examined["memory"] == examined["lstm"] == examined["transfer"] == 0 != examined["untrained"]
+    assert set(examined["slope"].values()) == {0.0} and not examined["predicted"].any() and not examined["weights"].any()
+    assert not examined["contributions"]["memory"].any() and not examined["moved"]["random"].any()

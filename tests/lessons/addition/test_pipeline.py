@@ -1,4 +1,4 @@
-"""The pipeline: many trainings, each of them cached; the search; the look inside."""
+"""The pipeline: many trainings, each of them cached; the search; what is measured inside."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ LSTM = Recipe(CoreConfig("lstm", 7))
 SHORT = {"task": "addition", "levels": [(1, 2)], "sequences": 32}
 
 
-def made(run, name: str) -> int:
+def count_cached(run, name: str) -> int:
     """Return how many results of a function are in the cache."""
     return sum(path.is_dir() for path in run.cache.path.glob(f"{name}-*"))
 
@@ -31,14 +31,14 @@ def test_seeds_are_those_of_their_use(run):
 def test_fit_is_train_and_measure_and_each_training_is_done_once(run):
     seeds = [(1, 2), (3, 4)]
     results = pipeline.fit(run, {"a": DNC, "b": LSTM, "c": DNC}, seeds, "training", **SHORT)
-    assert made(run, "train_and_measure") == 4  # a and c are the same
+    assert count_cached(run, "train_and_measure") == 4  # a and c are the same
     test_seed = pipeline.draw_seed(1, "test", "final")
     for name, recipe in {"a": DNC, "b": LSTM, "c": DNC}.items():
         expected = [measures.train_and_measure(recipe, pair, **SHORT, test_seed=test_seed) for pair in seeds]
         assert [each["error"] for each in results[name]] == [each["error"] for each in expected]
         assert torch.equal(results[name][1]["weights"]["output.weight"], expected[1]["weights"]["output.weight"])
     pipeline.fit(run, {"again": DNC}, [*seeds, (5, 6)], "one more seed", **SHORT)
-    assert made(run, "train_and_measure") == 5
+    assert count_cached(run, "train_and_measure") == 5
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_fit_is_train_and_measure_and_each_training_is_done_once(run):
 def test_whatever_changes_the_result_is_another_training(run, changed):
     pipeline.fit(run, {"a": LSTM}, [(1, 2)], "training", **SHORT)
     pipeline.fit(run, {"a": LSTM}, [(1, 2)], "training", **{**SHORT, **changed})
-    assert made(run, "train_and_measure") == 2
+    assert count_cached(run, "train_and_measure") == 2
 
 
 @pytest.mark.parametrize(("sequences", "seeds", "expected"), [(1999, 2, False), (2000, 2, True), (2000, 1, False)])
@@ -86,9 +86,9 @@ def test_the_search_follows_its_rule(run, monkeypatch):
     models = {"DNC": DNC, "LSTM": LSTM, "the same LSTM": LSTM}
     options = {"lrs": (1e-2, 2e-2, 4e-2), "search_default_initialization": False, "search_seeds": 3}
     searches = pipeline.search(run, models, **SHORT, **options)
-    first, *others = pipeline.draw_seeds(1, "search", 4)
-    assert [(seeds, sequences) for _, seeds, sequences, _, _ in calls] == [(first, 16)] * 12 + [
-        (pair, 32) for _ in range(4) for pair in others
+    first_seed, *other_seeds = pipeline.draw_seeds(1, "search", 4)
+    assert [(seeds, sequences) for _, seeds, sequences, _, _ in calls] == [(first_seed, 16)] * 12 + [
+        (pair, 32) for _ in range(4) for pair in other_seeds
     ]
     assert {test_seed for *_, test_seed, _ in calls} == {pipeline.draw_seed(1, "test", "search")}
     assert not any(details for *_, details in calls)
@@ -100,7 +100,7 @@ def test_the_search_follows_its_rule(run, monkeypatch):
         assert search.error == pytest.approx(np.log(2) + 0.1 + 0.07)
 
 
-def test_a_look_inside_is_that_of_each_network(run):
+def test_examine_is_that_of_each_network(run):
     results = pipeline.fit(run, {"DNC": DNC}, [(1, 2), (3, 4)], "training", **SHORT)["DNC"]
     arguments = {"seed": 5, "alphas": [-1, 1], "times": [2], "samples": 64}
     examined = pipeline.examine(run, DNC, results, **arguments)
@@ -114,7 +114,7 @@ def test_a_look_inside_is_that_of_each_network(run):
 
 
 @pytest.mark.parametrize("changed", [{"seed": 6}, {"alphas": [-2, 2]}, {"times": [3]}, {"samples": 65}])
-def test_whatever_changes_a_look_is_another_look(run, monkeypatch, changed):
+def test_whatever_changes_an_examination_is_cached_anew(run, monkeypatch, changed):
     keys = []
 
     def remember(cache, function, calls, label, parallel):

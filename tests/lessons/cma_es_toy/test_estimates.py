@@ -5,7 +5,7 @@ import pytest
 
 from wmlib.experiment.statistics import proportion
 from wmlib.lessons.cma_es_toy import estimates, solvers
-from wmlib.lessons.cma_es_toy.figures import NEAR
+from wmlib.lessons.cma_es_toy.schaffer import NEAR
 
 CROSS = solvers.local_optima(*NEAR)[0]
 
@@ -38,9 +38,9 @@ def test_a_sweep_marks_the_author_s_value_whatever_this_run_s_is():
     )
 
 
-def test_quartiles_of_every_so_many_generations():
+def test_quartiles_have_a_point_every_so_many_generations():
     best = np.array([[4.0, 1, 1], [8, 2, 2], [12, 3, 3], [16, 4, 4], [20, 5, 5]])
-    curve = estimates.quartiles(best, population=10, every=2)
+    curve = estimates.quartiles(best, population=10, step=2)
     assert curve["evaluations"].tolist() == [10, 30]
     assert curve["low"].tolist() == [8, 2] and curve["median"].tolist() == [12, 3] and curve["high"].tolist() == [16, 4]
 

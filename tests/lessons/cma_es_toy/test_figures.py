@@ -13,7 +13,7 @@ from wmlib.viz.figures import to_png
 FILM = solvers.film(np.random.default_rng(0), 8, 0.25, 0.3, 80)
 ENDS = {"x": [[10.0, 10.0], [8.0, 10.0]], "solved": [1, 0]}
 ROWS = [{"label": "outer", "kind": kind, "value": 0.5, "low": 0.2, "high": 0.8, "n": 4} for kind in ("ours", "peer", "random")]
-CURVE = estimates.quartiles(np.array([[3.0, 2.0, 1.0], [6.0, 3.0, 2.0]]), 10, every=1)
+CURVE = estimates.quartiles(np.array([[3.0, 2.0, 1.0], [6.0, 3.0, 2.0]]), 10, step=1)
 SWEEP = {"settings": [0.1, 0.3], "author": 0.3, "value": [0.1, 0.5], "low": [0.0, 0.3], "high": [0.3, 0.7]}
 
 

@@ -1,3 +1,5 @@
+"""Searches on the toy: outcomes, the slip and its mirror image, curves and counts of evaluations."""
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -29,31 +31,32 @@ def test_local_optima_are_where_a_local_search_stays():
 
 def test_the_spot_is_what_random_points_hit():
     draws = np.random.default_rng(0).uniform(-0.12, 0.12, (400_000, 2)) + OPTIMUM
-    share = (solvers.loss(draws) <= solvers.TARGET).mean()
-    assert solvers.spot_area() == pytest.approx(share * 0.24**2, rel=0.02)
+    proportion = (solvers.loss(draws) <= solvers.TARGET).mean()
+    assert solvers.spot_area() == pytest.approx(proportion * 0.24**2, rel=0.02)
     edge = OPTIMUM + np.array([[0.12, t] for t in np.linspace(-0.12, 0.12, 99)])
     assert (solvers.loss(edge) > solvers.TARGET).all()  # the spot lies inside the square that is measured
 
 
 @pytest.mark.parametrize("solver, numbers", [(solvers.cma_es, TOY), (solvers.pycma, TOY)])
 def test_outcomes_are_what_they_say(solver, numbers):
-    found = solvers.repeat(solver, rngs(12), **numbers)
-    assert set(found["solved"]) == {True, False}
-    assert np.array_equal(found["solved"], found["loss"] <= solvers.TARGET)
-    assert (found["evaluations"] <= 4000).all() and (found["evaluations"][found["solved"]] < 4000).any()
-    np.testing.assert_allclose(solvers.loss(found["x"]), found["loss"])
-    assert not (found["solved"] & found["at_rest"]).any()
+    outcomes = solvers.repeat(solver, rngs(12), **numbers)
+    assert set(outcomes["solved"]) == {True, False}
+    assert np.array_equal(outcomes["solved"], outcomes["loss"] <= solvers.TARGET)
+    assert (outcomes["evaluations"] <= 4000).all() and (outcomes["evaluations"][outcomes["solved"]] < 4000).any()
+    np.testing.assert_allclose(solvers.loss(outcomes["x"]), outcomes["loss"])
+    assert not (outcomes["solved"] & outcomes["at_rest"]).any()
 
 
 def test_runs_repeat_and_do_not_depend_on_their_company():
-    whole, part = solvers.repeat(solvers.cma_es, rngs(5), **TOY), solvers.repeat(solvers.cma_es, rngs(5)[3:], **TOY)
-    for name in whole:
-        assert np.array_equal(whole[name][3:], part[name])
+    five = solvers.repeat(solvers.cma_es, rngs(5), **TOY)
+    last_two = solvers.repeat(solvers.cma_es, rngs(5)[3:], **TOY)
+    for name in five:
+        assert np.array_equal(five[name][3:], last_two[name])
 
 
 def test_random_search_says_when_it_hit():
-    found = solvers.repeat(solvers.random_search, rngs(40), budget=20_000, low=9, high=11)
-    assert found["solved"].all() and found["evaluations"].mean() == pytest.approx(4 / solvers.spot_area(), rel=0.5)
+    outcomes = solvers.repeat(solvers.random_search, rngs(40), budget=20_000, low=9, high=11)
+    assert outcomes["solved"].all() and outcomes["evaluations"].mean() == pytest.approx(4 / solvers.spot_area(), rel=0.5)
     assert not solvers.random_search(np.random.default_rng(0), 1000, 0.0, 1.0).solved
 
 

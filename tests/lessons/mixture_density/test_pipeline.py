@@ -118,4 +118,4 @@ def test_fits_of_two_dimensions_are_single_ones_and_the_first_is_shown():
     many = pipeline.fit_two_dimensions_many(config, seeds, negative_log_likelihood)
     single = [pipeline.fit_two_dimensions(config, pair, negative_log_likelihood) for pair in seeds]
     assert many["excess"].tolist() == [result["excess"] for result in single]
-    assert np.array_equal(many["y"], single[0]["y"]) and many["x"].shape == many["y"].shape == (pipeline.SHOWN,)
+    assert np.array_equal(many["y"], single[0]["y"]) and many["x"].shape == many["y"].shape == (pipeline.SAMPLES,)

@@ -91,13 +91,13 @@ def test_log_density_equals_bayes_rule_in_a_plain_loop(problem):
     x, y = problem.sample(23, rng)
     y[::2] = rng.random(12)  # every other pair is made impossible, or left possible by chance
     kinds = set()
-    for one_x, one_y, ours in zip(x, y, problem.log_density(x, y), strict=True):
+    for one_x, one_y, log_density in zip(x, y, problem.log_density(x, y), strict=True):
         low = float(problem.lower(np.float64(one_y)))
         width = float(problem.width(np.float64(one_y)))
         possible = low <= one_x <= low + width
         expected = -math.log(width * float(problem.input_density(one_x))) if possible else -math.inf
         kinds.add(possible)
-        assert ours == pytest.approx(expected, rel=1e-12)
+        assert log_density == pytest.approx(expected, rel=1e-12)
     assert kinds == {True, False}
     np.testing.assert_array_equal(problem.density(x, y), np.exp(problem.log_density(x, y)))
 

@@ -1,4 +1,4 @@
-"""What several test files of lesson 06 share: a short record of games, small models, and a small stand-in for a run."""
+"""What several test files of lesson 06 share: a short table of games, small models, and a small stand-in for a run."""
 
 from types import SimpleNamespace
 
@@ -9,14 +9,14 @@ import torch
 from wmlib.envs.pommerman import Games, act
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.lessons.pommerman import data, models
-from wmlib.lessons.pommerman.games import Record, record_games
+from wmlib.lessons.pommerman.games import GameTable, record_games
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 
 
 def play(count, steps, seed):
-    """Return a short record of careless games, all cut at one length or at their end."""
+    """Return a short table of careless games, all cut at one length or at their end."""
     rng = np.random.default_rng(seed)
     games = Games(count, rng, starts=count)
     states, actions, unfinished = [[] for _ in range(count)], [[] for _ in range(count)], np.ones(count, bool)
@@ -28,22 +28,22 @@ def play(count, steps, seed):
         unfinished &= games.running
         games.step(chosen)
     starts = np.cumsum([0, *map(len, states)])
-    return Record(np.concatenate([np.stack(s) for s in states]), np.concatenate([np.stack(a) for a in actions]), starts)
+    return GameTable(np.concatenate([np.stack(s) for s in states]), np.concatenate([np.stack(a) for a in actions]), starts)
 
 
 class Played:
-    """A record, all its lives, and all their steps in one batch."""
+    """A table of games, all its lives, and all their steps in one batch."""
 
     def __init__(self, count, steps, seed, shuffle=None):
-        self.record = play(count, steps, seed)
+        self.table = play(count, steps, seed)
         rng = None if shuffle is None else np.random.default_rng(shuffle)
-        self.views = data.list_views(self.record, range(count), rng)
+        self.views = data.list_views(self.table, range(count), rng)
         self.batch = self.read(np.arange(len(self.views.rows))[None])
         self.now, self.after = self.batch.vectors[0].numpy(), self.batch.following[0].numpy()
 
     def read(self, places, full=False):
         """Return the steps at some places of the list of views."""
-        return data.read_batch(self.record, self.views, np.asarray(places), full)
+        return data.read_batch(self.table, self.views, np.asarray(places), full)
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ def test_the_most_common_board_has_the_commonest_value_of_each_component(played)
     after = played.after
     predicted = most_common_board(played.now, after).rule(played.now[:5])
     assert predicted.dtype == np.uint8 and predicted.shape == (5, 372) and (predicted == predicted[0]).all()
-    shares = (after == predicted[0]).mean(0)
-    assert all(shares[k] >= (after[:, k] == value).mean() for k in (0, 60, 130, 250, 363, 366) for value in range(14))
+    proportions = (after == predicted[0]).mean(0)
+    assert all(proportions[k] >= (after[:, k] == value).mean() for k in (0, 60, 130, 250, 363, 366) for value in range(14))
 
 
 def test_the_table_of_values_is_counted(played):

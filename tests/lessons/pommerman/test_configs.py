@@ -42,8 +42,8 @@ def test_as_many_parameters_as_another():
     dnc, lstm = CONFIG.with_core(kind="dnc"), CONFIG.with_core(kind="lstm")
     large = lstm.as_large_as(dnc)
     hidden_size = large.core.hidden_size
-    away = [abs(lstm.with_core(hidden_size=h).num_parameters() - dnc.num_parameters()) for h in range(1, 4 * hidden_size)]
-    assert away.index(min(away)) + 1 == hidden_size and large == lstm.with_core(hidden_size=hidden_size)
+    gaps = [abs(lstm.with_core(hidden_size=h).num_parameters() - dnc.num_parameters()) for h in range(1, 4 * hidden_size)]
+    assert gaps.index(min(gaps)) + 1 == hidden_size and large == lstm.with_core(hidden_size=hidden_size)
     assert large.summary() == {"parameters": large.num_parameters(), "hidden_size": hidden_size, "lr": 4e-3}
 
 
@@ -53,8 +53,8 @@ def test_the_learning_rate_falls_over_the_last_six_tenths():
 
 
 def test_every_value_is_a_part_of_the_key():
-    others = [replace(CONFIG, training_seed=1), replace(CONFIG, lr=1e-3), CONFIG.with_core(allocation_bias=CLOSED)]
-    assert len({digest(describe(config)) for config in (CONFIG, *others)}) == 4
+    variants = [replace(CONFIG, training_seed=1), replace(CONFIG, lr=1e-3), CONFIG.with_core(allocation_bias=CLOSED)]
+    assert len({digest(describe(config)) for config in (CONFIG, *variants)}) == 4
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def test_groups():
 
 def test_one_step_and_ahead():
     of_seeds = tallies()
-    judged = {"DNC": [{"one": t, "ahead": [t, t]} for t in of_seeds]}
-    assert estimates.one_step(judged)["DNC"][1] is of_seeds[1]
-    data = estimates.ahead(judged, (1, 5), {"DNC": "ours", "another": "rule"})
+    evaluated = {"DNC": [{"one": t, "ahead": [t, t]} for t in of_seeds]}
+    assert estimates.one_step(evaluated)["DNC"][1] is of_seeds[1]
+    data = estimates.ahead(evaluated, (1, 5), {"DNC": "ours", "another": "rule"})
     assert data["horizons"] == [1, 5] and data["kinds"] == {"DNC": "ours"}
     assert np.shape(data["curves"]["DNC"]["changed right"]) == (2, 2)
     assert data["curves"]["DNC"]["changed right"][1][0] == of_seeds[1]["changed_right"].sum() / 350
@@ -94,7 +94,3 @@ def test_hidden_numbers(rng):
 )
 def test_magnitude(difference, size):
     assert tuple(estimates.magnitude(difference)[:3]) == size
-
-
-def test_detectable():
-    assert estimates.detectable(Estimate(0.0, -0.1, 0.3, 2)) == pytest.approx(0.28)

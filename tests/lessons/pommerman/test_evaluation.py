@@ -8,7 +8,7 @@ import pytest
 from wmlib.lessons.pommerman import evaluation, pipeline
 from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
 from wmlib.lessons.pommerman.data import held_out_views
-from wmlib.lessons.pommerman.games import load_record
+from wmlib.lessons.pommerman.games import load_games
 from wmlib.models.specs import CoreConfig
 
 CONFIG = ModelConfig(CoreConfig(NO_CORE, hidden_size=5), channels=3, updates=2, batch_size=3, seq_len=4)
@@ -21,15 +21,15 @@ def trained(world):
     return pipeline.train(world.run, world.folder, [CONFIG])[0]
 
 
-def test_models_are_judged_on_all_held_out_steps(world, trained):
+def test_models_are_evaluated_on_all_held_out_steps(world, trained):
     oracle = replace(CONFIG, full=True, known_actions=4)
     (oracle_folder,) = pipeline.train(world.run, world.folder, [oracle])
     ours, theirs = evaluation.measure_models(world.run, world.folder, [CONFIG, oracle], [trained, oracle_folder], MAX_STEPS)
-    assert ours["one"]["steps"].sum() == len(held_out_views(load_record(world.folder), MAX_STEPS).rows)
+    assert ours["one"]["steps"].sum() == len(held_out_views(load_games(world.folder), MAX_STEPS).rows)
     assert len(ours["ahead"]) == len(evaluation.HORIZONS) and theirs["ahead"] == []  # it does not predict what it sees
 
 
-def test_baselines_are_judged_likewise(world):
+def test_baselines_are_evaluated_likewise(world):
     baselines = evaluation.measure_baselines(world.run, world.folder, MAX_STEPS)
     assert list(baselines) == ["copy baseline", "most common board", "table of values", "table of cells"]
     copied = baselines["copy baseline"][0]["one"]
@@ -40,7 +40,7 @@ def test_trackers_and_hidden_rules(world):
     tracker = replace(CONFIG.with_core(kind="lstm"), family="tracker")
     folders = pipeline.train(world.run, world.folder, [tracker])
     (counts,) = evaluation.measure_trackers(world.run, world.folder, [tracker], folders, MAX_STEPS)
-    rules = evaluation.judge_hidden_rules(world.folder, MAX_STEPS)
+    rules = evaluation.evaluate_hidden_rules(world.folder, MAX_STEPS)
     assert rules["start values"]["changed_right"].sum() == 0
     assert rules["counting by hand"]["right"].sum() > 0.9 * rules["counting by hand"]["all"].sum()
     assert np.array_equal(counts["all"], rules["start values"]["all"])
@@ -53,9 +53,9 @@ def test_a_film_shows_the_liveliest_life(world, trained):
     assert film["starts"].tolist() == [2, 4, 6] and film["dreamt"]["feed-forward"].shape == (3, 20, 121)
     assert np.array_equal(film["dream_truth"][0, 0], film["truth"][0])  # the dream from step 2, one step on
     assert np.array_equal(film["dream_truth"][1, 0], film["truth"][2])
-    record = load_record(world.folder)
-    views = held_out_views(record, MAX_STEPS)
-    lives = [record.states[views.rows[life[2:8]]][:, :121] for life in views.lives if len(life) >= 27]
+    table = load_games(world.folder)
+    views = held_out_views(table, MAX_STEPS)
+    lives = [table.states[views.rows[life[2:8]]][:, :121] for life in views.lives if len(life) >= 27]
     changes = [np.count_nonzero(boards[1:] != boards[:-1]) for boards in lives]
     assert np.array_equal(film["truth"], lives[int(np.argmax(changes))][1:])
 

@@ -15,16 +15,16 @@ def make_tracker(hidden_size, **options):
 
 
 def test_the_truth_is_that_of_the_states(played):
-    clues, views = find_clues(played.record, played.views), played.views
-    players = played.record.states[views.rows][:, 847:].reshape(-1, 4, 6)
+    clues, views = find_clues(played.table, played.views), played.views
+    players = played.table.states[views.rows][:, 847:].reshape(-1, 4, 6)
     for n in range(0, len(views.rows), 41):
-        others = [j for j in range(4) if j != views.agents[n]]
-        assert clues.truth[n].tolist() == players[n, others, 2:5].tolist()
-        assert clues.alive[n].tolist() == (players[n, others, 5] > 0).tolist()
+        opponents = [j for j in range(4) if j != views.agents[n]]
+        assert clues.truth[n].tolist() == players[n, opponents, 2:5].tolist()
+        assert clues.alive[n].tolist() == (players[n, opponents, 5] > 0).tolist()
 
 
 def test_counting_by_hand_is_nearly_always_right(played):
-    clues = find_clues(played.record, played.views)
+    clues = find_clues(played.table, played.views)
     living = clues.alive[..., None] & np.ones(3, bool)
     assert (clues.counted == clues.truth)[living].mean() > 0.95
     changed = living & (clues.truth != START)
@@ -56,7 +56,7 @@ def test_a_rolling_bomb_is_followed():
 
 
 def test_answers_do_not_depend_on_how_lives_are_read(played):
-    clues = find_clues(played.record, played.views)
+    clues = find_clues(played.table, played.views)
     model, _ = make_tracker(5)
     assert np.array_equal(predict_numbers(model, clues, 7), predict_numbers(model, clues, 100))
 

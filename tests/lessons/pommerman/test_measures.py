@@ -65,15 +65,15 @@ def test_predictions_do_not_depend_on_how_lives_are_read(kind, build, played):
     for life in played.views.lives:
         expected[life] = model.predict(played.read(life[None]), model.initial_state(1))[0][0].numpy()
     for chunk, width in ((7, 3), (50, 64)):
-        assert np.array_equal(predict_views(model, played.record, played.views, chunk, width), expected)
+        assert np.array_equal(predict_views(model, played.table, played.views, chunk, width), expected)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "window", "vector"])
 def test_a_dream_is_a_loop_over_one_s_own_predictions(kind, build, played):
     model, views = build(kind), played.views
-    dreams = dream(model, played.record, views, (1, 3, 6), every=11, width=4)
+    dreams = dream(model, played.table, views, (1, 3, 6), every=11, width=4)
     life, t = sorted(views.lives, key=len, reverse=True)[0], 11
-    which = next(i for i in range(len(dreams["games"])) if np.array_equal(dreams["start"][i], played.now[life[t]]))
+    number = next(i for i in range(len(dreams["games"])) if np.array_equal(dreams["start"][i], played.now[life[t]]))
     _, state = model.predict(played.read(life[None, :t]), model.initial_state(1))
     current = torch.from_numpy(played.now[life[t]])[None, None]
     for h in range(6):
@@ -81,18 +81,18 @@ def test_a_dream_is_a_loop_over_one_s_own_predictions(kind, build, played):
         current, state = model.predict(step._replace(vectors=current), state)
         if h + 1 in (1, 3, 6):
             k = (1, 3, 6).index(h + 1)
-            assert np.array_equal(dreams["predicted"][which, k], current[0, 0].numpy())
-            assert np.array_equal(dreams["after"][which, k], played.after[life[t + h]])
+            assert np.array_equal(dreams["predicted"][number, k], current[0, 0].numpy())
+            assert np.array_equal(dreams["after"][number, k], played.after[life[t + h]])
     assert len(dreams["games"]) == sum(len(range(0, len(life) - 5, 11)) for life in views.lives if len(life) >= 6)
 
 
 def test_dreams_longer_than_lives_are_refused(played):
     with pytest.raises(ValueError, match="no life has 999 steps"):
-        dream(Rule(lambda states: states), played.record, played.views, (1, 999))
+        dream(Rule(lambda states: states), played.table, played.views, (1, 999))
 
 
 def test_a_perfect_model_is_perfect_in_dreams_too(played):
     following = {tuple(now): after for now, after in zip(played.now.tolist(), played.after, strict=True)}
     oracle = Rule(lambda states: np.stack([following.get(tuple(state), state) for state in states.tolist()]).astype(np.uint8))
-    dreams = dream(oracle, played.record, played.views, (1, 4), every=20)
+    dreams = dream(oracle, played.table, played.views, (1, 4), every=20)
     assert (dreams["predicted"] == dreams["after"]).mean() > 0.999  # an agent at rest may see one state twice

@@ -16,15 +16,15 @@ KINDS = ("none", "window", "lstm", "dnc", "vector")
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_call_or_many_streams_together_or_alone_are_the_same(kind, build, shuffled):
     model, places = build(kind), np.array([[3, 4, 5, 6, 7], [150, 151, 152, 153, 154], [60, 61, 62, 63, 64]])
-    whole, _ = model.predict(shuffled.read(places), model.initial_state(3))
+    at_once, _ = model.predict(shuffled.read(places), model.initial_state(3))
     loss, _ = model.loss(shuffled.read(places), model.initial_state(3))
     state, parts = model.initial_state(3), []
     for t in range(5):
         part, state = model.predict(shuffled.read(places[:, t : t + 1]), state)
         parts.append(part)
-    assert torch.equal(torch.cat(parts, 1), whole) and whole.dtype == torch.uint8
+    assert torch.equal(torch.cat(parts, 1), at_once) and at_once.dtype == torch.uint8
     alone = [model.predict(shuffled.read(p[None]), model.initial_state(1))[0] for p in places]
-    assert torch.equal(torch.cat(alone), whole)
+    assert torch.equal(torch.cat(alone), at_once)
     losses = [model.loss(shuffled.read(p[None]), model.initial_state(1))[0].item() for p in places]
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-4)
 
@@ -92,9 +92,9 @@ def test_differences_of_nothing_are_a_copy(build, shuffled):
 
 def test_whose_actions_are_known_and_what_is_seen(build, shuffled):
     batch = shuffled.read([[80, 81]], full=True)
-    others = batch.actions.clone()
-    others[..., 1:] = (others[..., 1:] + 1) % 6
-    changed = batch._replace(actions=others)
+    actions = batch.actions.clone()
+    actions[..., 1:] = (actions[..., 1:] + 1) % 6
+    changed = batch._replace(actions=actions)
     one, oracle = build("none"), build("none", known_actions=4, full=True)
     assert torch.equal(one._logits(batch, ())[1].cells, one._logits(changed, ())[1].cells)
     assert not torch.equal(oracle._logits(batch, ())[1].cells, oracle._logits(changed, ())[1].cells)

@@ -16,12 +16,11 @@ TRACKER = replace(CONFIG.with_core(kind="lstm"), family="tracker")
 
 
 @pytest.mark.parametrize("config", [CONFIG.with_core(kind="dnc"), replace(CONFIG.with_core(kind="lstm"), family="vector")])
-def test_training_in_blocks_is_training_in_one_go(world, config, monkeypatch):
+def test_training_in_blocks_is_training_in_one_go(world, config):
     (path,) = pipeline.train(world.run, world.folder, [config])
-    monkeypatch.setattr(pipeline, "BLOCK", 2)
     other = world.again(f"blocks-{config.family}")
-    (again,) = pipeline.train(other.run, other.folder, [config])
-    ours, theirs = pipeline.load(path, config), pipeline.load(again, config)
+    (again,) = pipeline.train(other.run, other.folder, [config], block=2)
+    ours, theirs = pipeline.load_model(path, config), pipeline.load_model(again, config)
     assert path != again and all(map(torch.equal, ours.parameters(), theirs.parameters()))
 
 
@@ -40,7 +39,7 @@ def test_a_loaded_model_is_the_trained_one(world):
     (path,) = pipeline.train(world.run, world.folder, [TRACKER])
     trainer = pipeline.begin_training(world.folder, TRACKER, 1)
     list(trainer.run(6))
-    loaded = pipeline.load(path, TRACKER).state_dict()
+    loaded = pipeline.load_model(path, TRACKER).state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in pipeline.model_weights(trainer).items())
 
 

@@ -27,9 +27,9 @@ TRAINING = {"frames": [10, 20], "models": {"paper's loss": CURVES}, "baselines":
 
 
 def test_pictures_come_back_as_they_were():
-    whole = grid(2, 3)
-    assert np.array_equal(figures.unpack(figures.pack(whole)), whole)
-    assert np.array_equal(figures.unpack(figures.pack(whole / 255)), whole)
+    pictures = grid(2, 3)
+    assert np.array_equal(figures.unpack(figures.pack(pictures)), pictures)
+    assert np.array_equal(figures.unpack(figures.pack(pictures / 255)), pictures)
     bright = figures.unpack(figures.pack(np.full((1, 1, 64, 64, 3), 1.7)))
     assert np.array_equal(bright[0, 0], np.full((64, 64, 3), 255))
 

@@ -22,9 +22,9 @@ def test_nearest_and_walk_equal_a_loop():
     rng = np.random.default_rng(0)
     latents, episodes = rng.standard_normal((23, 5)), rng.integers(7, size=23)
     distance = np.linalg.norm(latents[:, None] - latents, axis=-1)
-    for i, near in enumerate(nearest(latents, episodes)):
-        others = [j for j in range(23) if episodes[j] != episodes[i]]
-        assert near == min(others, key=lambda j: distance[i, j])
+    for i, neighbour in enumerate(nearest(latents, episodes)):
+        candidates = [j for j in range(23) if episodes[j] != episodes[i]]
+        assert neighbour == min(candidates, key=lambda j: distance[i, j])
     visited = walk(latents, episodes, 4, 3)
     assert visited[0] == 4 and len(visited) == 4
     for step in range(1, 4):

@@ -86,9 +86,9 @@ def test_a_tally_counts_each_episode_by_itself():
     pictures = [stack(2, 2), stack(3, 3) / np.float32(255)]
     counts = tally(zip(frames, pictures, strict=True), classes=(1, 3))
     for e, (one, other) in enumerate(zip(frames, pictures, strict=True)):
-        for whole, part, pair in (("blobs", "detected", (one, other)), ("drawn", "matched", (other, one))):
+        for total, part, pair in (("blobs", "detected", (one, other)), ("drawn", "matched", (other, one))):
             sizes, matched = match_blobs(*pair)
-            assert counts[whole][e].tolist() == [(sizes < 3).sum(), (sizes >= 3).sum()]
+            assert counts[total][e].tolist() == [(sizes < 3).sum(), (sizes >= 3).sum()]
             assert counts[part][e].tolist() == [matched[sizes < 3].sum(), matched[sizes >= 3].sum()]
         in_frame = one.mean(-1) / 255 > 0.6
         drawn = (other / 255 if other.dtype == np.uint8 else other).mean(-1) > 0.6
@@ -120,7 +120,7 @@ def test_a_frame_of_each_size_is_chosen_in_the_order_given_and_without_bright_si
 def test_batches_change_nothing():
     vae = VAE(generator=torch.Generator().manual_seed(0), latent_size=3, channels=1)
     frames = np.random.default_rng(0).integers(256, size=(7, 64, 64, 3), dtype=np.uint8)
-    whole = vae.encode(frames)
-    torch.testing.assert_close(encode(vae, frames, 3).log_variance, whole.log_variance)
-    np.testing.assert_allclose(reconstruct(vae, frames, 3), vae.decode(whole.mean).detach().numpy(), atol=1e-6)
-    np.testing.assert_allclose(decode(vae, whole.mean.detach().numpy()), reconstruct(vae, frames), atol=1e-6)
+    posterior = vae.encode(frames)
+    torch.testing.assert_close(encode(vae, frames, 3).log_variance, posterior.log_variance)
+    np.testing.assert_allclose(reconstruct(vae, frames, 3), vae.decode(posterior.mean).detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(decode(vae, posterior.mean.detach().numpy()), reconstruct(vae, frames), atol=1e-6)

@@ -80,22 +80,21 @@ def test_test_rows_are_every_so_many(monkeypatch):
     assert [rows.tolist() for rows in pipeline.choose_test_rows(held_out)] == [[100, 102, 104, 106], [110, 112]]
 
 
-def test_training_in_blocks_is_training_in_one_go(run, data, monkeypatch):
-    monkeypatch.setattr(pipeline, "BLOCK", 4)
+def test_training_in_blocks_is_training_in_one_go(run, data):
     configs = [
         CONFIG,
         replace(CONFIG, training_seed=1),
         replace(CONFIG, objective=PAPER, frames=5 * 8),
         replace(CONFIG, decay=0.5),
     ]
-    folders = pipeline.train(run, data, configs)
+    folders = pipeline.train(run, data, configs, block=4)
     for config, folder in zip(configs, folders, strict=True):
-        assert same(pipeline.load(folder, config), train_in_one_go(data, config))
+        assert same(pipeline.load_vae(folder, config), train_in_one_go(data, config))
         outputs = {f"{step}.safetensors" for step in config.stage_steps}
         assert {path.name for path in folder.iterdir()} == {"manifest.json", *outputs}
-    assert not same(pipeline.load(folders[0], CONFIG), pipeline.load(folders[1], configs[1]))
+    assert not same(pipeline.load_vae(folders[0], CONFIG), pipeline.load_vae(folders[1], configs[1]))
     half = replace(CONFIG, frames=5 * CONFIG.stage_steps[3])
-    assert same(pipeline.load(folders[0], CONFIG, 3), train_in_one_go(data, half))
+    assert same(pipeline.load_vae(folders[0], CONFIG, 3), train_in_one_go(data, half))
 
 
 def test_the_learning_rate_falls_at_the_end():
@@ -112,7 +111,6 @@ def test_settings_become_a_training_for_each_seed():
 
 
 def test_a_stopped_training_resumes_and_does_nothing_twice(run, data, monkeypatch):
-    monkeypatch.setattr(pipeline, "BLOCK", 4)
     saved, save = [], checkpoint.save
 
     def save_and_stop(path, *rest):
@@ -123,19 +121,19 @@ def test_a_stopped_training_resumes_and_does_nothing_twice(run, data, monkeypatc
 
     monkeypatch.setattr(checkpoint, "save", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.train(run, data, [CONFIG])
+        pipeline.train(run, data, [CONFIG], block=4)
     monkeypatch.setattr(checkpoint, "save", lambda path, *rest: (saved.append(path.name), save(path, *rest)))
-    (folder,) = pipeline.train(run, data, [CONFIG])
-    assert same(pipeline.load(folder, CONFIG), train_in_one_go(data, CONFIG))
+    (folder,) = pipeline.train(run, data, [CONFIG], block=4)
+    assert same(pipeline.load_vae(folder, CONFIG), train_in_one_go(data, CONFIG))
     assert sum(name != "checkpoint.safetensors" for name in saved) == len(set(CONFIG.stage_steps))
     done = len(saved)
-    assert pipeline.train(run, data, [CONFIG]) == [folder] and len(saved) == done
+    assert pipeline.train(run, data, [CONFIG], block=4) == [folder] and len(saved) == done
 
 
 def test_processes_change_nothing(run, data):
     configs = [replace(CONFIG, frames=210, batch_size=1, training_seed=i) for i in range(2)]
     for config, folder in zip(configs, pipeline.train(run, data, configs), strict=True):
-        assert same(pipeline.load(folder, config), train_in_one_go(data, config))
+        assert same(pipeline.load_vae(folder, config), train_in_one_go(data, config))
 
 
 def test_measures_are_tallies_after_each_stage(run, data):
@@ -144,7 +142,7 @@ def test_measures_are_tallies_after_each_stage(run, data):
     test = [data.frames(rows) for rows in test_rows]
     ((first, last),) = pipeline.measure(run, [CONFIG], folders, data, test_rows, [0, -1])
     for stage, tally in ((0, first), (-1, last)):
-        model = pipeline.load(folders[0], CONFIG, stage)
+        model = pipeline.load_vae(folders[0], CONFIG, stage)
         expected = measures.tally((frames, measures.reconstruct(model, frames)) for frames in test)
         assert all(np.array_equal(tally[name], expected[name]) for name in expected)
         kl = model.encode(np.concatenate(test)).kl().mean(0).detach()
@@ -158,14 +156,13 @@ def test_each_training_may_have_its_own_episodes(run, data):
         pipeline.train(run, [data], configs)
 
 
-def test_the_baseline_is_fitted_to_training_frames_and_judged_on_others(run, data, monkeypatch):
-    monkeypatch.setattr(pipeline, "PCA_FRAMES", 20)
+def test_the_baseline_is_fitted_to_training_frames_and_evaluated_on_others(run, data):
     train_rows, test_rows = pipeline.split(data)
-    linear = pipeline.fit_pca(run, data, train_rows, 7)
+    linear = pipeline.fit_pca(run, data, train_rows, 7, max_frames=20)
     rows = seeding.generator(1, "pca").choice(train_rows, 20, replace=False)
     expected = pca.fit(data.frames(rows), 7, seeding.generator(1, "pca", "start"))
     assert np.array_equal(linear.components, expected.components) and np.array_equal(linear.variances, expected.variances)
-    tallies = run.cached(pipeline.judge_baselines, {"PCA": linear, "mean": linear.truncated(0)}, data, test_rows)
+    tallies = run.cached(pipeline.evaluate_baselines, {"PCA": linear, "mean": linear.truncated(0)}, data, test_rows)
     frames = [data.frames(rows) for rows in test_rows]
     assert tallies["PCA"]["frames"].tolist() == [len(each) for each in frames]
     by_hand = [np.square(linear.mean - pca.flat(each)).sum() for each in frames]

@@ -38,9 +38,9 @@ def test_dreams_begin_at_first_frames(world):
 def test_dreams_are_as_configured(world, model):
     _, encoded = world
     begin = controllers.starts(encoded.latents, encoded.data)
-    made = controllers.dreams(EvolutionConfig(temperature=0.7, max_steps=9, start_noise=0.5), model, begin, 5)
-    assert (made.temperature, made.max_steps, made.start_noise, made.seed) == (0.7, 9, 0.5, 5)
-    assert torch.equal(made.actions, ACTIONS)
+    dreams = controllers.dreams(EvolutionConfig(temperature=0.7, max_steps=9), model, begin, 5)
+    assert (dreams.temperature, dreams.max_steps, dreams.seed) == (0.7, 9, 5)
+    assert torch.equal(dreams.actions, ACTIONS)
 
 
 def test_who_stands_still_lives_as_a_controller_of_zeros(world, model, evolution):
@@ -48,8 +48,8 @@ def test_who_stands_still_lives_as_a_controller_of_zeros(world, model, evolution
     steps = controllers.standing_still(run, encoded, model, evolution, count=20)
     seed = seeding.entropy(1, "standing still") % 2**31
     begin = controllers.starts(encoded.latents, encoded.data)
-    which = Dreams(model, ACTIONS, begin, seed=seed, max_steps=7)
-    assert steps == dream_returns(which, torch.zeros(1, Z + H), ("z", "h"), range(20)).mean()
+    dreams = Dreams(model, ACTIONS, begin, seed=seed, max_steps=7)
+    assert steps == dream_returns(dreams, torch.zeros(1, Z + H), ("z", "h"), range(20)).mean()
     assert 1 < steps < 7
 
 

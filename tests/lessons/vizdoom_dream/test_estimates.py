@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.experiment.statistics import ratio_of_sums
 from wmlib.lessons.vizdoom_dream import estimates
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 
@@ -27,12 +27,6 @@ def test_mean_tics_with_an_interval_over_seeds_and_games():
     estimate = estimates.mean_tics(tics, rng())
     assert estimate == ratio_of_sums(tics, np.ones(3), rng()) and estimate.value == 350 and estimate.n == 2
     assert 100 < estimate.low < 350 < estimate.high < 600
-
-
-def test_the_smallest_detectable_difference_is_2_8_standard_errors():
-    error = 10.0
-    interval = Estimate(5.0, 5.0 - 1.96 * error, 5.0 + 1.96 * error, 2)
-    assert estimates.smallest_detectable(interval) == pytest.approx(28, rel=0.03)
 
 
 def test_rows_of_scores():

@@ -63,7 +63,7 @@ def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):
 
 
 def test_a_round_learns_from_all_games_so_far(run, agent):
-    first = games.record(run, sticky, 4, "first", shard_episodes=2)
+    first = games.record_episodes(run, sticky, 4, "first", shard_episodes=2)
     both = games.more_experience(run, agent, first, 1)
     assert len(both.lengths) == 8 and np.array_equal(both.lengths[:4], first.lengths) and both.lengths[4:].max() <= MAX_TICS
     three = games.more_experience(run, agent, both, 2)
@@ -77,26 +77,27 @@ def test_another_round_makes_everything_anew(world, lstm, dnc, evolution, agent,
     run, encoded = world
     seen = []
 
-    def encode(run, seeds, data):
-        seen.append((seeds, data))
-        return [encoded] * seeds
+    def encode(run, data, configs):
+        seen.append((data, configs))
+        return [encoded] * len(data)
 
     monkeypatch.setattr(games, "more_experience", lambda run, agent, before, number: (agent, before, number))
     monkeypatch.setattr(pipeline, "encode", encode)
     other = with_weights(agent, agent.weights.numpy() + 1)
     grown, agents = games.another_round(run, [encoded, encoded], [agent, other], lstm, evolution, 2)
-    assert seen == [(2, [(agent, encoded.data, 2), (other, encoded.data, 2)])] and grown == [encoded, encoded]
+    assert seen == [([(agent, encoded.data, 2), (other, encoded.data, 2)], [encoded.config] * 2)]
+    assert grown == [encoded, encoded]
     models = pipeline.train_each(run, grown, {"model": lstm})["model"]
-    for made, model in zip(agents, models, strict=True):
-        assert made.vae is encoded.vae and made.names == evolution.names
-        for ours, theirs in zip(made.world_model.parameters(), model.parameters(), strict=True):
+    for new, model in zip(agents, models, strict=True):
+        assert new.vae is encoded.vae and new.names == evolution.names
+        for ours, theirs in zip(new.world_model.parameters(), model.parameters(), strict=True):
             assert torch.equal(ours, theirs)
     assert agents[0].describe() != agents[1].describe()
 
 
 def test_reactions_add_up(run, agent):
     counts = games.reactions(run, agent, 2)
-    played = games.record(run, agent, 2)
+    played = games.record_episodes(run, agent, 2)
     assert counts["tics"].sum() == np.maximum(played.lengths - occlusion.SECOND, 0).sum()
     assert (counts["away"] + counts["towards"] <= counts["frames"]).all() and (counts["ball"] <= counts["asked"]).all()
     scripted = games.reactions(run, shuttle, 1)

@@ -1,4 +1,4 @@
-"""How world models are judged, against plain loops and known values."""
+"""How world models are evaluated, against plain loops and known values."""
 
 import numpy as np
 import pytest
@@ -93,8 +93,8 @@ def test_the_entropy_of_the_posterior_is_a_lower_bound():
     rng = torch.Generator().manual_seed(0)
     many = np.repeat(rows, 2000)
     posterior = experience.posterior(many)
-    known = torch.distributions.Normal(posterior.mean, torch.exp(0.5 * posterior.log_variance))
-    assert -known.log_prob(experience.sample(many, rng)).mean().item() == pytest.approx(entropy, abs=0.01)
+    posteriors = torch.distributions.Normal(posterior.mean, torch.exp(0.5 * posterior.log_variance))
+    assert -posteriors.log_prob(experience.sample(many, rng)).mean().item() == pytest.approx(entropy, abs=0.01)
 
 
 def test_open_loop_equals_a_plain_loop():

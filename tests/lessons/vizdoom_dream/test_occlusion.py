@@ -87,9 +87,9 @@ LOOKS, BLIND = [1.0, -1.0, 0.0], [0.0, 0.0, 1.0]
 
 def test_an_agent_that_looks_is_told_from_one_that_does_not():
     balls, actions = largest_balls(FRAMES), ACTIONS[[1] * 6]
-    looks = occlusion(agent(LOOKS), FRAMES, actions, BACKGROUND, balls)
-    assert looks["asked"].tolist() == looks["ball"].tolist() == [1, 1, 0] and looks["patch"].tolist() == [0, 0, 0]
-    assert looks["push"][0] > 0.9  # a ball on the left drives it to the right
+    counts = occlusion(agent(LOOKS), FRAMES, actions, BACKGROUND, balls)
+    assert counts["asked"].tolist() == counts["ball"].tolist() == [1, 1, 0] and counts["patch"].tolist() == [0, 0, 0]
+    assert counts["push"][0] > 0.9  # a ball on the left drives it to the right
     blind = occlusion(agent(BLIND), FRAMES, actions, BACKGROUND, balls)
     assert blind["asked"].tolist() == [1, 1, 0] and blind["ball"].sum() == blind["patch"].sum() == 0
 
@@ -112,8 +112,8 @@ def test_recorded_games_are_asked_one_by_one():
         def __len__(self):
             return len(all_frames)
 
-        def frames(self, which):
-            return all_frames[which]
+        def frames(self, rows):
+            return all_frames[rows]
 
         def episode(self, number):
             return rows[number]

@@ -14,6 +14,7 @@ from wmlib.models.layers import num_parameters
 from wmlib.models.lstm import LSTM
 from wmlib.models.specs import CLOSED, CoreConfig
 from wmlib.models.world_model import WorldModelConfig
+from wmlib.training.vae import WEIGHTED
 from wmlib.training.world_model import Experience, WorldModelTrainer
 
 
@@ -48,7 +49,7 @@ def test_a_training_is_a_plain_loop(world, request, kind):
         for group in trainer.optimizer.param_groups:
             group["lr"] = lr
         next(trainer.run(1))
-    for ours, theirs in zip(pipeline.load(folder, training).parameters(), plain.parameters(), strict=True):
+    for ours, theirs in zip(pipeline.load_world_model(folder, training).parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-7)
 
 
@@ -56,7 +57,9 @@ def test_an_untrained_model_keeps_its_default_initialization(world, lstm):
     run, encoded = world
     training = replace(lstm, rows=0)
     (folder,) = pipeline.train(run, [encoded], [training])
-    assert_equal_weights(pipeline.load(folder, training), training.model.build(seeding.torch_generator(1, "world model", 0)))
+    assert_equal_weights(
+        pipeline.load_world_model(folder, training), training.model.build(seeding.torch_generator(1, "world model", 0))
+    )
 
 
 def test_every_training_seed_has_a_model_of_each_name(world, lstm, dnc):
@@ -67,17 +70,15 @@ def test_every_training_seed_has_a_model_of_each_name(world, lstm, dnc):
         "a DNC": [DNC, DNC],
     }
     (folder,) = pipeline.train(run, [encoded], [replace(dnc, training_seed=1)])
-    assert_equal_weights(models["a DNC"][1], pipeline.load(folder, dnc))
+    assert_equal_weights(models["a DNC"][1], pipeline.load_world_model(folder, dnc))
     assert not torch.equal(*(model.mixture.linear.weight for model in models["an LSTM"]))
 
 
-def test_predictions_are_those_of_the_measures(world, lstm, dnc, monkeypatch):
+def test_predictions_are_those_of_the_measures(world, lstm, dnc):
     run, encoded = world
-    monkeypatch.setattr(pipeline, "SEEN", 3)
-    monkeypatch.setattr(pipeline, "AHEAD", 4)
     trainings = {"untrained": replace(lstm, rows=0), "DNC": dnc}
     models = pipeline.train_each(run, [encoded, encoded], trainings)
-    result = pipeline.predictions(run, [encoded, encoded], models, trainings)
+    result = pipeline.predictions(run, [encoded, encoded], models, trainings, seen=3, ahead=4)
     assert list(result["evaluated"]) == ["untrained", "DNC"] and list(result["ahead"]) == ["DNC", "copy baseline"]
     held_out = vae_pipeline.split(encoded.data)[1]
     draws = run.torch_rng("judge")
@@ -115,12 +116,48 @@ def test_the_settings_of_the_notebook():
     assert pipeline.training_config(closed, "lstm", 64) == replace(lstm, lr=closed.lr)
 
 
+@pytest.mark.parametrize("profile", settings.PROFILES)
+def test_the_vaes_are_those_of_notebook_04(profile):
+    """The two blocks agree, so that 05 finds the episodes and VAEs of 04 in the cache."""
+    of_04, of_05 = (settings.read(name) for name in ("04_vae", "05_vizdoom_dream"))
+    names = [name for name in of_05 if name.startswith("vae_")]
+    assert names == [f"vae_{name}" for name in of_04 if name not in ("seeds", "sweep_frames")]
+    for name in names:
+        ours, theirs = of_05[name], of_04[name.removeprefix("vae_")]
+        assert getattr(ours, profile) == getattr(theirs, profile), name
+        assert (ours.min, ours.max, ours.choices) == (theirs.min, theirs.max, theirs.choices)
+    resolved = settings.resolve(of_05, profile, {"seeds": 2})
+    expected = vae_pipeline.configs(settings.resolve(of_04, profile, {"seeds": 2}), WEIGHTED)
+    assert pipeline.vae_configs(resolved) == expected
+
+
+def test_the_settings_reach_the_vaes():
+    overrides = {"vae_latent_size": 5, "vae_frames": 700, "vae_lr": 0.5, "vae_decay": 0.25, "seeds": 2}
+    resolved = settings.resolve(settings.read("05_vizdoom_dream"), "smoke", overrides)
+    one, other = pipeline.vae_configs(resolved)
+    assert (one.latent_size, one.frames, one.lr, one.decay) == (5, 700, 0.5, 0.25)
+    assert (one.channels, one.batch_size) == (resolved.vae_channels, resolved.vae_batch_size)
+    assert other == replace(one, training_seed=1)
+
+
+def test_frames_are_encoded_by_the_vae_of_each_training_seed(world):
+    run, encoded = world
+    configs = [replace(encoded.config, training_seed=i) for i in range(2)]
+    parts = pipeline.encode(run, [encoded.data] * 2, configs)
+    assert [part.config for part in parts] == configs and all(part.data is encoded.data for part in parts)
+    assert [part.folder for part in parts] == vae_pipeline.train(run, encoded.data, configs)
+    for part in parts:
+        with torch.no_grad():
+            expected = part.vae.encode(part.data.frames(np.arange(len(part.data)))).mean
+        np.testing.assert_allclose(part.experience().mean, expected, rtol=2e-3, atol=2e-3)
+    assert parts[0].latents != parts[1].latents
+
+
 def test_detected_blobs_are_counted_in_held_out_frames_of_all_vaes(world, monkeypatch):
     run, encoded = world
-    monkeypatch.setattr(vae_pipeline, "load", lambda folder, config, stage: encoded.vae)
+    monkeypatch.setattr(vae_pipeline, "load_vae", lambda folder, config, stage: encoded.vae)
     tallies = pipeline.detected_blobs(run, [encoded, encoded])
     held_out = vae_pipeline.split(encoded.data)[1]
     assert len(tallies) == 2 and all(tally["frames"].tolist() == [len(rows) for rows in held_out] for tally in tallies)
-    monkeypatch.setattr(pipeline, "GATE_FRAMES", 5)
-    fewer = pipeline.detected_blobs(run, [encoded])[0]["frames"]
+    fewer = pipeline.detected_blobs(run, [encoded], num_frames=5)[0]["frames"]
     assert fewer.sum() < sum(map(len, held_out))

@@ -1,6 +1,6 @@
-"""The numbers of notebook 03 that verdicts and figures use, made of results of trainings (see `measures.train_and_measure`).
+"""The numbers of notebook 03 that verdicts and figures use, from results of trainings (see `measures.train_and_measure`).
 
-Reading guide. Functions named like a figure return what that figure draws; the others return one number a seed, for verdicts.
+Reading guide. Functions named like a figure return what that figure draws; the others return one number per seed, for verdicts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wmlib.experiment.statistics import Estimate, difference_of_proportions, proportion
-from wmlib.lessons.addition.measures import draw_test_set
+from wmlib.lessons.addition.measures import DIVERGED, draw_test_set
 from wmlib.lessons.addition.recipes import has_initial_bias
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add
 
-Results = Mapping[str, Sequence[dict]]  # by model, one result a seed
+Results = Mapping[str, Sequence[dict]]  # by model, one result per seed
 
 
 def median_interval(values: ArrayLike, rng: np.random.Generator, resamples: int = 1000) -> dict[str, np.ndarray]:
     """Return median, low and high of (seeds, points): the median over seeds and its percentile-bootstrap 95 % interval."""
     scores = np.asarray(values, float)
-    drawn = rng.integers(len(scores), size=(resamples, len(scores)))
-    low, high = np.percentile(np.median(scores[drawn], axis=1), [2.5, 97.5], axis=0)
+    resampled = scores[rng.integers(len(scores), size=(resamples, len(scores)))]
+    low, high = np.percentile(np.median(resampled, axis=1), [2.5, 97.5], axis=0)
     return {"median": np.median(scores, axis=0), "low": low, "high": high}
 
 
@@ -46,16 +46,16 @@ def curves(results: Results, sequences: int, levels: int, rng: np.random.Generat
         levels: of the curriculum.
         rng: for the intervals.
     """
-    every = sequences // levels
+    sequences_per_level = sequences // levels
     return {
-        "switches": [every * k for k in range(1, levels)],
+        "switches": [sequences_per_level * k for k in range(1, levels)],
         "seen": next(iter(results.values()))[0]["seen"],
         "models": {name: median_interval([each["curve"] for each in seeds], rng) for name, seeds in results.items()},
     }
 
 
 def search_tables(searches: Mapping[str, Search]) -> dict:
-    """Return what `figures.draw_search` needs: a table of errors a model, learning rates across."""
+    """Return what `figures.draw_search` needs: a table of errors per model, one column per learning rate."""
     tables = {}
     for model, search in searches.items():
         kinds = [(recipe.max_grad_norm, has_initial_bias(recipe)) for recipe in search.recipes]
@@ -64,13 +64,13 @@ def search_tables(searches: Mapping[str, Search]) -> dict:
         table = np.zeros((len(rows), len(lrs)))
         for recipe, kind, error in zip(search.recipes, kinds, search.errors, strict=True):
             table[rows.index(kind), lrs.index(recipe.lr)] = error
-        both = len({bias for _, bias in rows}) > 1
-        won = search.winner
+        with_and_without_bias = len({bias for _, bias in rows}) > 1
+        winner = search.winner
         tables[model] = {
             "lrs": lrs,
-            "rows": [f"clip {norm:g}{' *' if bias and both else ''}" for norm, bias in rows],
+            "rows": [f"clip {norm:g}{' *' if bias and with_and_without_bias else ''}" for norm, bias in rows],
             "errors": table,
-            "winner": [rows.index((won.max_grad_norm, has_initial_bias(won))), lrs.index(won.lr)],
+            "winner": [rows.index((winner.max_grad_norm, has_initial_bias(winner))), lrs.index(winner.lr)],
         }
     return tables
 
@@ -122,21 +122,29 @@ def learnt_more(counts: Mapping[str, tuple[int, int]], better: str, worse: str) 
     return difference_of_proportions(*counts[better], *counts[worse])
 
 
-def inside_memory(examined: Sequence[dict], alphas: Sequence[float], times: Sequence[int], rng: np.random.Generator) -> dict:
+def first_finite(results: Sequence[dict]) -> int:
+    """Return the index of the first result whose training did not diverge; 0 if all did."""
+    return next((i for i, result in enumerate(results) if result["error"] < DIVERGED), 0)
+
+
+def inside_memory(
+    examined: Sequence[dict], shown: int, alphas: Sequence[float], times: Sequence[int], rng: np.random.Generator
+) -> dict:
     """Return what `figures.draw_memory` needs.
 
     Args:
         examined: of each network, as from `memory.examine`.
+        shown: index of the network whose read-out is drawn.
         alphas, times: with which they were examined.
         rng: for the intervals.
     """
     return {
-        "total": examined[0]["total"],
-        "predicted": examined[0]["predicted"],
+        "total": examined[shown]["total"],
+        "predicted": examined[shown]["predicted"],
         "alphas": alphas,
         "moved": median_intervals(examined, "moved", rng),
         "times": times,
-        "carriers": median_intervals(examined, "carriers", rng),
+        "contributions": median_intervals(examined, "contributions", rng),
     }
 
 
@@ -162,13 +170,13 @@ def ratios_by_length(a: Sequence[dict], b: Sequence[dict], longest: int) -> list
 
 def relative_errors(results: Sequence[dict], task: str, length: int) -> np.ndarray:
     """Return the root mean squared error at a length by the root mean square of the right answers, of each seed."""
-    asked = draw_test_set(task, length, 0)
-    size = asked.targets[asked.answers].square().mean().sqrt().item()
-    return np.sqrt(errors_at(results, length)) / size
+    test_set = draw_test_set(task, length, 0)
+    answers = test_set.targets[test_set.answers]
+    return np.sqrt(errors_at(results, length)) / answers.square().mean().sqrt().item()
 
 
 def old_level_accuracies(results: Sequence[dict]) -> np.ndarray:
-    """Return the accuracy on all levels but the last, after the last, of each seed."""
+    """Return the mean accuracy on all levels but the last, after training on the last, of each seed."""
     return np.array([each["retention_accuracy"][-1, :-1].mean() for each in results])
 
 

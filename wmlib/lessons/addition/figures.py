@@ -25,8 +25,8 @@ def draw_curves(data: dict) -> Figure:
     """
     figure, axes = new_figure(8.4, 4.4)
     ax = axes[0, 0]
-    for at in data["switches"]:
-        ax.axvline(at, color=COLORS["grey"], linestyle=":", linewidth=1)
+    for switch in data["switches"]:
+        ax.axvline(switch, color=COLORS["grey"], linestyle=":", linewidth=1)
     for k, (label, part) in enumerate(data["models"].items()):
         _line(ax, data["seen"], part, k, label, PALETTE)
     ax.set_yscale("log")
@@ -45,14 +45,14 @@ def _line(ax: Axes, x: Sequence[float], part: Mapping, k: int, label: str, color
 
 @styled
 def draw_search(data: dict) -> Figure:
-    """Draw every combination that was tried, one table a model: numbers are errors, dark is good, the winner is framed.
+    """Draw the errors of all combinations that were tried, one table per model: dark is good, the winner is framed.
 
     Args:
         data: by model: lrs (C,), rows (R,) labels, errors (R, C), winner [row, column].
     """
     figure, axes = new_figure(9.2, 4.6, rows=2, columns=2)
-    shown = np.log10(np.concatenate([np.ravel(table["errors"]) for table in data.values()]))
-    low, high = shown.min(), np.percentile(shown, 90)
+    all_errors = np.log10(np.concatenate([np.ravel(table["errors"]) for table in data.values()]))
+    low, high = all_errors.min(), np.percentile(all_errors, 90)
     for ax, (model, table) in zip(axes.flat, data.items(), strict=True):
         errors = np.asarray(table["errors"])
         ax.imshow(np.log10(errors), aspect="auto", vmin=low, vmax=high)
@@ -93,7 +93,7 @@ def draw_lengths(panels: list[dict]) -> Figure:
 
 @styled
 def draw_retention(data: dict) -> Figure:
-    """Draw what is still known: the error on each level (column) after each stage of training (row).
+    """Draw what is retained: the error on each level (column) after each stage of training (row).
 
     Args:
         data: by curriculum: levels (L,) labels, and models: label -> (L, L) median errors.
@@ -144,11 +144,11 @@ def draw_seeds(data: dict) -> Figure:
 
 @styled
 def draw_memory(data: dict) -> Figure:
-    """Draw the read-out of the running total, what an edit of the state does to the answer, and who carries the total when.
+    """Draw the read-out of the running total, what an edit does to the answer, and which part contributes how much when.
 
     Args:
         data: total, predicted (P,): true totals and the memory's read-out; alphas (A,); moved: label -> median, low, high (A,);
-            times (C,): digits seen before an edit; carriers: label -> median, low, high (C,), parts of the predicted change.
+            times (C,): digits seen before an edit; contributions: label -> median, low, high (C,), change by that predicted.
     """
     figure, axes = new_figure(11.0, 3.9, columns=3)
     left, middle, right = axes[0]
@@ -157,13 +157,15 @@ def draw_memory(data: dict) -> Figure:
     left.set(xlabel="true running total", ylabel="linear read-out of the memory", title="what the memory says")
     middle.plot(data["alphas"], data["alphas"], color=COLORS["grey"], linestyle=":", label="predicted")
     right.axhline(1, color=COLORS["grey"], linestyle=":")
-    for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["carriers"])):
+    for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["contributions"])):
         for k, (label, part) in enumerate(lines.items()):
             ax.plot(x, part["median"], color=PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
             ax.fill_between(x, part["low"], part["high"], color=PALETTE[k], alpha=0.2, linewidth=0)
     middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
     middle.legend(fontsize=8)
-    right.set(xlabel="digits seen before the edit", ylabel="change of the answer / predicted", title="who carries it when")
+    right.set(
+        xlabel="digits seen before the edit", ylabel="change of the answer / predicted", title="which part contributes when"
+    )
     return figure
 
 
@@ -180,10 +182,10 @@ def draw_recall(data: dict) -> Figure:
         width = 0.8 / len(part["variants"])
         for k, (label, variant) in enumerate(part["variants"].items()):
             accuracies = np.asarray(variant)
-            at = place + (k - (len(part["variants"]) - 1) / 2) * width
-            ax.bar(at, accuracies.mean(0), width, color=PALETTE[k], label=label)
+            x = place + (k - (len(part["variants"]) - 1) / 2) * width
+            ax.bar(x, accuracies.mean(0), width, color=PALETTE[k], label=label)
             for seed in accuracies:
-                ax.plot(at, seed, ".", color="black", markersize=3)
+                ax.plot(x, seed, ".", color="black", markersize=3)
         beyond = np.searchsorted(part["lengths"], part["trained"] + 0.5) - 0.5
         ax.axvspan(-0.5, beyond, color=COLORS["grey"], alpha=0.15, linewidth=0)
         ax.set_xticks(place, [str(n) for n in part["lengths"]])

@@ -1,7 +1,7 @@
 """How well a network answers: at every length, after every level, and while it is trained.
 
-Reading guide. `measure` tests a network at some lengths. `train_and_measure` trains one and tests it, all that the lesson keeps
-of a training; `Observer` does the tests on the way.
+Reading guide. `measure` tests a network at some lengths. `train_and_measure` trains a network, tests it, and returns all that
+the lesson stores of a training; `Observer` does the tests during training.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wmlib.lessons.addition.training import BATCH_SIZE, train
 from wmlib.models.recurrent import RecurrentCore
 
 PER_LENGTH = 64  # test sequences of each length
-DIVERGED = 1e6  # the error that stands for "not a number"
+DIVERGED = 1e6  # stands in for an error that is not finite
 
 
 class Score(NamedTuple):
@@ -32,17 +32,17 @@ class Score(NamedTuple):
 
 @torch.no_grad()
 def measure(core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, per_length: int = PER_LENGTH) -> list[Score]:
-    """Test a network on fresh sequences, the same for everybody with this seed.
+    """Test a network on fresh sequences, the same for all networks with this seed.
 
     Args:
         core: the network.
         task: a name in `TASKS`.
-        lengths: which ones.
-        seed: of the test sequences; each length has its own.
+        lengths: of the test sequences.
+        seed: of the test sequences; each length has its own sequences.
         per_length: test sequences of each length.
 
     Returns:
-        One `Score` a length.
+        One `Score` per length.
     """
     return [_score(core, draw_test_set(task, length, seed, per_length)) for length in lengths]
 
@@ -77,45 +77,51 @@ def measure_levels(
 
 
 class Observer:
-    """Test a network while it is trained: on the current level now and then, on all levels at the end of each.
+    """Test a network while it is trained: on the current level at intervals, on all levels at the end of each.
 
     Args:
         task, levels, sequences: of the training.
         test_seed: of the test sequences.
 
     Attributes:
-        curve: pairs of sequences seen and the error on the current level.
+        curve: errors on the current level, at 0, `interval`, 2 `interval`, … sequences seen.
         stages: the `Score` on every level, after every level.
     """
 
     def __init__(self, task: str, levels: Sequence[tuple[int, int]], sequences: int, test_seed: int) -> None:
-        self.task, self.levels, self.test_seed = task, levels, test_seed
-        self.sequences_a_level = sequences // len(levels)
+        self.task = task
+        self.levels = levels
+        self.test_seed = test_seed
+        self.sequences_per_level = sequences // len(levels)
         self.last = sequences // BATCH_SIZE * BATCH_SIZE
-        self.every = BATCH_SIZE * max(4, sequences // 30 // BATCH_SIZE)
-        self.curve: list[tuple[int, float]] = []
+        self.interval = BATCH_SIZE * max(4, sequences // 30 // BATCH_SIZE)
+        self.curve: list[float] = []
         self.stages: list[list[Score]] = []
 
     def __call__(self, core: RecurrentCore, seen: int) -> None:
-        """Look at the network after so many sequences, as `train` asks for."""
+        """Test the network after `seen` training sequences; `train` calls this."""
         level = self._level_at(max(seen - BATCH_SIZE, 0))  # of the batch just seen
-        if seen % self.every == 0:
+        if seen % self.interval == 0:
             (score,) = measure_levels(core, self.task, [self.levels[level]], self.test_seed, PER_LENGTH // 4)
-            self.curve.append((seen, score.error))
+            self.curve.append(score.error)
         if seen and (seen == self.last or self._level_at(seen) > level):
             self.stages.append(measure_levels(core, self.task, self.levels, self.test_seed, PER_LENGTH // 2))
 
     def _level_at(self, sequence: int) -> int:
-        return tasks.level_at(sequence, self.sequences_a_level, len(self.levels))
+        return tasks.level_at(sequence, self.sequences_per_level, len(self.levels))
 
     def results(self) -> dict[str, np.ndarray]:
-        """Return curve and retention as arrays; see `train_and_measure`."""
-        missing = len(self.levels) - len(self.stages)  # of a training that diverged
-        scores = np.array([*self.stages, *[[Score(DIVERGED, 0.0)] * len(self.levels)] * missing])
-        seen, errors = zip(*self.curve, strict=True)
+        """Return curve and retention as arrays, of the same shapes for all trainings; see `train_and_measure`.
+
+        A training that diverged ends early. The tests that it did not reach count as `DIVERGED`, with accuracy 0.
+        """
+        seen = np.arange(0, self.last + 1, self.interval)
+        missing_points = len(seen) - len(self.curve)
+        missing_stages = len(self.levels) - len(self.stages)
+        scores = np.array([*self.stages, *[[Score(DIVERGED, 0.0)] * len(self.levels)] * missing_stages])
         return {
-            "seen": np.array(seen),
-            "curve": np.array(errors),
+            "seen": seen,
+            "curve": np.array([*self.curve, *[DIVERGED] * missing_points]),
             "retention_error": scores[..., 0],
             "retention_accuracy": scores[..., 1],
         }
@@ -142,6 +148,7 @@ def train_and_measure(
         seen (C,), curve (C,): that error for the current level, against the sequences seen;
         retention_error, retention_accuracy (L, L): error and accuracy on level j (column) after stage i (row);
         lengths, errors, accuracies: for every trained length and those beyond; weights: the network's.
+        All are finite but the weights, which are NaN if the training diverged; an error that is not finite is `DIVERGED`.
     """
     observer = Observer(task, levels, sequences, test_seed) if details else None
     core = train(recipe, seeds, task=task, levels=levels, sequences=sequences, watch=observer)

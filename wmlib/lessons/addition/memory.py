@@ -1,16 +1,17 @@
-"""Look into a trained DNC that adds: how it uses its slots, where the running total is, and what a change of it does.
+"""Examine a trained DNC that adds: how it uses its slots, where the running total is, and what a change of it does.
 
-Reading guide. `memory_use` says how a network writes; `read_out` looks for the total in memory and in the LSTM; `direction` is
-how the memory changes with the total; `edit` adds that to the memory in the middle of a sequence and measures the answer;
-`carriers` does it early and late. `examine` is all of them for one network.
+Reading guide. `memory_use` measures how a network writes; `read_out` looks for the total in the memory and in the LSTM;
+`direction` is how the state changes with the total; `edit` adds that to the state in mid-sequence and measures how the answer
+changes; `contribution_by_part` does so early and late. `examine` does all of this with one network.
 
-All work on the addition task, on sequences of one length.
+All functions use the addition task, with sequences of one length.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,25 +36,38 @@ def examine(
         untrained: a new one of the same sizes, to compare with.
         seed: of the sequences.
         alphas: sizes of the edits after half of the digits; see `edit`.
-        times: after how many digits the small edits are made; see `carriers`.
+        times: after how many digits the small edits are made; see `contribution_by_part`.
         samples: sequences behind a read-out or a direction.
 
     Returns:
         memory_use: as `memory_use`; memory, lstm, total, predicted, weights, constant: as `read_out`; moved, slope: as `edit`;
-        untrained: R² of the read-out of the untrained network's memory; carriers: as `carriers`; handed_over: as `handed_over`.
+        untrained: R² of the read-out of the untrained network's memory; contributions: as `contribution_by_part`; transfer: as
+        `transfer_to_memory`. All are finite: what cannot be measured, because training diverged and the weights are NaN, is 0.
     """
-    return {
+    results = {
         "memory_use": memory_use(core, seed),
         **read_out(core, seed, samples=samples),
         **edit(core, seed, alphas, samples=samples),
         "untrained": read_out(untrained, seed, samples=samples)["memory"],
-        "carriers": carriers(core, seed, times, samples=samples),
-        "handed_over": handed_over(core, seed, samples=samples),
+        "contributions": contribution_by_part(core, seed, times, samples=samples),
+        "transfer": transfer_to_memory(core, seed, samples=samples),
     }
+    return _finite(results)
+
+
+def _finite(node: Any) -> Any:
+    """Return a nesting of dicts, arrays, tensors and numbers with 0 in place of each number that is not finite."""
+    if isinstance(node, dict):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, Tensor):
+        return node.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    if isinstance(node, float):
+        return node if math.isfinite(node) else 0.0
+    return np.nan_to_num(node, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def memory_use(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
-    """Measure how a network uses its memory while it sees digits: means over steps and 64 sequences.
+    """Measure how a network uses its memory while it reads digits: means over steps and 64 sequences.
 
     Args:
         core: a DNC.
@@ -63,24 +77,25 @@ def memory_use(core: DNC, seed: int, length: int = 12) -> dict[str, float]:
     Returns:
         effective_slots: exp of the entropy of the write weighting (scaled to sum 1): N if all slots share alike, 1 if one has
             all; largest_slot: the largest slot's proportion of the memory's norm after the last digit; allocation_gate,
-            write_gate, free_gate.
+            write_gate, free_gate. All are 0 if the weights are NaN: a network whose training diverged writes to no slot.
     """
     with torch.no_grad():
         _, _, trace = core(draw_test_set("addition", length, seed).inputs[:, :length], trace=True)
     weighting = trace.write / trace.write.sum(-1, keepdim=True).clamp(min=1e-12)
     entropy = torch.special.entr(weighting).sum(-1)
     norms = trace.memory[:, -1].norm(dim=-1)
-    return {
+    results = {
         "effective_slots": entropy.exp().mean().item(),
         "largest_slot": (norms.amax(-1) / norms.sum(-1).clamp(min=1e-12)).mean().item(),
         "allocation_gate": trace.allocation_gate.mean().item(),
         "write_gate": trace.write_gate.mean().item(),
         "free_gate": trace.free_gates.mean().item(),
     }
+    return _finite(results)
 
 
 class States(NamedTuple):
-    """Hold what a network remembers after each digit, and the total it should know by then."""
+    """Hold the parts of a network's state after each digit, and the running total."""
 
     total: Tensor  # (B, T)
     memory: Tensor  # (B, T, N·W)
@@ -88,7 +103,7 @@ class States(NamedTuple):
 
 
 def record_states(core: DNC, seed: int, length: int = 12, samples: int = SAMPLES) -> States:
-    """Show digits to a network and keep its state after each; arguments as for `read_out`."""
+    """Record a network's state after each digit; arguments as for `read_out`."""
     batch = draw_test_set("addition", length, seed, samples)
     state = core.initial_state(samples)
     states = []
@@ -128,8 +143,8 @@ def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tens
 def r_squared(prediction: Tensor, target: Tensor) -> float:
     """Return R², the explained proportion of the variance: 1 is perfect, 0 no better than the mean, below 0 worse than that.
 
-    Both are (B,) or (B, T). With steps, the mean is that of each step: a total grows with the number of digits, and to know
-    the time is not to know the total.
+    Both are (B,) or (B, T). With steps, the mean is that of each step: a total grows with the number of digits, and knowing the
+    number of digits earns no credit.
     """
     residual = (prediction - target).square().sum()
     return 1 - (residual / (target - target.mean(0)).square().sum()).item()
@@ -140,27 +155,27 @@ def read_out(core: DNC, seed: int, length: int = 12, samples: int = SAMPLES) -> 
 
     Args:
         core: a DNC.
-        seed: of the sequences; those fitted on and those tested on differ.
+        seed: of the sequences; those for the fit and those for the test differ.
         length: digits.
         samples: sequences to fit on, and to test on.
 
     Returns:
-        memory, lstm: R² within a step (`r_squared`) on held-out sequences, from the whole memory alone and from the LSTM's
-            h and c alone;
+        memory, lstm: R² within a step (`r_squared`) on held-out sequences, from all of the memory alone and from the
+            LSTM's h and c alone;
         total, predicted (96,): totals and the memory's read-out, on held-out sequences; weights (N·W,), constant.
     """
-    known = record_states(core, seed, length, samples)
-    fresh = record_states(core, seed + 1, length, samples)
+    fitted = record_states(core, seed, length, samples)
+    held_out = record_states(core, seed + 1, length, samples)
     results = {}
     for part in ("lstm", "memory"):
-        weights, constant = ridge(getattr(known, part).flatten(0, 1), known.total.flatten())
-        predicted = getattr(fresh, part).double() @ weights + constant
-        results[part] = r_squared(predicted, fresh.total.double())
-    kept = slice(0, 96 // length)
+        weights, constant = ridge(getattr(fitted, part).flatten(0, 1), fitted.total.flatten())
+        predicted = getattr(held_out, part).double() @ weights + constant
+        results[part] = r_squared(predicted, held_out.total.double())
+    shown = slice(0, 96 // length)
     return {
         **results,
-        "total": fresh.total[kept].flatten().numpy(),
-        "predicted": predicted[kept].flatten().numpy(),
+        "total": held_out.total[shown].flatten().numpy(),
+        "predicted": predicted[shown].flatten().numpy(),
         "weights": weights,
         "constant": float(constant),
     }
@@ -169,8 +184,8 @@ def read_out(core: DNC, seed: int, length: int = 12, samples: int = SAMPLES) -> 
 def direction(core: DNC, seed: int, at: int, num_slots: int | None = None, samples: int = SAMPLES) -> dict[str, Tensor]:
     """Return how the state changes, on average, when the running total after `at` digits is larger by one.
 
-    It is the slope of each number against the total, cov(number, total) / var(total). The read-out's weights would be another
-    direction: they say what to look at, not how the memory looks when the total grows.
+    It is the slope of each number against the total, cov(number, total) / var(total). The read-out's weights are another
+    direction: they show which numbers to read, not how the numbers change when the total grows.
 
     Args:
         core: a DNC.
@@ -209,9 +224,9 @@ def answers(core: DNC, batch: Sequences, at: int, change: Mapping[str, Tensor] |
     _, state = core(batch.inputs[:, :at])
     rest = batch.inputs[:, at:]
     parts = state._asdict()
-    for name, more in (change or {}).items():
-        leading = more.shape[: more.ndim - parts[name].ndim + 1]
-        parts[name] = parts[name] + more.unsqueeze(len(leading))
+    for name, added in (change or {}).items():
+        leading = added.shape[: added.ndim - parts[name].ndim + 1]
+        parts[name] = parts[name] + added.unsqueeze(len(leading))
     if change:
         parts = {name: part.expand(*leading, *getattr(state, name).shape) for name, part in parts.items()}
         rest = rest.expand(*leading, *rest.shape)
@@ -228,7 +243,7 @@ def edit(
     draws: int = 8,
     samples: int = SAMPLES,
 ) -> dict:
-    """Add alpha units of the total to what a network remembers, in mid-sequence, and measure how far the answer moves.
+    """Add alpha units of the total to a network's state in mid-sequence, and measure how far the answer moves.
 
     Args:
         core: a trained DNC.
@@ -253,7 +268,7 @@ def edit(
     alpha = torch.tensor(list(alphas), dtype=torch.float32)
     moved, slope = {}, {}
     for name, change in changes.items():
-        all_sizes = {part: alpha.view(-1, *[1] * more.ndim) * more for part, more in change.items()}
+        all_sizes = {part: alpha.view(-1, *[1] * added.ndim) * added for part, added in change.items()}
         mean = (answers(core, batch, at, all_sizes) - before).mean(-1).double()  # (A,), random: (A, draws)
         mean = mean.square().mean(1).sqrt() * alpha.sign() if name == "random" else mean
         moved[name] = mean.numpy()
@@ -269,8 +284,10 @@ def _random_changes(unit: Tensor, draws: int, seed: int) -> Tensor:
     return noise * size
 
 
-def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12, samples: int = SAMPLES) -> dict[str, np.ndarray]:
-    """Measure how much of the total each part of the state carries after so many digits: the slope of a small `edit` then.
+def contribution_by_part(
+    core: DNC, seed: int, times: Sequence[int], length: int = 12, samples: int = SAMPLES
+) -> dict[str, np.ndarray]:
+    """Measure how much each part of the state contributes to the answer: the slope of a small `edit` after so many digits.
 
     Args:
         core, seed, length, samples: as for `edit`.
@@ -284,7 +301,7 @@ def carriers(core: DNC, seed: int, times: Sequence[int], length: int = 12, sampl
 
 
 @torch.no_grad()
-def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12, samples: int = SAMPLES) -> float:
+def transfer_to_memory(core: DNC, seed: int, at: int = 2, length: int = 12, samples: int = SAMPLES) -> float:
     """Measure how much of an edit of the LSTM early on is found in the memory after the last digit.
 
     Args:
@@ -292,8 +309,8 @@ def handed_over(core: DNC, seed: int, at: int = 2, length: int = 12, samples: in
         at: digits seen before the edit.
 
     Returns:
-        The change of the memory's read-out, as a proportion of the change of the total that the LSTM's h and c were given
-        after `at` digits (two units, along `direction`): 1 if all of it has come over, 0 if none.
+        The change of the memory's read-out, as a proportion of the change of the total that was added to the LSTM's h and c
+        after `at` digits (two units, along `direction`): 1 if all of it is in the memory at the end, 0 if none.
     """
     weights = read_out(core, seed, length, samples)["weights"]
     unit = direction(core, seed, at, samples=samples)
@@ -330,6 +347,6 @@ def replay(
     for t in range(len(symbols)):
         outputs, state = core(inputs[:, t : t + 1], state)
         if change is not None and t + 1 == at:
-            state = state._replace(**{part: getattr(state, part) + more for part, more in change.items()})
+            state = state._replace(**{part: getattr(state, part) + added for part, added in change.items()})
         memory.append(state.memory[0])
     return torch.stack(memory[:-1]), outputs[0, -1, 0].item()

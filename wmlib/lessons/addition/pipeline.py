@@ -1,7 +1,7 @@
-"""The pipeline of notebook 03: many trainings under equal conditions, the search, and a look inside; each result is kept.
+"""The pipeline of notebook 03: many trainings under equal conditions, the search, and what is measured inside; all are cached.
 
-Reading guide. `fit` trains and measures recipes with pairs of seeds (`draw_seeds`), or finds the results again. `search` finds
-the best recipe of each model by the same rule. `examine` looks into trained DNCs.
+Reading guide. `fit` trains and measures recipes with pairs of seeds (`draw_seeds`), or loads the cached results. `search` finds
+the best recipe of each model by the same rule. `examine` measures what is inside trained DNCs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
 PARALLEL_FROM = 2000  # sequences a training from which processes are started; that takes seconds
-FINALISTS = 2  # recipes of each model that get the whole training in a search
+FINALISTS = 2  # recipes of each model that get the full training in a search
 
 K = TypeVar("K", bound=Hashable)
 Seeds = tuple[int, int]  # of the data and of the initial weights
@@ -32,14 +32,14 @@ def draw_seeds(seed: int, use: str, n: int) -> list[Seeds]:
 
     Args:
         seed: of the run.
-        use: what they are for; other uses have other seeds.
+        use: their purpose; other purposes have other seeds.
         n: how many.
     """
     return [(draw_seed(seed, use, "data", i), draw_seed(seed, use, "init", i)) for i in range(n)]
 
 
 def draw_seed(seed: int, *names: str | int) -> int:
-    """Return a seed below 2³¹ for a named use, made from that of the run."""
+    """Return a seed below 2³¹ for a named purpose, derived from that of the run."""
     return int(seeding.generator(seed, *names).integers(2**31))
 
 
@@ -55,18 +55,18 @@ def fit(
     test: str = "final",
     details: bool = True,
 ) -> dict[K, list[dict]]:
-    """Train and measure each recipe with each pair of seeds, in parallel; each result is cached as soon as it is there.
+    """Train and measure each recipe with each pair of seeds, in parallel; each result is cached as soon as it is done.
 
     Args:
-        run: has the cache, and the seed of the test sequences.
-        recipes: by name, or by whatever shall name the results.
+        run: its cache is used, and its seed determines the test sequences.
+        recipes: by name, or by any other key that the results shall have.
         seeds: as from `draw_seeds`.
         label: for the progress bar.
         task, levels, sequences, details: as for `train_and_measure`.
-        test: what the test sequences are for, "search" or "final": the two share none.
+        test: "search" or "final", which have no test sequences in common.
 
     Returns:
-        By name, the results of `train_and_measure` in the order of the seeds.
+        By the same keys, the results of `train_and_measure` in the order of the seeds.
     """
     calls = [
         {
@@ -87,12 +87,12 @@ def fit(
 
 
 class Search(NamedTuple):
-    """What a search tried for one model, and what it found."""
+    """Hold what a search tried for one model, and its winner."""
 
     recipes: list[Recipe]  # all that were tried
     errors: list[float]  # of each of these, with one search seed and half of the training
     winner: Recipe
-    error: float  # of the winner: the median over the other search seeds, with the whole training
+    error: float  # of the winner: the median over the other search seeds, with the full training
 
 
 def search(
@@ -108,8 +108,8 @@ def search(
 ) -> dict[str, Search]:
     """Find the best recipe of each model, by the same rule for all.
 
-    All combinations run once, with half of the training; the best two get the whole of it with other search seeds; the lowest
-    median error on the last level wins. Its sequences are none of those of the later comparison.
+    All combinations run once, with half of the training; the best two get all of it with other search seeds; the lowest median
+    error on the last level wins. No sequence of the search is used in the later comparison.
 
     Args:
         run, task, levels, sequences: as for `fit`.
@@ -117,13 +117,13 @@ def search(
         lrs, search_default_initialization: as for `grid`.
         search_seeds: seeds of the second stage.
     """
-    first, *others = draw_seeds(run.seed, "search", 1 + search_seeds)
+    first_seed, *other_seeds = draw_seeds(run.seed, "search", 1 + search_seeds)
     tried = {name: grid(recipe, lrs, search_default_initialization) for name, recipe in models.items()}
-    every = {recipe: recipe for recipes in tried.values() for recipe in recipes}
+    combinations = {recipe: recipe for recipes in tried.values() for recipe in recipes}
     half = fit(
         run,
-        every,
-        [first],
+        combinations,
+        [first_seed],
         "all, half training",
         task=task,
         levels=levels,
@@ -131,15 +131,20 @@ def search(
         test="search",
         details=False,
     )
-    rough = {recipe: results[0]["error"] for recipe, results in half.items()}
-    best = {name: survivors({recipe: [rough[recipe]] for recipe in recipes}, FINALISTS) for name, recipes in tried.items()}
+    half_errors = {recipe: results[0]["error"] for recipe, results in half.items()}
+    best = {
+        name: survivors({recipe: [half_errors[recipe]] for recipe in recipes}, FINALISTS) for name, recipes in tried.items()
+    }
     finalists = {recipe: recipe for recipes in best.values() for recipe in recipes}
-    full = fit(run, finalists, others, "best two", task=task, levels=levels, sequences=sequences, test="search", details=False)
-    errors = {recipe: [each["error"] for each in results] for recipe, results in full.items()}
+    full = fit(
+        run, finalists, other_seeds, "best two", task=task, levels=levels, sequences=sequences, test="search", details=False
+    )
+    full_errors = {recipe: [each["error"] for each in results] for recipe, results in full.items()}
     searches = {}
     for name, recipes in tried.items():
-        (winner,) = survivors({recipe: errors[recipe] for recipe in best[name]}, 1)
-        searches[name] = Search(recipes, [rough[recipe] for recipe in recipes], winner, float(np.median(errors[winner])))
+        (winner,) = survivors({recipe: full_errors[recipe] for recipe in best[name]}, 1)
+        error = float(np.median(full_errors[winner]))
+        searches[name] = Search(recipes, [half_errors[recipe] for recipe in recipes], winner, error)
     return searches
 
 
@@ -153,10 +158,10 @@ def examine(
     times: Sequence[int],
     samples: int,
 ) -> list[dict]:
-    """Look into trained DNCs that add; each look is cached.
+    """Examine trained DNCs that add; each result is cached.
 
     Args:
-        run: has the cache, and the seed of the untrained networks.
+        run: its cache is used, and its seed determines the untrained networks.
         recipe: of the networks.
         results: of `train_and_measure`, with weights.
         seed, alphas, times, samples: as for `memory.examine`.
@@ -179,7 +184,7 @@ def examine(
 
 
 def effective_slots(recipe: Recipe, results: Sequence[dict], seed: int) -> list[float]:
-    """Return over how many slots each network spreads a write; see `memory.memory_use`.
+    """Return the number of slots over which each network spreads a write; see `memory.memory_use`.
 
     Args:
         recipe: of DNCs that add.

@@ -1,7 +1,7 @@
 """What is trained, and how: tasks, recipes, and the search for the best recipe, the same for every network.
 
 Reading guide. `Recipe` is one network with its training, in plain values; `build` makes the network for one of the `TASKS`.
-`grid` and `survivors` are the two halves of a search: what is tried, and what is kept.
+`grid` lists the recipes that a search tries, `survivors` the best of them.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Recipe:
         core: the network.
         lr: learning rate of Adam at the start.
         max_grad_norm: gradients are scaled down to this norm.
-        off_at_first: "lstm" or "memory", this one of the DNC's two ways to remember is switched off during the first level;
-            then its weights and Adam start anew, from their initial values. "redraw" is the sham: nothing is switched off,
-            but after the first level Adam and the weights that "lstm" would have held start anew. "": nothing of this.
+        off_at_first: "lstm" or "memory": this one of the DNC's two ways to remember is switched off during the first level;
+            then its weights and Adam start again from their initial values. "redraw" is the sham: nothing is switched off,
+            but after the first level Adam and the weights that "lstm" would have held start again. "": none of these.
     """
 
     core: CoreConfig
@@ -173,12 +173,12 @@ def survivors(errors: Mapping[Recipe, Sequence[float]], keep: int) -> list[Recip
     """Return the recipes with the lowest median error, best first; the first in the grid wins a tie.
 
     Args:
-        errors: of each recipe, one a search seed.
+        errors: of each recipe, one per search seed.
         keep: how many.
     """
     return sorted(errors, key=lambda recipe: float(np.median(errors[recipe])))[:keep]
 
 
 def on_edge(recipe: Recipe, lrs: Sequence[float] = LEARNING_RATES) -> bool:
-    """Return whether a recipe's learning rate is the lowest or highest of those tried: a better one may lie outside."""
+    """Return whether a recipe's learning rate is the lowest or highest of those tried: a better one may lie outside of them."""
     return recipe.lr in (min(lrs), max(lrs))

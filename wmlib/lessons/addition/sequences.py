@@ -1,8 +1,8 @@
 """Sequences to be answered from memory: addition, repeat, priority sort, copy, associative recall.
 
 Reading guide. Every task is one function: lengths in, a batch of `Sequences` out, drawn from the generator given and on its
-device. Shorter sequences are padded with empty rows; `rows` and `answers` say which rows count. Read `addition` first.
-`sample_lengths` draws the lengths between two bounds, `curriculum` has the bounds of each level.
+device. Shorter sequences are padded with empty rows; `rows` and `answers` mark the rows that count. Read `addition` first.
+`sample_lengths` draws lengths between two bounds, and `curriculum` returns the bounds of each level.
 
 Axes: B batch, T time (rows), D numbers in a row, Y numbers in an answer. An empty row is all zeros. float32.
 """
@@ -61,9 +61,9 @@ def curriculum(kind: str = "cumulative", levels: int = 6) -> list[tuple[int, int
     return [(2 if kind == "cumulative" else 2 * k - 1, 2 * k) for k in range(1, levels + 1)]
 
 
-def level_at(sequence: int, every: int = 5000, levels: int = 6) -> int:
-    """Return which level (0 … levels - 1) the `sequence`-th sequence (from 0) is drawn from: the hardest one stays."""
-    return min(sequence // every, levels - 1)
+def level_at(sequence: int, sequences_per_level: int = 5000, levels: int = 6) -> int:
+    """Return the level (0 … levels - 1) of a training sequence, numbered from 0; past the last switch the hardest one stays."""
+    return min(sequence // sequences_per_level, levels - 1)
 
 
 def addition(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequences:
@@ -86,7 +86,7 @@ def addition(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequen
         >>> task.inputs[0].argmax(-1).tolist(), task.targets[0, :, 0].tolist()
         ([4, 4, 3, 5], [0.0, 0.0, 0.0, 11.0])
     """
-    n, time = _clock(lengths, 1, 1, width, 2)
+    n, time = _lengths_and_rows(lengths, 1, 1, width, 2)
     digits = torch.randint(0, width - 1, (len(n), time.shape[1]), generator=generator, device=n.device)
     shown = time < n
     asks = time == n
@@ -112,15 +112,15 @@ def repeat(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequence
 
     Source: Mufti's public DNC code (dnc.py), there with D = 6 and lengths 1 … 6.
     """
-    n, time = _clock(lengths, 2, 1, width, 2)
+    n, time = _lengths_and_rows(lengths, 2, 1, width, 2)
     bits = _bits(len(n), int(n.max()), width - 1, generator)
-    inputs = torch.cat([_placed(bits, time, n, 0), (time == n).unsqueeze(-1).float()], -1)
-    targets = pad(_placed(bits, time, n, n + 1), (0, 1))
+    inputs = torch.cat([_place(bits, time, n, 0), (time == n).unsqueeze(-1).float()], -1)
+    targets = pad(_place(bits, time, n, n + 1), (0, 1))
     return Sequences(inputs, targets, time <= 2 * n, (time > n) & (time <= 2 * n))
 
 
 def copy(lengths: Tensor, bits: int = 5, *, generator: Generator) -> Sequences:
-    """Do as `repeat` with D = bits + 1, and ask for the bits alone: Y = bits.
+    """Show the same rows as `repeat` with D = bits + 1, and ask for the bits only: Y = bits.
 
     Source: the copy task of Graves et al. 2014 (arXiv 1410.5401), section 4.1.
     Differs: one asking row after the bits and no row before them; lengths are the caller's.
@@ -143,18 +143,18 @@ def priority_sort(lengths: Tensor, width: int = 6, *, generator: Generator) -> S
         ValueError: lengths or a width that are not allowed.
 
     Source: Mufti's public DNC code (dnc.py), there with D = 6 and 1 … 5 items.
-    Differs: nothing from there. The task of that name in Graves et al. 2014 (arXiv 1410.5401) asks for the 16 highest of 20.
+    Differs: the task of that name in Graves et al. 2014 (arXiv 1410.5401) asks for the 16 highest of 20.
     """
-    n, time = _clock(lengths, 2, 2, width, 3)
+    n, time = _lengths_and_rows(lengths, 2, 2, width, 3)
     longest = int(n.max())
     priority = 2 * torch.rand(len(n), longest, generator=generator, device=n.device) - 1
     bits = _bits(len(n), longest, width - 2, generator)
     items = torch.cat([priority.unsqueeze(-1), bits], -1)
-    inputs = torch.cat([_placed(items, time, n, 0), (time == n).unsqueeze(-1).float()], -1)
+    inputs = torch.cat([_place(items, time, n, 0), (time == n).unsqueeze(-1).float()], -1)
     padding = torch.arange(longest, device=n.device) >= n  # goes to the end of the order
     order = priority.masked_fill(padding, torch.inf).argsort(1)
     ordered = bits.gather(1, order.unsqueeze(-1).expand_as(bits))
-    return Sequences(inputs, _placed(ordered, time, n, n + 2), time < 2 * n + 2, (time >= n + 2) & (time < 2 * n + 2))
+    return Sequences(inputs, _place(ordered, time, n, n + 2), time < 2 * n + 2, (time >= n + 2) & (time < 2 * n + 2))
 
 
 def associative_recall(lengths: Tensor, bits: int = 6, rows: int = 3, *, generator: Generator) -> Sequences:
@@ -178,7 +178,7 @@ def associative_recall(lengths: Tensor, bits: int = 6, rows: int = 3, *, generat
     """
     if bits < 1 or rows < 1:
         raise ValueError(f"bits, rows: got {bits}, {rows}; both must be at least 1")
-    n = _checked(lengths, 2)
+    n = _check_lengths(lengths, 2)
     longest = int(n.max())
     items = _bits(len(n), longest * rows, bits, generator).unflatten(1, (longest, rows))
     asked = (torch.rand(len(n), 1, generator=generator, device=n.device) * (n - 1)).long().clamp(max=n - 2)  # 0 … n - 2
@@ -190,26 +190,26 @@ def associative_recall(lengths: Tensor, bits: int = 6, rows: int = 3, *, generat
     ask = n * (rows + 1)  # (B, 1), the question's row
     starts = (time < ask) & (time % (rows + 1) == 0)
     shown = pad(items, (0, 0, 1, 0)).flatten(1, 2)  # a row of zeros before each item
-    content = _placed(shown, time, ask, 0) + _placed(question, time, torch.full_like(ask, rows), ask + 1)
+    content = _place(shown, time, ask, 0) + _place(question, time, torch.full_like(ask, rows), ask + 1)
     asks = (time == ask) | (time == ask + rows + 1)
     due = ask + rows + 2
     inputs = torch.cat([content, starts.unsqueeze(-1).float(), asks.unsqueeze(-1).float()], -1)
-    targets = _placed(answer, time, torch.full_like(ask, rows), due)
+    targets = _place(answer, time, torch.full_like(ask, rows), due)
     return Sequences(inputs, targets, time < due + rows, (time >= due) & (time < due + rows))
 
 
-def _checked(lengths: Tensor, least: int) -> Tensor:
+def _check_lengths(lengths: Tensor, least: int) -> Tensor:
     """Return the lengths as a column, int64 (B, 1)."""
     if lengths.ndim != 1 or len(lengths) < 1 or lengths.is_floating_point() or int(lengths.min()) < least:
         raise ValueError(f"lengths: got {lengths.dtype} {lengths.tolist()}; allowed are whole numbers (B,) of at least {least}")
     return lengths.long().unsqueeze(1)
 
 
-def _clock(lengths: Tensor, per_item: int, extra: int, width: int, least: int) -> tuple[Tensor, Tensor]:
+def _lengths_and_rows(lengths: Tensor, per_item: int, extra: int, width: int, least: int) -> tuple[Tensor, Tensor]:
     """Check the arguments; return lengths (B, 1) and the row numbers (1, T), T = per_item · longest + extra."""
     if width < least:
         raise ValueError(f"width: got {width}; it must be at least {least}")
-    n = _checked(lengths, 1)
+    n = _check_lengths(lengths, 1)
     return n, torch.arange(per_item * int(n.max()) + extra, device=n.device).unsqueeze(0)
 
 
@@ -217,7 +217,7 @@ def _bits(batch_size: int, count: int, width: int, generator: Generator) -> Tens
     return torch.randint(0, 2, (batch_size, count, width), generator=generator, device=generator.device).float()
 
 
-def _placed(items: Tensor, time: Tensor, count: Tensor, start: Tensor | int) -> Tensor:
+def _place(items: Tensor, time: Tensor, count: Tensor, start: Tensor | int) -> Tensor:
     """Put the first `count` (B, 1) of the items (B, I, F) at rows `start`, start + 1, ...: (B, T, F), zero elsewhere."""
     index = time - start + torch.zeros_like(count)  # (B, T): number of the item that belongs to this row
     occupied = (index >= 0) & (index < count)

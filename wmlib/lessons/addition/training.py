@@ -1,7 +1,7 @@
 """Training one network on a curriculum of sequences.
 
 Reading guide. `train` is the loop: level after level, batch after batch. `loss` is the author's. `held_weights` is an
-experiment: it says which weights to hold during the first level, so that one of the DNC's two ways to remember is off.
+experiment: it returns the weights to hold during the first level, so that one of the DNC's two ways to remember is off.
 
 All data come from the first of two seeds, so networks with the same first seed see the same sequences in the same order.
 """
@@ -48,7 +48,7 @@ def train(
     """Train one network, level after level.
 
     Args:
-        recipe: which and how.
+        recipe: the network and how it is trained.
         seeds: of the data and of the initial weights.
         task: a name in `TASKS`.
         levels: shortest and longest length of each, as from `curriculum`.
@@ -74,7 +74,7 @@ def train(
             for part in held:
                 part.release()
             held = []
-            optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)  # its averages knew another network
+            optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)  # its averages were of other weights
         optimizer.param_groups[0]["lr"] = recipe.lr * (1 - (1 - FINAL_LR) * update / updates)
         if not _update(core, batch, optimizer, recipe.max_grad_norm, held):
             for parameter in core.parameters():
@@ -112,13 +112,14 @@ def batches(
         task, levels, sequences: as for `train`.
         generator: draws lengths and sequences.
     """
-    every = sequences // len(levels)
-    level_of = [tasks.level_at(update * BATCH_SIZE, every, len(levels)) for update in range(sequences // BATCH_SIZE)]
-    for level, same in itertools.groupby(level_of):
-        left = len(list(same))
-        while left:
-            size = min(left, BLOCK)
-            left -= size
+    sequences_per_level = sequences // len(levels)
+    first_sequences = range(0, sequences // BATCH_SIZE * BATCH_SIZE, BATCH_SIZE)  # of each update
+    level_of_update = [tasks.level_at(first, sequences_per_level, len(levels)) for first in first_sequences]
+    for level, updates in itertools.groupby(level_of_update):
+        remaining = len(list(updates))
+        while remaining:
+            size = min(remaining, BLOCK)
+            remaining -= size
             lengths = tasks.sample_lengths(size * BATCH_SIZE, *levels[level], generator=generator)
             block = TASKS[task].make(lengths, generator=generator)
             longest = block.rows.sum(1).view(size, BATCH_SIZE).amax(1).tolist()
@@ -127,13 +128,13 @@ def batches(
 
 
 class HeldWeight(NamedTuple):
-    """A part of a weight that is held at a value (None: only remembered) until it is released.
+    """A part of a weight that is held at a value until it is released.
 
     Args:
-        weight: the whole tensor.
-        place: which part of it, as an index.
-        value: at which it is held.
-        initial: the part's initial values, to which it is released.
+        weight: the tensor.
+        place: index of the part.
+        value: at which the part is held; None: it is trained like the others, but released all the same.
+        initial: the part's initial values, which it gets back when it is released.
     """
 
     weight: Tensor
@@ -142,22 +143,22 @@ class HeldWeight(NamedTuple):
     initial: Tensor
 
     def hold(self) -> None:
-        """Put the value there."""
+        """Set the part to its value."""
         if self.value is not None:
             self.weight.detach()[self.place] = self.value
 
     def hold_gradient(self) -> None:
-        """Keep it out of the gradient's norm, and so out of what clipping does to all others."""
+        """Zero the part's gradient, so that it does not count in the norm by which all gradients are clipped."""
         if self.value is not None and self.weight.grad is not None:
             self.weight.grad[self.place] = 0.0
 
     def release(self) -> None:
-        """Give the initial values back."""
+        """Restore the initial values."""
         self.weight.detach()[self.place] = self.initial
 
 
 def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
-    """Return the weights that switch off a way to remember, and the values that do it.
+    """Return the weights that switch off a way to remember, and the values at which they do so.
 
     Args:
         core: a new network; a DNC, unless nothing is off.
@@ -169,13 +170,13 @@ def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
     bias = core.controller.bias
     output = core.output.weight
     h = core.hidden_size
-    everything = slice(None)
+    all_rows = slice(None)
     parts: list[tuple[Tensor, tuple[slice, ...], float]]
     forget = slice(h, 2 * h)
     if off_at_first == "memory":  # what is read reaches neither the controller nor the answer
-        parts = [(weight, (everything, slice(core.input_size, -h)), 0.0), (output, (everything, slice(h, None)), 0.0)]
-    else:  # nothing of the last h is seen, nothing of the last c is kept: only the memory crosses a step
-        parts = [(weight, (everything, slice(-h, None)), 0.0), (weight, (forget,), 0.0), (bias, (forget,), -20.0)]
+        parts = [(weight, (all_rows, slice(core.input_size, -h)), 0.0), (output, (all_rows, slice(h, None)), 0.0)]
+    else:  # the controller sees nothing of the last h and keeps nothing of the last c: only the memory crosses a step
+        parts = [(weight, (all_rows, slice(-h, None)), 0.0), (weight, (forget,), 0.0), (bias, (forget,), -20.0)]
     return [
         HeldWeight(tensor, place, None if off_at_first == "redraw" else value, tensor.detach()[place].clone())
         for tensor, place, value in parts

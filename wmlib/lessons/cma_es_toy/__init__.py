@@ -1,5 +1,5 @@
 """Lesson 01: CMA-ES on a toy.
 
-`schaffer` and `benchmark_functions` are the landscapes, `solvers` runs searches on them, `estimates` makes numbers of their
-outcomes, `figures` draws these.
+`schaffer` and `benchmark_functions` are the landscapes, `solvers` runs searches on them, `estimates` computes the numbers of
+verdicts and figures from their outcomes, and `figures` draws them.
 """

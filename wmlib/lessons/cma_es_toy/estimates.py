@@ -1,4 +1,4 @@
-"""The numbers of notebook 01 that verdicts and figures use, made of outcomes of runs (see `solvers.repeat`)."""
+"""The numbers of notebook 01 that verdicts and figures use, computed from outcomes of runs (see `solvers.repeat`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from wmlib.experiment.statistics import Estimate, bootstrap, proportion
-from wmlib.lessons.cma_es_toy.figures import NEAR
+from wmlib.lessons.cma_es_toy.schaffer import NEAR
 from wmlib.lessons.cma_es_toy.solvers import local_optima
 
 Outcomes = Mapping[str, np.ndarray]  # by field of `solvers.Outcome`, (runs,) each
@@ -29,11 +29,11 @@ def difference(a: Outcomes, b: Outcomes, rng: np.random.Generator) -> Estimate:
 
 
 def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float) -> dict:
-    """Return one panel for `figures.draw_sweeps`: success by setting.
+    """Return one panel for `figures.draw_sweeps`: success rate against the values of one setting.
 
     Args:
-        settings: the values of one setting.
-        outcomes: of the runs with each.
+        settings: the values.
+        outcomes: of the runs with each value.
         author: the author's value, whatever this run's is.
     """
     rates = [success_rate(each) for each in outcomes]
@@ -41,14 +41,23 @@ def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float
     return {"settings": settings, "author": author, **ends}
 
 
-def quartiles(best: np.ndarray, population: int, every: int = 20) -> dict:
-    """Return one curve for `figures.draw_slip`: quartiles of (runs, generations), every so many generations."""
-    low, median, high = np.percentile(best[:, ::every], [25, 50, 75], axis=0)
-    return {"evaluations": population * (1 + np.arange(0, best.shape[1], every)), "low": low, "median": median, "high": high}
+def quartiles(best: np.ndarray, population: int, step: int = 20) -> dict:
+    """Return one curve for `figures.draw_slip`.
+
+    Args:
+        best: best value so far, (runs, generations).
+        population: evaluations per generation.
+        step: generations from one point of the curve to the next.
+
+    Returns:
+        evaluations, and the quartiles over runs: low, median, high; one entry for each point of the curve.
+    """
+    low, median, high = np.percentile(best[:, ::step], [25, 50, 75], axis=0)
+    return {"evaluations": population * (1 + np.arange(0, best.shape[1], step)), "low": low, "median": median, "high": high}
 
 
 def count_ends(outcomes: Outcomes) -> dict[str, int]:
-    """Count where runs end: found, missed, and of those on a predicted local optimum, at rest, on the map that is drawn."""
+    """Count how runs end: found or missed; and of those that missed, on a predicted local optimum, at rest, inside `NEAR`."""
     away = outcomes["x"][~outcomes["solved"]]
     distance = np.linalg.norm(away[:, None] - local_optima(-200, 220), axis=-1).min(axis=1)
     return {

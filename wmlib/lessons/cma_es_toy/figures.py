@@ -7,14 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
+from wmlib.lessons.cma_es_toy.schaffer import HIGH, LOW, NEAR, OPTIMUM, schaffer
 from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 RED = "#C5221F"  # the population
-
-LOW, HIGH = -5.0, 20.0  # the square that is drawn
-NEAR = (4.0, 16.0)  # the square around the optimum, where the single valleys can be seen
 
 
 @functools.cache
@@ -48,7 +45,7 @@ def draw_generation(ax: Axes, film: dict, generation: int) -> None:
 
     Args:
         film: population (G, P, 2), mean (G, 2), sigma (G,), covariance (G, 2, 2), best (G,), solved.
-        generation: from 0; the last one stands when there is no more.
+        generation: from 0; beyond the last one, the last one is drawn.
     """
     g = min(generation, len(film["mean"]) - 1)
     draw_landscape(ax)
@@ -106,7 +103,7 @@ def draw_ends(data: dict) -> Figure:
 
 @styled
 def draw_success(rows: list[dict]) -> Figure:
-    """Draw success rates as dots with 95 % intervals, one row a method.
+    """Draw success rates as dots with 95 % intervals, one row per method.
 
     Args:
         rows: label, value, low, high, n, kind ("ours", "peer", "random").

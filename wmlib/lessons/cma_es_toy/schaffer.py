@@ -1,12 +1,14 @@
 """The toy of notebook 01: Schaffer's second function, moved away from the origin.
 
 Reading guide: `schaffer` is the landscape, ripples on a bowl, with one deepest point; `schaffer_fitness` is what the
-author of the toy maximised on it.
+author of the toy maximised on it. `LOW`, `HIGH` and `NEAR` are the squares of it that the notebook looks at.
 """
 
 import numpy as np
 
 OPTIMUM = np.array([10.0, 10.0])  # far from N(0, I), where the search starts
+LOW, HIGH = -5.0, 20.0  # the square [LOW, HIGH]² that is drawn, and in which random search draws its points
+NEAR = (4.0, 16.0)  # low and high end of the square around the optimum in which the single valleys can be seen
 
 
 def schaffer(x) -> np.ndarray:

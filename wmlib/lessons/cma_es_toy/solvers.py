@@ -1,4 +1,4 @@
-"""How often does a search solve the Schaffer toy? Ours, pycma and random search, run many times from many generators.
+"""Searches on the Schaffer toy, each run many times to count how often it succeeds: ours, pycma and random search.
 
 Reading guide: each solver is a function of one generator and a few numbers that returns an `Outcome`; `repeat` calls one of
 them for many generators in parallel processes. "Solved" is the author's criterion, fitness >= -1e-10 (so f <= 1e-5).
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 def loss(x: np.ndarray) -> np.ndarray:
-    """Evaluate what is minimised: minus the toy's fitness, (..., 2) -> (...)."""
+    """Evaluate the function to minimise: minus the toy's fitness, (..., 2) -> (...)."""
     return -schaffer_fitness(x)
 
 
@@ -81,7 +81,7 @@ def make_ours(mean: np.ndarray, sigma: float, population: int, parents: int, rng
 
 
 def make_pycma(mean: np.ndarray, sigma: float, population: int, parents: int, rng: np.random.Generator):
-    """Make pycma's search (package `cma`) with the same numbers; without its active update, which ours has not either."""
+    """Make pycma's search (package `cma`) with the same settings, without its active update, which ours does not have."""
     import cma
 
     options = {
@@ -112,7 +112,7 @@ def pycma(rng: np.random.Generator, population: int, parents: float, sigma: floa
 
 
 def random_search(rng: np.random.Generator, budget: int, low: float, high: float) -> Outcome:
-    """Draw the whole budget uniformly from the square [low, high]^2: no start to be far from, the optimum inside."""
+    """Draw all points uniformly from the square [low, high]^2, which contains the optimum; there is no start."""
     points = rng.uniform(low, high, (budget, 2))
     values = loss(points)
     hits = np.flatnonzero(values <= TARGET)
@@ -122,11 +122,11 @@ def random_search(rng: np.random.Generator, budget: int, low: float, high: float
 
 
 def repeat(solver: Callable[..., Outcome], rngs: Sequence[np.random.Generator], **numbers: float) -> dict[str, np.ndarray]:
-    """Run a solver once a generator, in parallel processes; the result does not depend on how many.
+    """Run a solver once with each generator, in parallel processes; the result does not depend on their number.
 
     Args:
         solver: `cma_es`, `pycma` or `random_search`.
-        rngs: one a run.
+        rngs: one per run.
         numbers: the solver's other arguments.
 
     Returns:
@@ -138,7 +138,7 @@ def repeat(solver: Callable[..., Outcome], rngs: Sequence[np.random.Generator], 
 
 
 def spot_area() -> float:
-    """Return the area around the optimum in which a point counts as found: what random search has to hit.
+    """Return the area of the region around the optimum in which a point counts as found.
 
     Source: ours. The fitness criterion is f <= 1e-5; its region lies within 0.12 of the optimum, measured on a fine grid.
     """
@@ -164,9 +164,9 @@ def local_optima(low: float, high: float) -> np.ndarray:
 
 
 class ScalarRankOne(CMAES):
-    """CMA-ES with a common slip: p_c . p_c, a number, where the outer product p_c p_c^T belongs.
+    """CMA-ES with a common slip: p_c . p_c, a number, in place of the outer product p_c p_c^T.
 
-    Added to a matrix, the number raises every entry alike: C learns the direction (1, 1, ..., 1), whatever p_c says.
+    Added to a matrix, the number raises every entry alike: C learns the direction (1, 1, ..., 1), whatever p_c is.
 
     Source: facts of a public implementation; the right line is (47) of the tutorial.
     """
@@ -183,9 +183,9 @@ def best_by_generation(
     Args:
         optimiser: `CMAES` or `ScalarRankOne`.
         function: (P, N) to (P,).
-        rngs: one a run.
+        rngs: one per run.
         n: dimension.
-        budget: evaluations a run; population 4 + floor(3 ln n).
+        budget: evaluations per run; population 4 + floor(3 ln n).
     """
     curves = []
     for rng in rngs:
@@ -196,18 +196,18 @@ def best_by_generation(
 
 
 def film(rng: np.random.Generator, population: int, parents: float, sigma: float, budget: int) -> dict:
-    """Keep one run of our CMA-ES on the toy, for an animation: to the end of the budget, past the moment of success.
+    """Record one run of our CMA-ES on the toy for an animation, to the end of the budget, also after success.
 
     Returns:
         population (G, P, 2) and mean (G, 2), rounded to a thousandth; sigma (G,), covariance (G, 2, 2), best loss so far
         (G,), solved.
     """
     result = minimise(loss, start, sigma, budget, rng=rng, keep_history=True, population=population, parents=parents)
-    whole = [s for s in result.history if len(s.population) == population]  # the budget may cut the last one
-    columns = {name: np.array([getattr(s, name) for s in whole]) for name in ("population", "mean", "sigma", "covariance")}
+    complete = [s for s in result.history if len(s.population) == population]  # the budget may cut the last one
+    columns = {name: np.array([getattr(s, name) for s in complete]) for name in ("population", "mean", "sigma", "covariance")}
     for name in ("population", "mean"):
         columns[name] = columns[name].round(3)
-    return {**columns, "best": np.array([s.best_f for s in whole]), "solved": result.f <= TARGET}
+    return {**columns, "best": np.array([s.best_f for s in complete]), "solved": result.f <= TARGET}
 
 
 def evaluations_to(

@@ -1,4 +1,4 @@
-"""The numbers of notebook 02 that verdicts and figures use, made of fits (see `pipeline`) and of the exact densities.
+"""The numbers of notebook 02 that verdicts and figures use, from fits (see `pipeline`) and from the exact densities.
 
 Reading guide. `distances` is what the verdicts judge. `best_single_gaussian` is the best that one component can do. The
 functions that end in `_panel` return what one panel or row of a figure shows.
@@ -19,7 +19,7 @@ from wmlib.lessons.mixture_density.problems import InverseProblem
 from wmlib.models.mdn import Mixture
 
 CURVE_POINTS = 121  # inputs at which a curve is drawn
-SAMPLES = 500  # in a picture
+SAMPLES = 500  # of a mixture, in a figure
 X_GRID = np.linspace(0.02, 0.98, 97)  # of the density of Bishop's problem
 Y_GRID = np.linspace(-0.1, 1.1, 121)
 CUT = 33  # index into X_GRID of the cut that is drawn, x = 0.35
@@ -75,9 +75,9 @@ def best_single_gaussian(problem: InverseProblem, nodes: int = 4000) -> float:
     weight /= np.maximum(weight.sum(1, keepdims=True), 1e-300)
     mean = (weight * y).sum(1)
     std = np.sqrt((weight * (y - mean[:, None]) ** 2).sum(1))
-    known = std > 0
-    entropy = np.log(std[known]) + 0.5 * math.log(2 * math.pi * math.e)
-    return float((p_x[known] * entropy).sum() / p_x[known].sum()) - problem.conditional_entropy
+    positive = std > 0
+    entropy = np.log(std[positive]) + 0.5 * math.log(2 * math.pi * math.e)
+    return float((p_x[positive] * entropy).sum() / p_x[positive].sum()) - problem.conditional_entropy
 
 
 def excess_panel(excess: Excess, problem: str, counts: Sequence[int], num_components: int, single_gaussian: float) -> dict:
@@ -114,8 +114,8 @@ def fit_panel(
     Args:
         problem: what was fitted.
         mixture, least_squares: two fits to it.
-        points: data to show.
-        data_rng: of the data.
+        points: data points to show.
+        data_rng: of these data.
         input_rng: of the inputs at which the mixture is sampled.
         generator: of the mixture's samples.
 
@@ -139,7 +139,7 @@ def fit_panel(
 
 
 def component_panel(problem: InverseProblem, fitted: FittedDensity) -> dict:
-    """Return one panel for `figures.draw_components`: grid (G,), and weights, means, stds (G, K) of the components there."""
+    """Return one panel for `figures.draw_components`: grid (G,), and weights, means, stds (G, K) of the components on it."""
     grid = np.linspace(*problem.input_range, CURVE_POINTS)
     mixture = fitted.mixture(grid)
     return {

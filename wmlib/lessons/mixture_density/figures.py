@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 TITLES = {"author": "the author's toy", "bishop": "Bishop's inverse problem"}
-ASKED = {"author": 0.25, "bishop": 0.35}  # an x with several answers
+AMBIGUOUS_X = {"author": 0.25, "bishop": 0.35}  # an x with several answers
 
 
 def _scatter(ax: Axes, x: Sequence[float], y: Sequence[float], color: str) -> None:
@@ -28,7 +28,7 @@ def draw_problems(samples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figur
     figure, axes = new_figure(8.4, 3.4, columns=len(samples), sharey=True)
     for ax, (problem, (x, y)) in zip(axes[0], samples.items(), strict=True):
         ax.plot(x, y, "o", markersize=2.5, color=COLORS["grey"])
-        ax.axvline(ASKED[problem], color=COLORS["orange"], linestyle=":")
+        ax.axvline(AMBIGUOUS_X[problem], color=COLORS["orange"], linestyle=":")
         ax.set(xlabel="x", title=TITLES[problem])
     axes[0, 0].set_ylabel("y")
     return figure
@@ -36,7 +36,7 @@ def draw_problems(samples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figur
 
 @styled
 def draw_fits(data: dict) -> Figure:
-    """Draw data, least squares and samples of the mixture, one row a problem.
+    """Draw data, least squares and samples of the mixture, one row per problem.
 
     Args:
         data: by problem: x, y (M,) data; grid, line (G,) the least-squares curve; sample_x, sample_y (S,) of the mixture.
@@ -98,13 +98,13 @@ def draw_density(data: dict) -> Figure:
     extent = (data["x"][0], data["x"][-1], data["y"][0], data["y"][-1])
     true = np.asarray(data["true"])
     model = np.asarray(data["model"])
-    at = data["x"][data["cut"]]
+    cut_x = data["x"][data["cut"]]
     for ax, density, title in zip(axes[0, :2], (true, model), ("true p(y | x)", "mixture p(y | x)"), strict=True):
         ax.imshow(density.T, extent=extent, origin="lower", aspect="auto", vmin=0, vmax=true.max())
-        ax.axvline(at, color="white", linestyle=":")
+        ax.axvline(cut_x, color="white", linestyle=":")
         ax.set(xlabel="x", ylabel="y", title=title)
         ax.grid(False)
-    draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], at)
+    draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], cut_x)
     return figure
 
 

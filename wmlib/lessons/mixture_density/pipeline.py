@@ -1,8 +1,8 @@
 """The pipeline of notebook 02: fit the toy networks many times and measure how far they are from the exact answer.
 
-Reading guide. `FitConfig` says which network on which problem; `configs` lists those of the notebook. `fit` trains one
-network, `FittedDensity` is what comes of it, `fit_many` does it for several pairs of seeds in parallel. `fit_two_dimensions` is
-for a target of two dimensions and any loss; `summed_densities` is a well-known slip, kept here to be looked at.
+Reading guide. `FitConfig` describes one network and its problem; `configs` lists those of the notebook. `fit` trains one
+network and returns a `FittedDensity`; `fit_many` does so for several pairs of seeds in parallel. `fit_two_dimensions` fits a
+target of two dimensions with any loss; `summed_densities` is a well-known slip, to be compared with the right loss.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, PROBLEMS, InverseProblem
-from wmlib.lessons.mixture_density.regressor import FullBatchTrainer, ToyNetwork, negative_log_likelihood, squared_error
+from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, squared_error, train_full_batch
 from wmlib.models.mdn import Mixture
 from wmlib.training.jobs import parallel_map
 
@@ -28,7 +28,7 @@ LEAST_SQUARES = "least squares"
 LINEAR = "linear"  # a mixture without a non-linearity
 PARALLEL_FROM = 500  # steps of a fit; processes take seconds to start
 EASY_STD = 0.02  # of the noise in the easy one of two dimensions
-SHOWN = 500  # inputs at which a fit is sampled for a picture
+SAMPLES = 500  # of a fit of two dimensions, in a figure
 
 Loss = Callable[[Mixture, Tensor], Tensor]
 
@@ -42,7 +42,7 @@ class FitConfig:
         num_components: K; 0 for least squares.
         points: training pairs.
         hidden_size: units of the hidden layer.
-        steps: of Adam, all pairs in each.
+        steps: of Adam, each on all training pairs.
         lr: learning rate at the first step.
         nonlinearity: "tanh", or "none" as in the public toy.
     """
@@ -67,7 +67,7 @@ class FitConfig:
 
     def train(self, network: ToyNetwork, loss: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
         """Train a network in place and return the loss before each step, (steps,)."""
-        return FullBatchTrainer(network, loss, x, y, steps=self.steps, lr=self.lr).run()
+        return train_full_batch(network, loss, x, y, self.steps, self.lr)
 
 
 def configs(settings: Any, problem: str, counts: Iterable[int]) -> dict[int | str, FitConfig]:
@@ -158,7 +158,7 @@ def column(values: np.ndarray) -> Tensor:
 
 
 def least_squares_mixture(prediction: Tensor, std: float) -> Mixture:
-    """Return the density that least squares stands for: one Gaussian around the prediction, of the same width everywhere.
+    """Return the density that least squares assumes: one Gaussian around the prediction, of the same width for every x.
 
     Args:
         prediction: float (B, Z).
@@ -253,7 +253,7 @@ def fit_two_dimensions(config: FitConfig, seeds: FitSeeds, loss: Loss) -> dict[s
     def log_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return network(column(x)).marginal_log_prob(column(y).expand(-1, 2))[:, 1].double().numpy()
 
-    inputs = AUTHOR_TOY.sample(SHOWN, rng)[0]
+    inputs = AUTHOR_TOY.sample(SAMPLES, rng)[0]
     with torch.no_grad():
         sample = network(column(inputs)).sample(generator)
     return {"excess": AUTHOR_TOY.mean_kl(log_density), "x": inputs, "y": sample[:, 1].numpy()}

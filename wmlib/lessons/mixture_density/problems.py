@@ -57,7 +57,7 @@ class InverseProblem:
         return np.maximum(self._mass_below(self.lower, self.turns_lower, x) - below_upper, 0.0)
 
     def density(self, x: Array, y: Array) -> Array:
-        """Return the true p(y | x): float64, `x` and `y` broadcast. Nan where p(x) = 0: nothing is known there."""
+        """Return the true p(y | x): float64, `x` and `y` broadcast. NaN where p(x) = 0."""
         return np.exp(self.log_density(x, y))
 
     def log_density(self, x: Array, y: Array) -> Array:

@@ -21,7 +21,7 @@ from wmlib.lessons.pommerman.encoding import LARGEST, NUMBERS
 
 
 class Rule:
-    """A next state by a rule that looks at one state alone; it can be judged and can dream like a model.
+    """A next state by a rule that looks at one state alone; it can be evaluated and can dream like a model.
 
     Args:
         rule: uint8 (N, 372) to uint8 (N, 372).

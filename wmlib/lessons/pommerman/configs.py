@@ -19,12 +19,11 @@ from wmlib.lessons.pommerman.hidden_numbers import Tracker
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
 from wmlib.models.layers import num_parameters
 from wmlib.models.recurrent import RecurrentCore
-from wmlib.models.specs import CLOSED, CoreConfig, equal_hidden, make_core
+from wmlib.models.specs import CoreConfig, equal_hidden, make_core
 from wmlib.training.schedules import linear_decay
 
 NO_CORE = "none"  # the kind of core that is a `FeedForward` layer; only a board model may have it
 CORE_INPUTS = {"board": BoardModel.CORE_INPUTS, "vector": FEATURES + ACTIONS, "tracker": hidden_numbers.INPUTS}
-ALLOCATION_GATES = {"default": None, "closed": CLOSED}  # a DNC's allocation bias, by the name in the notebook's settings
 DECAY = 0.6  # proportion of the updates, the last ones, over which the learning rate falls
 
 

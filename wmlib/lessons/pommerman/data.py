@@ -1,6 +1,6 @@
 """Recorded games as segments to learn from, and the trainer of next-state models on them.
 
-Reading guide. `Views` lists what there is to learn in a `Record`: every step of every agent that lives, seen by that agent,
+Reading guide. `Views` lists what there is to learn in a `GameTable`: every step of every agent that lives, seen by that agent,
 from the start of the game to its death; one such *life* after another. `read_batch` reads any places of that list. `Trainer`
 reads the list in streams (see `wmlib.training.streams`) and trains any `SequenceModel`.
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from wmlib.envs.pommerman.layout import AGENTS
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman.encoding import view_a
-from wmlib.lessons.pommerman.games import Record, load_record, split
+from wmlib.lessons.pommerman.games import GameTable, load_games, split
 from wmlib.training.streams import StreamTrainer
 
 ALIVE = 7 * BOARD + 5 + 6 * np.arange(AGENTS)  # places in view B
@@ -57,12 +57,12 @@ class Batch(NamedTuple):
     full: Tensor | None = None  # uint8 (B, T, 871), view B
 
 
-def list_views(record: Record, games: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None) -> Views:
+def list_views(table: GameTable, games: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None) -> Views:
     """List the lives in some games.
 
     Args:
-        record: the table.
-        games: their numbers.
+        table: all games.
+        games: numbers of those whose lives are listed.
         rng: shuffles the lives; None: in order of game and agent.
 
     Raises:
@@ -72,8 +72,8 @@ def list_views(record: Record, games: Sequence[int] | np.ndarray, rng: np.random
         raise ValueError("games: got none; name at least one game")
     lives = []  # game, agent, first row, steps
     for game in games:
-        first, last = record.starts[game], record.starts[game + 1]
-        alive = np.asarray(record.states[first : last - 1][:, ALIVE]) > 0  # without the last row: nothing follows it
+        first, last = table.starts[game], table.starts[game + 1]
+        alive = np.asarray(table.states[first : last - 1][:, ALIVE]) > 0  # without the last row: nothing follows it
         lives += [(game, agent, first, int(alive[:, agent].sum())) for agent in range(AGENTS)]
     if rng is not None:
         lives = [lives[i] for i in rng.permutation(len(lives))]
@@ -86,32 +86,33 @@ def list_views(record: Record, games: Sequence[int] | np.ndarray, rng: np.random
     return Views(rows, agents, resets, np.repeat([game for game, _, _, _ in lives], lengths))
 
 
-def held_out_views(record: Record, max_steps: int) -> Views:
-    """Return the steps that all models are judged on: those of the test games.
+def held_out_views(table: GameTable, max_steps: int) -> Views:
+    """Return the steps that all models are evaluated on: those of the test games.
 
     Args:
-        record: all games.
+        table: all games.
         max_steps: of each life only so many, the first ones.
     """
-    views = list_views(record, split(record).test)
+    views = list_views(table, split(table).test)
     return views.take(np.concatenate([life[:max_steps] for life in views.lives]))
 
 
-def read_batch(record: Record, views: Views, places: np.ndarray, full: bool = False) -> Batch:
+def read_batch(table: GameTable, views: Views, places: np.ndarray, full: bool = False) -> Batch:
     """Read steps.
 
     Args:
-        record, views: a table and a list of views of it.
+        table: all games.
+        views: a list of views of it.
         places: int64 (B, T), places in the list.
         full: True adds view B.
     """
     rows, agents = views.rows[places].ravel(), views.agents[places].ravel()
-    states = record.states[rows]
+    states = table.states[rows]
     shape = (*places.shape, -1)
-    vectors, following = (torch.from_numpy(view_a(part, agents)).view(shape) for part in (states, record.states[rows + 1]))
-    actions = np.take_along_axis(record.actions[rows].astype(np.int64), OTHERS[agents], 1)
-    whole = torch.from_numpy(states).view(shape) if full else None
-    return Batch(vectors, following, torch.from_numpy(actions).view(shape), torch.from_numpy(views.resets[places]), whole)
+    vectors, following = (torch.from_numpy(view_a(part, agents)).view(shape) for part in (states, table.states[rows + 1]))
+    actions = np.take_along_axis(table.actions[rows].astype(np.int64), OTHERS[agents], 1)
+    view_b = torch.from_numpy(states).view(shape) if full else None
+    return Batch(vectors, following, torch.from_numpy(actions).view(shape), torch.from_numpy(views.resets[places]), view_b)
 
 
 @functools.lru_cache(maxsize=2)  # a worker asks again at every block of a training
@@ -121,15 +122,15 @@ def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     Args:
         folder: of recorded games.
     """
-    record = load_record(folder)
-    views = list_views(record, split(record).train)
+    table = load_games(folder)
+    views = list_views(table, split(table).train)
     places = np.linspace(0, len(views.rows) - 1, min(TRAINING_PAIRS, len(views.rows))).astype(int)
-    pairs = read_batch(record, views, places[None])
+    pairs = read_batch(table, views, places[None])
     return pairs.vectors[0].numpy(), pairs.following[0].numpy()
 
 
 class SequenceModel(nn.Module):
-    """A model that is trained and judged on segments of lives, its state carried from one to the next.
+    """A model that is trained and evaluated on segments of lives, its state carried from one to the next.
 
     A state is a flat tuple of tensors, B in front.
     """

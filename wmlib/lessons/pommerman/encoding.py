@@ -88,8 +88,8 @@ def view_a(states: np.ndarray, agents: np.ndarray) -> np.ndarray:
     players = states[:, 7 * BOARD :].reshape(-1, AGENTS, 6)
     vectors[:, NUMBERS : NUMBERS + 5] = players[np.arange(len(states)), agents, :5]
     vectors[:, NUMBERS + 5] = AGENT - 1  # no teammate
-    others = np.array([[AGENT + j for j in range(AGENTS) if j != i] for i in range(AGENTS)], np.uint8)
-    vectors[:, NUMBERS + 6 :] = others[agents]
+    enemies = np.array([[AGENT + j for j in range(AGENTS) if j != i] for i in range(AGENTS)], np.uint8)
+    vectors[:, NUMBERS + 6 :] = enemies[agents]
     return vectors
 
 
@@ -113,9 +113,9 @@ def parse(vectors: Tensor) -> ParsedView:
         raise ValueError(f"vectors: got {vectors.dtype} {tuple(vectors.shape)}; allowed is uint8 (N, {FEATURES}), view A")
     board, blasts, life = vectors[:, :NUMBERS].long().split(BOARD, 1)
     cell_types = torch.where(life > 0, life + FIRST_BOMB - 1, _TYPE_OF_CODE[board])
-    others = vectors[:, NUMBERS + 6 :].long()
-    me = (AGENT * AGENTS + 6) - others.sum(1, keepdim=True)  # the one that is no enemy: 10 + 11 + 12 + 13 less the others
-    codes = torch.cat([me, others], 1)
+    enemies = vectors[:, NUMBERS + 6 :].long()
+    own_code = (AGENT * AGENTS + 6) - enemies.sum(1, keepdim=True)  # the fourth of 10, 11, 12, 13
+    codes = torch.cat([own_code, enemies], 1)
     drawn = board.unsqueeze(1) == codes.unsqueeze(2)  # (N, 4, 121)
     cells = torch.where(drawn.any(2), drawn.to(torch.uint8).argmax(2), -1)
     return ParsedView(cell_types, blasts, cells, codes, vectors[:, NUMBERS : NUMBERS + 5].long())
@@ -215,8 +215,8 @@ def likeliest_moves(now: ParsedView, scores: Tensor) -> Tensor:
     for k in clash.split(500):
         total = sum((scores[k, i][:, _JOINT[:, i]] for i in range(AGENTS)), torch.zeros(()))  # (n, 1296)
         ends = torch.stack([ahead[k, i][:, _JOINT[:, i]] for i in range(AGENTS)], 2)  # (n, 1296, 4)
-        away = absent[k].unsqueeze(1) | (_JOINT == GONE)
-        total = total.masked_fill(_clash(now.cells[k].unsqueeze(1).expand_as(ends), ends, away), -4e9)
+        off_board = absent[k].unsqueeze(1) | (_JOINT == GONE)
+        total = total.masked_fill(_clash(now.cells[k].unsqueeze(1).expand_as(ends), ends, off_board), -4e9)
         moves[k] = _JOINT[total.argmax(1)]
     return moves
 
@@ -233,13 +233,13 @@ def _blocked(now: ParsedView, ahead: Tensor) -> Tensor:
     return blocked
 
 
-def _clash(start: Tensor, end: Tensor, away: Tensor) -> Tensor:
-    """Say where two agents that are not away end in one cell or swap cells: int64 (..., 4) twice, bool (..., 4)."""
+def _clash(start: Tensor, end: Tensor, off_board: Tensor) -> Tensor:
+    """Say where two agents that are on the board end in one cell or swap cells: int64 (..., 4) twice, bool (..., 4)."""
     clash = torch.zeros(start.shape[:-1], dtype=torch.bool)
     for i, j in _PAIRS:
         same = end[..., i] == end[..., j]
         swap = (end[..., i] == start[..., j]) & (end[..., j] == start[..., i])
-        clash |= (same | swap) & ~(away[..., i] | away[..., j])
+        clash |= (same | swap) & ~(off_board[..., i] | off_board[..., j])
     return clash
 
 
@@ -301,7 +301,7 @@ def impossible(now: Tensor, after: Tensor) -> Tensor:
     for i in range(AGENTS):
         drawn = board == before.codes[:, i : i + 1]
         start = before.cells[:, i : i + 1]
-        far = (cells // SIZE - start // SIZE).abs() + (cells % SIZE - start % SIZE).abs() > 1
-        wrong |= (drawn.sum(1) > 1) | (drawn & ((start < 0) | far | walls)).any(1)
+        out_of_reach = (cells // SIZE - start // SIZE).abs() + (cells % SIZE - start % SIZE).abs() > 1
+        wrong |= (drawn.sum(1) > 1) | (drawn & ((start < 0) | out_of_reach | walls)).any(1)
     blast, life = after[:, BOARD : 2 * BOARD] > 0, after[:, 2 * BOARD : NUMBERS] > 0
     return wrong | (blast != life).any(1) | ((board == BOMB) & ~life).any(1) | (life & (board != BOMB) & (board < AGENT)).any(1)

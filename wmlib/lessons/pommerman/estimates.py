@@ -23,15 +23,17 @@ COMPONENTS = 372
 FEW = 20  # changed cells a training seed, below which a proportion says little
 
 
-def one_step(judged: Mapping[str, Sequence[Mapping]]) -> dict[str, list[Mapping[str, np.ndarray]]]:
+def one_step(evaluated: Mapping[str, Sequence[Mapping]]) -> dict[str, list[Mapping[str, np.ndarray]]]:
     """Return by name the tallies of predictions one step ahead, of what `evaluation` returned for each training seed."""
-    return {name: [result["one"] for result in results] for name, results in judged.items()}
+    return {name: [result["one"] for result in results] for name, results in evaluated.items()}
 
 
 def counts(tallies: Tallies, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return hits and counts of one of `PARTS`, (training seeds, games) each; all groups of components together."""
-    hits, of = (np.stack([np.asarray(t[name]).reshape(len(t["steps"]), -1).sum(1) for t in tallies]) for name in PARTS[part])
-    return hits, of * COMPONENTS if part == "all right" else of
+    hits, totals = (
+        np.stack([np.asarray(t[name]).reshape(len(t["steps"]), -1).sum(1) for t in tallies]) for name in PARTS[part]
+    )
+    return hits, totals * COMPONENTS if part == "all right" else totals
 
 
 def proportion(tallies: Tallies, part: str, rng: np.random.Generator) -> Estimate:
@@ -41,15 +43,15 @@ def proportion(tallies: Tallies, part: str, rng: np.random.Generator) -> Estimat
 
 def difference(a: Tallies, b: Tallies, part: str, rng: np.random.Generator) -> Estimate:
     """Return the difference of two proportions, a minus b, training seeds and games paired."""
-    hits, of = counts(a, part)
-    others, _ = counts(b, part)
-    return ratio_of_sums(hits - others, of, rng)
+    hits, totals = counts(a, part)
+    hits_of_b, _ = counts(b, part)
+    return ratio_of_sums(hits - hits_of_b, totals, rng)
 
 
-def _estimate(hits: np.ndarray, of: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Return Σ hits / Σ of; a rule without chance counts as one training seed twice."""
+def _estimate(hits: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> Estimate:
+    """Return Σ hits / Σ totals; a rule without chance counts as one training seed twice."""
     twice = 2 if len(hits) == 1 else 1
-    return ratio_of_sums(np.repeat(hits, twice, 0), np.repeat(of, twice, 0), rng)
+    return ratio_of_sums(np.repeat(hits, twice, 0), np.repeat(totals, twice, 0), rng)
 
 
 def score_rows(tallies: Mapping[str, Tallies], rng: np.random.Generator, kinds: Mapping[str, str] | None = None) -> list[dict]:
@@ -80,11 +82,11 @@ def by_group(tallies: Mapping[str, Tallies]) -> dict:
     return {"changed": changed, "right": {name: hits / np.maximum(changed, 1) for name, hits in right.items()}}
 
 
-def ahead(judged: Mapping[str, Sequence[Mapping]], horizons: Sequence[int], kinds: Mapping[str, str]) -> dict:
+def ahead(evaluated: Mapping[str, Sequence[Mapping]], horizons: Sequence[int], kinds: Mapping[str, str]) -> dict:
     """Return what `figures.draw_ahead` needs.
 
     Args:
-        judged: by name, for each training seed what `evaluation.judge_model` returned.
+        evaluated: by name, for each training seed what `evaluation.evaluate_model` returned.
         horizons: steps without correction.
         kinds: by name, see `roster.kind`.
 
@@ -93,12 +95,13 @@ def ahead(judged: Mapping[str, Sequence[Mapping]], horizons: Sequence[int], kind
     """
 
     def curve(tallies: Tallies, part: str) -> list[float]:
-        return [float(hits.sum() / of.sum()) for hits, of in (counts([t], part) for t in tallies)]
+        return [float(hits.sum() / totals.sum()) for hits, totals in (counts([t], part) for t in tallies)]
 
     curves = {
-        name: {part: [curve(result["ahead"], part) for result in results] for part in AHEAD} for name, results in judged.items()
+        name: {part: [curve(result["ahead"], part) for result in results] for part in AHEAD}
+        for name, results in evaluated.items()
     }
-    return {"horizons": list(horizons), "kinds": {name: kinds[name] for name in judged}, "curves": curves}
+    return {"horizons": list(horizons), "kinds": {name: kinds[name] for name in evaluated}, "curves": curves}
 
 
 def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict[str, np.ndarray]:
@@ -113,10 +116,10 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict[str, np.ndarray
     """
     tables = {}
     for name, of_seeds in tallies.items():
-        hits, of = (np.sum([t[part] for t in of_seeds], 0) for part in ("near_right", "near"))
-        middle = slice(len(of) // 2 - reach, len(of) // 2 + reach + 1)
-        hits, of = hits[middle, middle], of[middle, middle]
-        tables[name] = np.where(of >= FEW * len(of_seeds), hits / np.maximum(of, 1), -1.0)
+        hits, totals = (np.sum([t[part] for t in of_seeds], 0) for part in ("near_right", "near"))
+        middle = slice(len(totals) // 2 - reach, len(totals) // 2 + reach + 1)
+        hits, totals = hits[middle, middle], totals[middle, middle]
+        tables[name] = np.where(totals >= FEW * len(of_seeds), hits / np.maximum(totals, 1), -1.0)
     return tables
 
 
@@ -133,11 +136,11 @@ def hidden_proportions(tallies: Tallies, rng: np.random.Generator, changed: bool
     """
     rows = []
     for kind in range(len(hidden_numbers.KINDS)):
-        hits, of = (np.stack([t[part][:, kind] for t in tallies]) for part in ("changed_right", "changed"))
+        hits, totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("changed_right", "changed"))
         if not changed:
-            all_hits, all_of = (np.stack([t[part][:, kind] for t in tallies]) for part in ("right", "all"))
-            hits, of = all_hits - hits, all_of - of
-        rows.append(list(_estimate(hits, of, rng)[:3]) if of.sum() else [0.0, 0.0, 0.0])
+            all_hits, all_totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("right", "all"))
+            hits, totals = all_hits - hits, all_totals - totals
+        rows.append(list(_estimate(hits, totals, rng)[:3]) if totals.sum() else [0.0, 0.0, 0.0])
     return rows
 
 
@@ -148,23 +151,18 @@ def hidden_proportion(tallies: Tallies, rng: np.random.Generator) -> Estimate:
 
 def hidden_difference(a: Tallies, b: Tallies, rng: np.random.Generator) -> Estimate:
     """Return the difference of two such proportions, a minus b, training seeds and games paired."""
-    hits, of = _hidden_counts(a)
-    others, _ = _hidden_counts(b)
-    return ratio_of_sums(hits - others, of, rng)
+    hits, totals = _hidden_counts(a)
+    hits_of_b, _ = _hidden_counts(b)
+    return ratio_of_sums(hits - hits_of_b, totals, rng)
 
 
 def _hidden_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
     """Return right answers and how many there were, (training seeds, games) each, all kinds together."""
-    hits, of = (np.stack([t[part].sum(1) for t in tallies]) for part in ("changed_right", "changed"))
-    return hits, of
+    hits, totals = (np.stack([t[part].sum(1) for t in tallies]) for part in ("changed_right", "changed"))
+    return hits, totals
 
 
 def magnitude(estimate: Estimate) -> Estimate:
     """Return the size of a difference, whatever its sign, with an interval that begins at 0 if 0 is inside."""
     low, high = sorted((abs(estimate.low), abs(estimate.high)))
     return Estimate(abs(estimate.value), 0.0 if estimate.low <= 0 <= estimate.high else low, high, estimate.n)
-
-
-def detectable(estimate: Estimate) -> float:
-    """Return the true difference that four of five repetitions would find: 2.8 standard errors, 1.4 half widths."""
-    return 1.4 * (estimate.high - estimate.low) / 2

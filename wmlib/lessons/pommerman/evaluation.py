@@ -1,7 +1,7 @@
 """What the models of notebook 06 are worth on test games: next states, dreams, the opponents' hidden numbers, and a film.
 
-Reading guide. `measure_models` judges next-state models, `measure_baselines` what needs no network, both by `measures.tally`;
-`measure_trackers` and `measure_hidden_rules` do the same for the hidden numbers; `film` keeps boards of one life, for
+Reading guide. `measure_models` evaluates next-state models, `measure_baselines` what needs no network, by `measures.tally`;
+`measure_trackers` and `evaluate_hidden_rules` do the same for the hidden numbers; `film` keeps boards of one life, for
 pictures.
 """
 
@@ -20,9 +20,9 @@ from wmlib.lessons.pommerman import hidden_numbers, measures
 from wmlib.lessons.pommerman.baselines import BASELINES
 from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.lessons.pommerman.data import Views, held_out_views, read_batch, training_pairs
-from wmlib.lessons.pommerman.games import Record, load_record
+from wmlib.lessons.pommerman.games import GameTable, load_games
 from wmlib.lessons.pommerman.hidden_numbers import Clues
-from wmlib.lessons.pommerman.pipeline import load
+from wmlib.lessons.pommerman.pipeline import load_model
 from wmlib.training.jobs import cached_map
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ HORIZONS = (1, 2, 5, 10, 20)  # steps without correction
 def measure_models(
     run: Run, folder: Path, configs: Sequence[ModelConfig], model_folders: Sequence[Path], max_steps: int
 ) -> list[dict[str, Any]]:
-    """Judge board and vector models on the test games.
+    """Evaluate board and vector models on the test games.
 
     Args:
-        run: keeps what was judged before.
+        run: its cache keeps the results.
         folder: as `record_games` returned it.
         configs, model_folders: as given to and returned by `train`.
         max_steps: of each life only so many steps, the first ones.
@@ -49,41 +49,41 @@ def measure_models(
         {"folder": folder, "config": config, "model_folder": model_folder, "max_steps": max_steps}
         for config, model_folder in zip(configs, model_folders, strict=True)
     ]
-    return cached_map(run.cache, judge_model, calls, "judging", parallel=_many_steps(folder, max_steps))
+    return cached_map(run.cache, evaluate_model, calls, "evaluating", parallel=_many_steps(folder, max_steps))
 
 
 def measure_baselines(run: Run, folder: Path, max_steps: int) -> dict[str, list[dict[str, Any]]]:
-    """Judge what needs no network, as `measure_models` does; by name, a list of one result, since there is no training seed."""
+    """Evaluate what needs no network, as `measure_models` does; by name a list of one result: there is no training seed."""
     calls = [{"folder": folder, "name": name, "max_steps": max_steps} for name in BASELINES]
-    results = cached_map(run.cache, judge_baseline, calls, "judging", parallel=_many_steps(folder, max_steps))
+    results = cached_map(run.cache, evaluate_baseline, calls, "evaluating", parallel=_many_steps(folder, max_steps))
     return {name: [result] for name, result in zip(BASELINES, results, strict=True)}
 
 
 def _many_steps(folder: Path, max_steps: int) -> bool:
     """Return whether processes are worth their start."""
-    return len(held_out_views(load_record(folder), max_steps).rows) >= 3000
+    return len(held_out_views(load_games(folder), max_steps).rows) >= 3000
 
 
-def judge_model(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, Any]:
-    """Judge one model; see `measure_models`."""
-    return _judge(load(model_folder, config), folder, max_steps, can_dream=not config.full)
+def evaluate_model(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, Any]:
+    """Evaluate one model; see `measure_models`."""
+    return _evaluate(load_model(model_folder, config), folder, max_steps, can_dream=not config.full)
 
 
-def judge_baseline(folder: Path, name: str, max_steps: int) -> dict[str, Any]:
-    """Judge one of `BASELINES`, as `judge_model` does."""
-    return _judge(BASELINES[name](*training_pairs(folder)), folder, max_steps, can_dream=True)
+def evaluate_baseline(folder: Path, name: str, max_steps: int) -> dict[str, Any]:
+    """Evaluate one of `BASELINES`, as `evaluate_model` does."""
+    return _evaluate(BASELINES[name](*training_pairs(folder)), folder, max_steps, can_dream=True)
 
 
-def _judge(model: measures.Predictor, folder: Path, max_steps: int, *, can_dream: bool) -> dict[str, Any]:
-    record = load_record(folder)
-    views = held_out_views(record, max_steps)
+def _evaluate(model: measures.Predictor, folder: Path, max_steps: int, *, can_dream: bool) -> dict[str, Any]:
+    table = load_games(folder)
+    views = held_out_views(table, max_steps)
     pieces = np.array_split(np.arange(len(views.rows)), len(views.lives))  # as many as lives, so that memory lasts
-    batches = [read_batch(record, views, piece[None]) for piece in pieces]
+    batches = [read_batch(table, views, piece[None]) for piece in pieces]
     now, after = (torch.cat([getattr(b, name)[0] for b in batches]).numpy() for name in ("vectors", "following"))
-    one = measures.tally(now, after, measures.predict_views(model, record, views), views.games)
+    one = measures.tally(now, after, measures.predict_views(model, table, views), views.games)
     if not can_dream:
         return {"one": one, "ahead": []}
-    dreams = measures.dream(model, record, views, HORIZONS)
+    dreams = measures.dream(model, table, views, HORIZONS)
     ahead = [
         measures.tally(dreams["start"], dreams["after"][:, h], dreams["predicted"][:, h], dreams["games"])
         for h in range(len(HORIZONS))
@@ -94,23 +94,23 @@ def _judge(model: measures.Predictor, folder: Path, max_steps: int, *, can_dream
 def measure_trackers(
     run: Run, folder: Path, configs: Sequence[ModelConfig], model_folders: Sequence[Path], max_steps: int
 ) -> list[dict[str, np.ndarray]]:
-    """Judge trackers on the test games, each by `hidden_numbers.tally`; arguments as for `measure_models`."""
+    """Evaluate trackers on the test games, each by `hidden_numbers.tally`; arguments as for `measure_models`."""
     calls = [
         {"folder": folder, "config": config, "model_folder": model_folder, "max_steps": max_steps}
         for config, model_folder in zip(configs, model_folders, strict=True)
     ]
-    return cached_map(run.cache, judge_tracker, calls, "judging", parallel=_many_steps(folder, max_steps))
+    return cached_map(run.cache, evaluate_tracker, calls, "evaluating", parallel=_many_steps(folder, max_steps))
 
 
-def judge_tracker(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, np.ndarray]:
-    """Judge one tracker; see `measure_trackers`."""
+def evaluate_tracker(folder: Path, config: ModelConfig, model_folder: Path, max_steps: int) -> dict[str, np.ndarray]:
+    """Evaluate one tracker; see `measure_trackers`."""
     views, clues = _test_clues(folder, max_steps)
-    predicted = hidden_numbers.predict_numbers(load(model_folder, config), clues)
+    predicted = hidden_numbers.predict_numbers(load_model(model_folder, config), clues)
     return hidden_numbers.tally(clues, predicted, views.games)
 
 
-def judge_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, np.ndarray]]:
-    """Judge what needs no network, by name: what everybody starts with, and counting by hand."""
+def evaluate_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, np.ndarray]]:
+    """Evaluate what needs no network, by name: what everybody starts with, and counting by hand."""
     views, clues = _test_clues(folder, max_steps)
     start = np.broadcast_to(hidden_numbers.START, clues.truth.shape)
     return {
@@ -121,9 +121,9 @@ def judge_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, np.n
 
 @functools.lru_cache(maxsize=2)
 def _test_clues(folder: Path, max_steps: int) -> tuple[Views, Clues]:
-    record = load_record(folder)
-    views = held_out_views(record, max_steps)
-    return views, hidden_numbers.find_clues(record, views, hidden_numbers.clues_of_part(folder, "test"))
+    table = load_games(folder)
+    views = held_out_views(table, max_steps)
+    return views, hidden_numbers.find_clues(table, views, hidden_numbers.clues_of_part(folder, "test"))
 
 
 def film(
@@ -140,8 +140,8 @@ def film(
     Args:
         folder: as `record_games` returned it.
         models: by name, as given to and returned by `train`.
-        first, steps: what is shown of the life; from every `every`-th step dreams of `HORIZONS[-1]` steps begin.
-        every: see there.
+        first, steps: what is shown of the life.
+        every: steps from one dream to the next; a dream has `HORIZONS[-1]` steps.
         max_steps: of each life only so many steps, the first ones.
 
     Returns:
@@ -151,17 +151,17 @@ def film(
     Raises:
         ValueError: no life is long enough.
     """
-    record = load_record(folder)
-    life = _liveliest(record, first, steps, max_steps)
-    truth = read_batch(record, life, np.arange(len(life.rows))[None]).following[0].numpy()
+    table = load_games(folder)
+    life = _liveliest(table, first, steps, max_steps)
+    truth = read_batch(table, life, np.arange(len(life.rows))[None]).following[0].numpy()
     shown = slice(first, first + steps)
     horizons = range(1, HORIZONS[-1] + 1)
     first_dream = -(-first // every)
     predicted, dreamt = {}, {}
     for name, (config, model_folder) in models.items():
-        model = load(model_folder, config)
-        predicted[name] = measures.predict_views(model, record, life)[shown, :BOARD]
-        dreams = measures.dream(model, record, life, horizons, every)
+        model = load_model(model_folder, config)
+        predicted[name] = measures.predict_views(model, table, life)[shown, :BOARD]
+        dreams = measures.dream(model, table, life, horizons, every)
         dreamt[name] = dreams["predicted"][first_dream:, :, :BOARD]
         dream_truth = dreams["after"][first_dream:, :, :BOARD]  # the same for all models
     return {
@@ -173,14 +173,14 @@ def film(
     }
 
 
-def _liveliest(record: Record, first: int, steps: int, max_steps: int) -> Views:
+def _liveliest(table: GameTable, first: int, steps: int, max_steps: int) -> Views:
     """Return the beginning of that life in the test games in which most changes in the steps shown, long enough to dream."""
-    views = held_out_views(record, max_steps)
+    views = held_out_views(table, max_steps)
     length = first + steps + HORIZONS[-1]
     most, liveliest = -1, None
     for life in views.lives:
         if len(life) >= length:
-            boards = record.states[views.rows[life[first : first + steps + 1]]][:, :BOARD]
+            boards = table.states[views.rows[life[first : first + steps + 1]]][:, :BOARD]
             changes = int(np.count_nonzero(boards[1:] != boards[:-1]))
             if changes > most:
                 most, liveliest = changes, life[:length]

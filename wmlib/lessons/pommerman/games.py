@@ -1,6 +1,6 @@
 """Games of scripted players, recorded step by step, and which of them are for what.
 
-Reading guide. `record_games` plays, or finds the same games again, and returns a folder; `load_record` reads it. `split`
+Reading guide. `record_games` plays, or finds the same games again, and returns a folder; `load_games` reads it. `split`
 gives whole games to training, validation and test.
 """
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
 RANDOM = Style(0.0, 0.0, 1.0)  # does anything at all
-# who plays, game by game in turn: scripted players, careless ones, and mixed company
-COMPANIES = (("simple",) * 4, ("simple", "chaos", "simple", "simple"), ("chaos",) * 4, ("simple", RANDOM, "chaos", "simple"))
-BLOCK = 20  # games that share a random stream and a worker; a part of what determines them
+OPPONENT_MIXES = (  # who plays, game by game in turn
+    ("simple",) * 4,
+    ("simple", "chaos", "simple", "simple"),
+    ("chaos",) * 4,
+    ("simple", RANDOM, "chaos", "simple"),
+)
+BLOCK = 20  # games with one random stream and one worker; another number would make other games
 HELD_OUT = 0.1  # proportion of the games for validation, and again for the test; two at least
 
 
-class Record(NamedTuple):
+class GameTable(NamedTuple):
     """Hold M states of G games, one game after another; the last row of a game has no action."""
 
     states: np.ndarray  # uint8 (M, 871), view B
@@ -42,7 +46,7 @@ class Split(NamedTuple):
 
 
 def record_games(run: Run, count: int) -> Path:
-    """Play games, or find them in the cache; return their folder, for `load_record`.
+    """Play games, or find them in the cache; return their folder, for `load_games`.
 
     Args:
         run: its seed determines the games; how many workers there are does not matter.
@@ -57,7 +61,7 @@ def record_games(run: Run, count: int) -> Path:
 
 
 def play_games(folder: Path, count: int, seed: int) -> None:
-    """Play games and write the arrays of a `Record` into a folder."""
+    """Play games and write the arrays of a `GameTable` into a folder."""
     calls = [(seed, first, min(BLOCK, count - first)) for first in range(0, count, BLOCK)]
     blocks = parallel_map(play_block, calls, "games", parallel=len(calls) >= 4)
     states = [game for block in blocks for game in block[0]]
@@ -80,12 +84,12 @@ def play_block(seed: int, first: int, count: int) -> tuple[list[np.ndarray], lis
     """
     rng = seeding.generator(seed, "pommerman games", first)
     games = Games(count, rng, starts=count)
-    companies = [COMPANIES[(first + g) % len(COMPANIES)] for g in range(count)]
+    mixes = [OPPONENT_MIXES[(first + g) % len(OPPONENT_MIXES)] for g in range(count)]
     states: list[list[np.ndarray]] = [[] for _ in range(count)]
     actions: list[list[np.ndarray]] = [[] for _ in range(count)]
     unfinished = np.ones(count, bool)
     while unfinished.any():
-        chosen = np.concatenate([act(games.rows[g : g + 1], rng, companies[g]) for g in range(count)])
+        chosen = np.concatenate([act(games.rows[g : g + 1], rng, mixes[g]) for g in range(count)])
         current = games.full_states()
         for g in np.flatnonzero(unfinished):
             states[g].append(current[g])
@@ -95,14 +99,14 @@ def play_block(seed: int, first: int, count: int) -> tuple[list[np.ndarray], lis
     return [np.stack(game) for game in states], [np.stack(game) for game in actions]
 
 
-def load_record(folder: Path) -> Record:
+def load_games(folder: Path) -> GameTable:
     """Return the games in a folder, mapped into memory."""
-    arrays = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in Record._fields)
-    return Record(*(array.view(np.ndarray) for array in arrays))
+    arrays = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in GameTable._fields)
+    return GameTable(*(array.view(np.ndarray) for array in arrays))
 
 
-def split(record: Record) -> Split:
+def split(table: GameTable) -> Split:
     """Return the games for training, validation and test: the last ones are held out, in whole games."""
-    count = len(record.starts) - 1
+    count = len(table.starts) - 1
     held_out = max(2, round(HELD_OUT * count))
     return Split(*np.split(np.arange(count), [count - 2 * held_out, count - held_out]))

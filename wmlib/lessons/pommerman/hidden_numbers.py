@@ -22,7 +22,7 @@ from torch import Tensor
 from wmlib.envs.pommerman.layout import AGENT, AGENTS, BOMB_LIFE, EXTRA_BOMB, MOST, SIZE
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman.data import OTHERS, SequenceModel, Views
-from wmlib.lessons.pommerman.games import Record, load_record, split
+from wmlib.lessons.pommerman.games import GameTable, load_games, split
 from wmlib.models.layers import linear
 from wmlib.models.recurrent import RecurrentCore
 
@@ -54,37 +54,39 @@ class Clues(NamedTuple):
     resets: np.ndarray  # bool (S,)
 
 
-def find_clues(record: Record, views: Views, games: dict[int, GameClues] | None = None) -> Clues:
+def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | None = None) -> Clues:
     """Write down what is seen and what is true, for every step of every life in a list of views.
 
     Args:
-        record, views: a table and a list of views of it; of free-for-all games, without fog.
-        games: `by_game` of these games at least, if it is there already.
+        table: all games; free for all, without fog.
+        views: a list of views of it.
+        games: `by_game` of these games, and maybe of more; None: it is computed.
     """
-    games = by_game(record, np.unique(views.games)) if games is None else games
+    games = by_game(table, np.unique(views.games)) if games is None else games
     inputs, truth, counted, alive = [], [], [], []
     for life in views.lives:
         game, agent = views.games[life[0]], views.agents[life[0]]
-        rows, others = views.rows[life] - record.starts[game], OTHERS[agent, 1:]
+        rows = views.rows[life] - table.starts[game]
+        opponents = OTHERS[agent, 1:]
         clues = games[game]
-        flags = clues.flags[rows][:, others].reshape(len(rows), -1)
+        flags = clues.flags[rows][:, opponents].reshape(len(rows), -1)
         inputs.append(np.concatenate([flags, clues.exploded[rows, None] / 4], 1).astype(np.float32))
-        truth.append(clues.truth[rows][:, others])
-        counted.append(clues.counted[rows][:, others])
-        alive.append(clues.alive[rows][:, others])
+        truth.append(clues.truth[rows][:, opponents])
+        counted.append(clues.counted[rows][:, opponents])
+        alive.append(clues.alive[rows][:, opponents])
     return Clues(np.concatenate(inputs), np.concatenate(truth), np.concatenate(counted), np.concatenate(alive), views.resets)
 
 
-def by_game(record: Record, games: Sequence[int] | np.ndarray) -> dict[int, GameClues]:
+def by_game(table: GameTable, games: Sequence[int] | np.ndarray) -> dict[int, GameClues]:
     """Return, for some games, what `find_clues` cuts lives out of."""
-    return {game: _of_game(np.asarray(record.states[record.starts[game] : record.starts[game + 1]])) for game in games}
+    return {game: _of_game(np.asarray(table.states[table.starts[game] : table.starts[game + 1]])) for game in games}
 
 
 @functools.lru_cache(maxsize=4)  # a worker asks again at every block of a training
 def clues_of_part(folder: Path, part: str) -> dict[int, GameClues]:
     """Return `by_game` of one part of recorded games: "train", "validation" or "test"."""
-    record = load_record(folder)
-    return by_game(record, getattr(split(record), part))
+    table = load_games(folder)
+    return by_game(table, getattr(split(table), part))
 
 
 def _of_game(states: np.ndarray) -> GameClues:
@@ -147,14 +149,14 @@ def count_by_hand(board: np.ndarray, life: np.ndarray, flags: np.ndarray) -> np.
 def _bomb_now(cell: int, life_before: np.ndarray, life: np.ndarray) -> int | None:
     """Return where a bomb is one step later; None: nowhere."""
     steps_left = life_before[cell] - 1
-    near = [cell] + [c for c in _beside(cell) if not life_before[c]]  # a moving bomb is one cell on
-    return next((c for c in near if steps_left > 0 and life[c] == steps_left), None)
+    candidates = [cell] + [c for c in _beside(cell) if not life_before[c]]  # a moving bomb is one cell on
+    return next((c for c in candidates if steps_left > 0 and life[c] == steps_left), None)
 
 
 def _beside(cell: int) -> list[int]:
     row, column = divmod(cell, SIZE)
-    near = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
-    return [SIZE * r + c for r, c in near if 0 <= r < SIZE and 0 <= c < SIZE]
+    neighbours = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+    return [SIZE * r + c for r, c in neighbours if 0 <= r < SIZE and 0 <= c < SIZE]
 
 
 class ClueBatch(NamedTuple):
@@ -243,11 +245,11 @@ def tally(clues: Clues, predicted: np.ndarray, games: np.ndarray) -> dict[str, n
         float64 (G, 3) each, in order of the games' numbers, by `KINDS`: all and right; and of those numbers that are no longer
         what everybody starts with, changed and changed_right.
     """
-    which, index = np.unique(games, return_inverse=True)
+    numbers, index = np.unique(games, return_inverse=True)
     living = clues.alive[..., None] & np.ones(3, bool)
     changed, right = living & (clues.truth != START), predicted == clues.truth
     parts = {"all": living, "right": living & right, "changed": changed, "changed_right": changed & right}
-    totals = {name: np.zeros((len(which), 3)) for name in parts}
+    totals = {name: np.zeros((len(numbers), 3)) for name in parts}
     for name, flags in parts.items():
         np.add.at(totals[name], index, flags.sum(1))
     return totals

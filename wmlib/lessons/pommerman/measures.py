@@ -18,7 +18,7 @@ from wmlib.envs.pommerman.layout import AGENT, AGENTS, FLAMES, SIZE
 from wmlib.envs.pommerman.views import BOARD, FEATURES
 from wmlib.lessons.pommerman.data import Batch, Views, read_batch
 from wmlib.lessons.pommerman.encoding import NUMBERS, impossible
-from wmlib.lessons.pommerman.games import Record
+from wmlib.lessons.pommerman.games import GameTable
 
 GROUPS = ("board", "flames", "bombs", "position", "ammo", "blast strength", "kick")
 REACH = SIZE - 1  # largest distance on the board, in rows and in columns
@@ -27,7 +27,7 @@ _PLACES |= {name: NUMBERS + 2 + i for i, name in enumerate(GROUPS[4:])}
 
 
 class Predictor(Protocol):
-    """What can be judged: a `BoardModel`, a `VectorModel` or a `Rule`."""
+    """What can be evaluated: a `BoardModel`, a `VectorModel` or a `Rule`."""
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return the state at the start of a life, a flat tuple of tensors with B in front."""
@@ -55,7 +55,7 @@ def tally(now: np.ndarray, after: np.ndarray, predicted: np.ndarray, games: np.n
     if not now.shape == after.shape == predicted.shape == (len(games), FEATURES):
         shapes = f"{now.shape}, {after.shape}, {predicted.shape}"
         raise ValueError(f"now, after, predicted: got shapes {shapes}; allowed is ({len(games)}, {FEATURES}) for all")
-    which, index = np.unique(games, return_inverse=True)
+    numbers, index = np.unique(games, return_inverse=True)
     right, changed = predicted == after, now != after
     groups = _by_group(now, after, changed)
     groups_right = _by_group(now, after, changed & right)
@@ -64,7 +64,7 @@ def tally(now: np.ndarray, after: np.ndarray, predicted: np.ndarray, games: np.n
     wrong = impossible(torch.from_numpy(now), torch.from_numpy(predicted)).numpy()
 
     def by_game(values: np.ndarray) -> np.ndarray:
-        return np.bincount(index, values.reshape(len(now), -1).sum(1), len(which))
+        return np.bincount(index, values.reshape(len(now), -1).sum(1), len(numbers))
 
     return {
         "steps": by_game(np.ones(len(now))),
@@ -105,12 +105,13 @@ def _groups_of_lives(views: Views, width: int) -> Iterator[list[np.ndarray]]:
         yield lives[i : i + width]
 
 
-def predict_views(model: Predictor, record: Record, views: Views, chunk: int = 8, width: int = 64) -> np.ndarray:
+def predict_views(model: Predictor, table: GameTable, views: Views, chunk: int = 8, width: int = 64) -> np.ndarray:
     """Predict every next state, the model seeing the true ones.
 
     Args:
         model: trained.
-        record, views: a table and the steps of it that are looked at, S.
+        table: all games.
+        views: the steps that are read, S.
         chunk, width: steps and lives read at once; the predictions do not depend on them.
 
     Returns:
@@ -123,7 +124,7 @@ def predict_views(model: Predictor, record: Record, views: Views, chunk: int = 8
             active = [life for life in lives if len(life) > t]
             state = _first(state, len(active))
             places = np.stack([life[np.minimum(t + np.arange(chunk), len(life) - 1)] for life in active])
-            following, state = model.predict(_read(model, record, views, places), state)
+            following, state = model.predict(_read(model, table, views, places), state)
             for life, row in zip(active, following.numpy(), strict=True):
                 part = life[t : t + chunk]
                 predicted[part] = row[: len(part)]
@@ -131,13 +132,14 @@ def predict_views(model: Predictor, record: Record, views: Views, chunk: int = 8
 
 
 def dream(
-    model: Predictor, record: Record, views: Views, horizons: Sequence[int], every: int = 50, width: int = 64
+    model: Predictor, table: GameTable, views: Views, horizons: Sequence[int], every: int = 50, width: int = 64
 ) -> dict[str, np.ndarray]:
     """Predict on from one's own predictions: true actions, no correction.
 
     Args:
         model: trained; it does not look at view B.
-        record, views: a table and the steps of it that are looked at.
+        table: all games.
+        views: the steps that are read.
         horizons: after how many steps the dream is compared; the last is its length.
         every: a dream begins at every so many steps of a life, if it goes on long enough.
         width: lives read at once.
@@ -157,7 +159,7 @@ def dream(
             active = [life for life in lives if len(life) >= t + longest]
             state = _first(state, len(active))
             places = np.stack([life[t : t + longest] for life in active])
-            batch = read_batch(record, views, places)
+            batch = read_batch(table, views, places)
             dreams["start"].append(batch.vectors[:, 0].numpy())
             dreams["after"].append(batch.following.numpy()[:, picked])
             dreams["predicted"].append(_dream_on(model, batch, state)[:, picked])
@@ -165,7 +167,7 @@ def dream(
             remaining = [life for life in active if len(life) >= t + every + longest]
             if remaining:
                 steps = np.stack([life[t : t + every] for life in remaining])
-                _, state = model.predict(_read(model, record, views, steps), _first(state, len(remaining)))
+                _, state = model.predict(_read(model, table, views, steps), _first(state, len(remaining)))
     if not dreams["start"]:
         raise ValueError(f"horizons: got {list(horizons)}; no life has {longest} steps, ask for fewer")
     return {name: np.concatenate(parts) for name, parts in dreams.items()}
@@ -186,5 +188,5 @@ def _first(state: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
     return tuple(part[:count] for part in state)
 
 
-def _read(model: Predictor, record: Record, views: Views, places: np.ndarray) -> Batch:
-    return read_batch(record, views, places, full=getattr(model, "full", False))
+def _read(model: Predictor, table: GameTable, views: Views, places: np.ndarray) -> Batch:
+    return read_batch(table, views, places, full=getattr(model, "full", False))

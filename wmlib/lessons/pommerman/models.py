@@ -4,8 +4,8 @@ Reading guide. `BoardModel._logits` is the model: a small convolution encodes th
 LSTM, a DNC, or a feed-forward layer); the core's output is added to the board again; and each cell, agent and number gets a
 softmax. The answers of the cells start from a table, "what usually follows this cell type", counted on the training games and
 shared by all cells; the network learns what differs from it. `VectorModel` is the thesis' way, the world model of notebook 05
-on a flat vector of integers. Both have the same three methods, so that training (`pipeline`), judging and dreaming
-(`measures`) do not care which is which.
+on a flat vector of integers. Both have the same three methods, so that training (`pipeline`), evaluation and
+dreams (`measures`) do not care which is which.
 
 Axes: B streams, T time, then as in `encoding`.
 """
@@ -262,9 +262,9 @@ class VectorModel(SequenceModel):
         """Return the world model's loss, nats a component, and the new state."""
         prediction, state = self._run(batch, state)
         start = batch.vectors / self.scale if self.difference else 0.0
-        me = encoding.parse(batch.following.flatten(0, 1)).cells[:, 0].view_as(batch.resets)
+        own_cell = encoding.parse(batch.following.flatten(0, 1)).cells[:, 0].view_as(batch.resets)
         target = batch.following / self.scale - start
-        losses = world_model.loss(prediction, target, me < 0, torch.ones_like(batch.resets))
+        losses = world_model.loss(prediction, target, own_cell < 0, torch.ones_like(batch.resets))
         return losses.total, state
 
     @torch.no_grad()

@@ -1,6 +1,6 @@
 """The trainings of notebook 06: models that predict the next state, and the search for their learning rates.
 
-Reading guide. `train` trains some models and `load` reads one; `search` tries learning rates on validation games. A model is
+Reading guide. `train` trains models and `load_model` reads one; `search` tries learning rates on validation games. A model is
 described by a `ModelConfig`, its data by the folder of recorded games (see `games`). What trained models are worth is in
 `evaluation`.
 """
@@ -21,7 +21,7 @@ from wmlib.experiment import seeding
 from wmlib.lessons.pommerman import hidden_numbers
 from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.lessons.pommerman.data import SequenceModel, Trainer, Views, list_views, read_batch, training_pairs
-from wmlib.lessons.pommerman.games import load_record, split
+from wmlib.lessons.pommerman.games import load_games, split
 from wmlib.lessons.pommerman.models import count_tables, uniform_tables
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
 
@@ -39,20 +39,21 @@ VALIDATION_STREAMS = 16  # read side by side
 VALIDATION_SEQ_LEN = 25  # steps read at once
 
 
-def train(run: Run, folder: Path, configs: Sequence[ModelConfig], label: str = "models") -> list[Path]:
-    """Train models, as many at a time as there are cores; return their folders, for `load`.
+def train(run: Run, folder: Path, configs: Sequence[ModelConfig], label: str = "models", block: int = BLOCK) -> list[Path]:
+    """Train models, as many at a time as there are cores; return their folders, for `load_model`.
 
     Args:
         run: its seed and the training seeds determine weights and order.
         folder: as `record_games` returned it.
         configs: what is trained.
         label: for the progress bar.
+        block: updates from one checkpoint to the next; it changes no weight.
     """
     jobs = [
         Job(begin_training, {"folder": folder, "config": config, "seed": run.seed}, config.updates, model_weights)
         for config in configs
     ]
-    return run_jobs(run.cache, jobs, label, block=BLOCK, parallel_from=500)
+    return run_jobs(run.cache, jobs, label, block=block, parallel_from=500)
 
 
 def begin_training(folder: Path, config: ModelConfig, seed: int) -> Trainer:
@@ -63,11 +64,11 @@ def begin_training(folder: Path, config: ModelConfig, seed: int) -> Trainer:
         config: what is trained.
         seed: of the run.
     """
-    record = load_record(folder)
+    table = load_games(folder)
     generator = seeding.torch_generator(seed, "prediction", config.training_seed)
     model = config.build(_tables(folder), generator)
     # all models of one training seed see the same lives in the same order, from the same place on
-    views = list_views(record, split(record).train, seeding.generator(seed, "lives", config.training_seed))
+    views = list_views(table, split(table).train, seeding.generator(seed, "lives", config.training_seed))
     return Trainer(
         model,
         views.resets,
@@ -99,14 +100,14 @@ def reader(folder: Path, views: Views, config: ModelConfig, part: str) -> Callab
         config: the model that reads.
         part: "train", "validation" or "test".
     """
-    record = load_record(folder)
+    table = load_games(folder)
     if config.family != "tracker":
-        return functools.partial(read_batch, record, views, full=config.full)
-    clues = hidden_numbers.find_clues(record, views, hidden_numbers.clues_of_part(folder, part))
+        return functools.partial(read_batch, table, views, full=config.full)
+    clues = hidden_numbers.find_clues(table, views, hidden_numbers.clues_of_part(folder, part))
     return functools.partial(hidden_numbers.read_clues, clues)
 
 
-def load(model_folder: Path, config: ModelConfig) -> SequenceModel:
+def load_model(model_folder: Path, config: ModelConfig) -> SequenceModel:
     """Return a trained model, on the CPU.
 
     Args:
@@ -161,9 +162,10 @@ def validation_loss(folder: Path, config: ModelConfig, model_folder: Path, steps
         config, model_folder: as given to and returned by `train`.
         steps: read in each of `VALIDATION_STREAMS` streams, in whole segments; one segment at least.
     """
-    record = load_record(folder)
-    views = list_views(record, split(record).validation)
-    read, model = reader(folder, views, config, "validation"), load(model_folder, config)
+    table = load_games(folder)
+    views = list_views(table, split(table).validation)
+    read = reader(folder, views, config, "validation")
+    model = load_model(model_folder, config)
     stream = len(views.rows) // VALIDATION_STREAMS
     first = stream * np.arange(VALIDATION_STREAMS)[:, None]
     segment = np.arange(min(VALIDATION_SEQ_LEN, stream))

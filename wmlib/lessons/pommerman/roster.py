@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from wmlib.lessons.pommerman.configs import ALLOCATION_GATES, NO_CORE, ModelConfig
-from wmlib.models.specs import CoreConfig
+from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.models.specs import ALLOCATION_GATES, CoreConfig
 
 FILMED = ("MDN-LSTM", "MDN-DNC", "LSTM", "DNC")
 MAPPED = ("table of cells", "DNC", "all four actions (oracle)")  # in the picture by distance

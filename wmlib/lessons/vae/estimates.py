@@ -10,7 +10,7 @@ from wmlib.experiment.statistics import Estimate, ratio_of_sums
 from wmlib.training.vae import Objective
 
 CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels; the names of `measures.SIZES`
-SMALL = 1  # the class that is judged
+SMALL = 1  # the class that the claims are about
 LEAST = 20  # blobs of a class, below which a figure leaves it out
 IN_USE = 0.05  # nats, from which a dimension counts as in use
 
@@ -35,9 +35,9 @@ def precision(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, lea
     return _proportion(tallies, "matched", "drawn", rng, size, least)
 
 
-def _proportion(tallies: Tallies, part: str, whole: str, rng: np.random.Generator, size: int, least: int) -> Estimate | None:
-    hits = np.stack([tally[part][:, size] for tally in tallies])
-    counts = np.stack([tally[whole][:, size] for tally in tallies])
+def _proportion(tallies: Tallies, hit: str, counted: str, rng: np.random.Generator, size: int, least: int) -> Estimate | None:
+    hits = np.stack([tally[hit][:, size] for tally in tallies])
+    counts = np.stack([tally[counted][:, size] for tally in tallies])
     return ratio_of_sums(hits, counts, rng) if counts.sum() >= least else None
 
 

@@ -43,9 +43,9 @@ def pack(grid: np.ndarray) -> str:
 
 def unpack(text: str, size: int = 64) -> np.ndarray:
     """Return the grid that was packed, uint8 (R, C, size, size, 3)."""
-    whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
-    rows, columns = whole.shape[0] // size, whole.shape[1] // size
-    return whole.reshape(rows, size, columns, size, 3).swapaxes(1, 2)
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    return image.reshape(rows, size, columns, size, 3).swapaxes(1, 2)
 
 
 @styled
@@ -111,9 +111,9 @@ def draw_hits(data: Mapping) -> Figure:
     for ax, (measure, title) in zip(axes[0], panels.items(), strict=True):
         for shift, (name, triples) in zip((-0.24, -0.08, 0.08, 0.24), data[measure].items(), strict=False):
             color, marker = STYLE[name]
-            known = [(c + shift, *triple) for c, triple in enumerate(triples) if triple is not None]
-            if known:
-                x, value, low, high = np.array(known).T
+            points = [(c + shift, *triple) for c, triple in enumerate(triples) if triple is not None]
+            if points:
+                x, value, low, high = np.array(points).T
                 ax.errorbar(x, value, [value - low, high - value], fmt=marker, color=COLORS[color], capsize=3, label=name)
         ax.set_xticks(range(len(data["classes"])), data["classes"])
         ax.set(xlabel="size of the blob, pixels", title=title, xlim=(-0.5, len(data["classes"]) - 0.5), ylim=(-0.05, 1.05))

@@ -1,4 +1,4 @@
-"""How a VAE is judged: the fireball test, which counts bright blobs that are detected, and what goes through a VAE in batches.
+"""How a VAE is evaluated: the fireball test, which counts bright blobs that are detected; and frames through a VAE, in batches.
 
 Reading guide: `match_blobs` compares two stacks of pictures blob by blob; `count_by_size` sorts the answer by size; `tally`
 counts for whole episodes, whatever makes the pictures. Recall and precision are made of tallies in `estimates`.
@@ -18,15 +18,15 @@ SIZES = (1, 6, 21, 61)  # pixels; the first of each class
 THRESHOLD = 0.6  # mean brightness above which a pixel is bright
 
 
-def match_blobs(pictures: np.ndarray, others: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
-    """Look for each bright blob of a picture in another picture.
+def match_blobs(pictures: np.ndarray, references: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:
+    """Look for each bright blob of a picture in a reference picture.
 
     A blob is a set of touching pixels, sideways or at a corner, whose mean over the colours is above the threshold. It is
-    matched if at least one of its pixels is bright in the other picture too. With frames and their reconstructions this says
+    matched if at least one of its pixels is bright in the reference too. With frames and their reconstructions this says
     which blobs are detected; with reconstructions and frames, the other way round, which drawn blobs are not invented.
 
     Args:
-        pictures, others: (B, H, W, 3), uint8, or float in [0, 1]; each may be either.
+        pictures, references: (B, H, W, 3), uint8, or float in [0, 1]; each may be either.
         threshold: of brightness, in [0, 1).
 
     Returns:
@@ -43,11 +43,13 @@ def match_blobs(pictures: np.ndarray, others: np.ndarray, threshold: float = THR
         >>> match_blobs(picture, np.roll(picture, 1, 2))
         (array([3, 1]), array([ True, False]))
     """
-    if pictures.shape != others.shape or pictures.ndim != 4 or pictures.shape[-1] != 3:
-        raise ValueError(f"pictures, others: got shapes {pictures.shape}, {others.shape}; both must be the same (B, H, W, 3)")
+    if pictures.shape != references.shape or pictures.ndim != 4 or pictures.shape[-1] != 3:
+        raise ValueError(
+            f"pictures, references: got shapes {pictures.shape}, {references.shape}; both must be the same (B, H, W, 3)"
+        )
     labels, sizes = blobs(pictures, threshold)
-    bright_in_others = np.bincount(labels[_brightness(others) > threshold], minlength=len(sizes) + 1)[1:]
-    return sizes, bright_in_others > 0
+    bright_in_references = np.bincount(labels[_brightness(references) > threshold], minlength=len(sizes) + 1)[1:]
+    return sizes, bright_in_references > 0
 
 
 def blobs(pictures: np.ndarray, threshold: float = THRESHOLD) -> tuple[np.ndarray, np.ndarray]:

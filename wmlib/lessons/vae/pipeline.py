@@ -1,8 +1,8 @@
 """The pipeline of notebook 04, which notebook 05 uses too: episodes of play, and VAEs trained on them.
 
-Reading guide. `episodes` plays, `train` trains VAEs in parallel and `load` reads one, `measure` judges them; `fit_pca` makes
-the linear baseline. Each answers from the cache if the same was made before, in this notebook or in another. `TrainingConfig`
-says which VAE and how it is trained.
+Reading guide. `episodes` plays, `train` trains VAEs in parallel and `load_vae` reads one, `measure` evaluates them; `fit_pca`
+makes the linear baseline. Each answers from the cache if the same was computed before, in this notebook or in another.
+`TrainingConfig` says which VAE and how it is trained.
 """
 
 from __future__ import annotations
@@ -148,14 +148,19 @@ def choose_test_rows(held_out: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def train(
-    run: Run, data: Rollouts | Sequence[Rollouts], configs: Sequence[TrainingConfig], label: str = "training"
+    run: Run,
+    data: Rollouts | Sequence[Rollouts],
+    configs: Sequence[TrainingConfig],
+    label: str = "training",
+    block: int = BLOCK,
 ) -> list[Path]:
-    """Train VAEs, as many at a time as there are cores (on a GPU one); return their folders, for `load`.
+    """Train VAEs, as many at a time as there are cores (on a GPU one); return their folders, for `load_vae`.
 
     Args:
         data: the episodes for all of them, or for each its own.
         configs: what is trained.
         label: for the progress bar.
+        block: steps from one checkpoint to the next; it changes no weight.
     """
     each = [data] * len(configs) if isinstance(data, Rollouts) else data
     jobs = [
@@ -169,7 +174,7 @@ def train(
         for rollouts, config in zip(each, configs, strict=True)
     ]
     workers = 1 if run.device.type == "cuda" else -1
-    return run_jobs(run.cache, jobs, label, block=BLOCK, parallel_from=200, workers=workers)
+    return run_jobs(run.cache, jobs, label, block=block, parallel_from=200, workers=workers)
 
 
 def begin_training(folder: Path, config: TrainingConfig, seed: int, device: torch.device) -> VAETrainer:
@@ -199,7 +204,7 @@ def vae_weights(trainer: VAETrainer) -> dict[str, torch.Tensor]:
     return trainer.vae.state_dict()
 
 
-def load(folder: Path, config: TrainingConfig, stage: int = -1) -> VAE:
+def load_vae(folder: Path, config: TrainingConfig, stage: int = -1) -> VAE:
     """Return a trained VAE, on the CPU, as it was after one of `STAGES` (the last: when finished)."""
     model = config.build(torch.Generator())
     model.load_state_dict(load_output(folder, config.stage_steps[stage]))
@@ -214,7 +219,7 @@ def measure(
     test_rows: Sequence[np.ndarray],
     stages: Sequence[int] = tuple(range(len(STAGES))),
 ) -> list[list[dict]]:
-    """Return, of each training and after each stage, what `judge` says.
+    """Return, of each training and after each stage, what `evaluate_vae` returns.
 
     Args:
         configs, folders: as given to and returned by `train`.
@@ -222,14 +227,14 @@ def measure(
         test_rows: of each held-out episode, rows int64 (T,) of the frames to test on.
         stages: which of `STAGES`.
     """
-    models = [load(folder, config, i) for config, folder in zip(configs, folders, strict=True) for i in stages]
+    models = [load_vae(folder, config, i) for config, folder in zip(configs, folders, strict=True) for i in stages]
     calls = [{"model": model, "folder": data.folder, "test_rows": list(test_rows)} for model in models]
     parallel = sum(map(len, test_rows)) * len(calls) >= 10_000
-    flat = cached_map(run.cache, judge, calls, "measures", parallel=parallel)
+    flat = cached_map(run.cache, evaluate_vae, calls, "measures", parallel=parallel)
     return [flat[i : i + len(stages)] for i in range(0, len(flat), len(stages))]
 
 
-def judge(model: VAE, folder: Path, test_rows: Sequence[np.ndarray]) -> dict:
+def evaluate_vae(model: VAE, folder: Path, test_rows: Sequence[np.ndarray]) -> dict:
     """Return `measures.tally` of a VAE's reconstructions and kl (Z,), the mean KL of each dimension in nats."""
     data = Rollouts(folder)
     episodes = [data.frames(rows) for rows in test_rows]
@@ -238,17 +243,18 @@ def judge(model: VAE, folder: Path, test_rows: Sequence[np.ndarray]) -> dict:
     return {**counts, "kl": kl.mean(0).numpy()}
 
 
-def fit_pca(run: Run, data: Rollouts, train_rows: np.ndarray, latent_size: int) -> PCA:
-    """Return principal components, fitted to at most `PCA_FRAMES` of the training frames.
+def fit_pca(run: Run, data: Rollouts, train_rows: np.ndarray, latent_size: int, max_frames: int = PCA_FRAMES) -> PCA:
+    """Return principal components, fitted to some of the training frames.
 
     Args:
         run: its seed determines which.
         data: episodes.
         train_rows: int64 (M,), as returned by `split`.
         latent_size: Z; less where there are fewer frames.
+        max_frames: so many are fitted, or all if there are fewer.
     """
     rng = run.rng("pca")
-    rows = rng.choice(train_rows, min(PCA_FRAMES, len(train_rows)), replace=False)
+    rows = rng.choice(train_rows, min(max_frames, len(train_rows)), replace=False)
     return PCA(**run.cached(fit_rows, data, rows, min(latent_size, len(rows)), run.rng("pca", "start")))
 
 
@@ -257,7 +263,7 @@ def fit_rows(data: Rollouts, rows: np.ndarray, latent_size: int, rng: np.random.
     return vars(pca.fit(data.frames(rows), latent_size, rng))
 
 
-def judge_baselines(models: Mapping[str, PCA], data: Rollouts, test_rows: Sequence[np.ndarray]) -> dict[str, dict]:
+def evaluate_baselines(models: Mapping[str, PCA], data: Rollouts, test_rows: Sequence[np.ndarray]) -> dict[str, dict]:
     """Return `measures.tally` of each baseline's pictures, by name; other arguments as for `measure`."""
     episodes = [data.frames(rows) for rows in test_rows]
     return {name: measures.tally((frames, model(frames)) for frames in episodes) for name, model in models.items()}

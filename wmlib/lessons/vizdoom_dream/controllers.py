@@ -42,7 +42,6 @@ class EvolutionConfig:
         trials: dreams a candidate lives through in a generation.
         temperature: of the dreams.
         max_steps: longest dream.
-        start_noise: standard deviation of what is added to a dream's first latent.
         training_seed: number of the training seed.
         validate_every: generations from one validation to the next.
     """
@@ -53,13 +52,12 @@ class EvolutionConfig:
     trials: int = 16
     temperature: float = 1.0
     max_steps: int = 2100
-    start_noise: float = 0.0
     training_seed: int = 0
     validate_every: int = 5
 
 
 class EvolvedController(NamedTuple):
-    """Hold what came of an evolution."""
+    """Hold the result of an evolution."""
 
     names: tuple[str, ...]  # the features that it sees
     weights: np.ndarray  # float64 (F,)
@@ -93,20 +91,12 @@ def dreams(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: i
     """Return the dreams of a world model.
 
     Args:
-        config: temperature, length and noise.
+        config: temperature and length.
         model: on any device.
         begin: posteriors of the frames at which dreams may begin.
         seed: which dreams.
     """
-    return Dreams(
-        model,
-        ACTIONS,
-        begin,
-        seed=seed,
-        max_steps=config.max_steps,
-        temperature=config.temperature,
-        start_noise=config.start_noise,
-    )
+    return Dreams(model, ACTIONS, begin, seed=seed, max_steps=config.max_steps, temperature=config.temperature)
 
 
 def standing_still(run: Run, encoded: EncodedEpisodes, model: WorldModel, config: EvolutionConfig, count: int = 100) -> float:
@@ -115,14 +105,14 @@ def standing_still(run: Run, encoded: EncodedEpisodes, model: WorldModel, config
     Args:
         encoded: at whose first frames the dreams begin.
         model: the world model.
-        config: temperature, length and noise of the dreams.
+        config: temperature and length of the dreams.
         count: dreams.
     """
     seed = seeding.entropy(run.seed, "standing still") % 2**31
-    return run.cached(live_standing_still, config, model, starts(encoded.latents, encoded.data), seed, count)
+    return run.cached(noop_dream_length, config, model, starts(encoded.latents, encoded.data), seed, count)
 
 
-def live_standing_still(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int, count: int) -> float:
+def noop_dream_length(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int, count: int) -> float:
     """Return the mean steps that a controller of zeros, which always stays, lives in so many dreams."""
     weights = torch.zeros(1, linear_controller.num_features(model, ("z",)))
     return float(dream_returns(dreams(config, model, begin, seed), weights, ("z",), range(count)).mean())
@@ -228,10 +218,10 @@ def evolve_each(
         by name of the agent the controllers, one for each training seed.
     """
     seeds = range(len(encoded))
-    wanted = {(name, i): replace(config, training_seed=i) for name, (_, config) in evolutions.items() for i in seeds}
-    models = [world_models[evolutions[name][0]][i] for name, i in wanted]
-    folders = evolve(run, [encoded[i] for _, i in wanted], models, list(wanted.values()))
-    controllers = {key: load_controller(folder, wanted[key]) for key, folder in zip(wanted, folders, strict=True)}
+    configs = {(name, i): replace(config, training_seed=i) for name, (_, config) in evolutions.items() for i in seeds}
+    models = [world_models[evolutions[name][0]][i] for name, i in configs]
+    folders = evolve(run, [encoded[i] for _, i in configs], models, list(configs.values()))
+    controllers = {key: load_controller(folder, configs[key]) for key, folder in zip(configs, folders, strict=True)}
     return {name: [controllers[name, i] for i in seeds] for name in evolutions}
 
 

@@ -34,14 +34,6 @@ def mean_tics(tics: np.ndarray, rng: np.random.Generator) -> Estimate:
     return ratio_of_sums(tics, np.ones(tics.shape[1]), rng)
 
 
-def smallest_detectable(difference: Estimate) -> float:
-    """Return about the smallest true difference that a comparison with such an interval would find in four cases of five.
-
-    That is 2.8 standard errors (1.96 for 95 % confidence, 0.84 for a power of 80 %), and half the interval is 1.96 of them.
-    """
-    return 1.4 * (difference.high - difference.low) / 2
-
-
 def score_rows(
     scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ SOLVED = 750  # tics, the mean over 100 games that counts as solving
 
 def styles(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return color and marker for each name, in their order."""
-    looks = zip(names, cycle(ORDER), cycle(MARKERS), strict=False)
-    return {name: {"color": COLORS[color], "marker": marker} for name, color, marker in looks}
+    triples = zip(names, cycle(ORDER), cycle(MARKERS), strict=False)
+    return {name: {"color": COLORS[color], "marker": marker} for name, color, marker in triples}
 
 
 @styled
@@ -171,9 +171,9 @@ def draw_reactions(data: Mapping[str, Any]) -> Figure:
 
 def _draw_points(ax: Axes, points: Sequence[Sequence[float] | None], shift: float, **style: Any) -> None:
     """Draw estimates with intervals, one a class; None is left out."""
-    known = [(i + shift, *point) for i, point in enumerate(points) if point is not None]
-    if known:
-        x, value, low, high = np.array(known, float).T
+    shifted = [(i + shift, *point) for i, point in enumerate(points) if point is not None]
+    if shifted:
+        x, value, low, high = np.array(shifted, float).T
         ax.vlines(x, low, high, color=style["color"], alpha=0.6)
         ax.plot(x, value, markersize=5, **{"linestyle": "-", "linewidth": 1.2, **style})
 

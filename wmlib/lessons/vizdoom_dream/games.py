@@ -1,15 +1,13 @@
 """Agents and scripted players in the real game: tests, recordings, new experience.
 
 Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
-policies play the same games and keeps how long they lived; `record` keeps what was seen and done. `curve` plays what an
-evolution tried on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round` learns
-anew from the agents' own games.
+policies play the same games and keeps how long they lived; `record_episodes` keeps what was seen and done. `curve` plays what
+an evolution tried on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round`
+learns anew from the agents' own games.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +35,7 @@ SHRUNK_IN_BATCHES = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shri
 def play(run: Run, policies: Sequence[Policy], count: int, name: str) -> list[np.ndarray]:
     """Let policies play the real game, a process for each; return the tics each survived, int64 (count,).
 
-    Were the games of one policy after the other shared out among processes, all would wait for each one's longest.
+    One process per policy: splitting each policy's games would make every process wait for the longest game.
 
     Args:
         policies: who plays.
@@ -50,8 +48,7 @@ def play(run: Run, policies: Sequence[Policy], count: int, name: str) -> list[np
 
 def survived_tics(policy: Policy, count: int, seed: int) -> np.ndarray:
     """Return the tics that a policy survives in each game, int64 (count,): in this process, and without a progress bar."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        return collection.score(take_cover.ENV_ID, policy, count, seed, workers=1, **_batched(policy)).lengths
+    return collection.score(take_cover.ENV_ID, policy, count, seed, workers=1, label=None, **_batched(policy)).lengths
 
 
 def play_each(run: Run, policies: Mapping[str, Sequence[Policy]], count: int, name: str) -> dict[str, np.ndarray]:
@@ -74,7 +71,7 @@ def games_seed(run: Run, name: str) -> int:
 
 
 def _batched(policy: Policy) -> dict[str, Any]:
-    """Return how a policy is best let play: the networks of an agent work on several games at once."""
+    """Return arguments of `score` and `collect` for a policy: an agent plays several games at once, which is faster."""
     return SHRUNK_IN_BATCHES if isinstance(policy, WorldModelsAgent) else {}
 
 
@@ -82,7 +79,7 @@ def curve(run: Run, agent: WorldModelsAgent, controller: EvolvedController, numb
     """Let means that an evolution validated on its way play the real game; return their mean tics, float (len(numbers),).
 
     Args:
-        agent: what came of the evolution.
+        agent: with the controller that came first in the validations.
         controller: its controller.
         numbers: of the validations, from 0.
         count: games for each mean, none of them a test game.
@@ -91,7 +88,7 @@ def curve(run: Run, agent: WorldModelsAgent, controller: EvolvedController, numb
     return np.array([tics.mean() for tics in play(run, agents, count, "curve")])
 
 
-def record(run: Run, policy: Policy, count: int, name: str = "recorded", shard_episodes: int = 5) -> Rollouts:
+def record_episodes(run: Run, policy: Policy, count: int, name: str = "recorded", shard_episodes: int = 5) -> Rollouts:
     """Let a policy play, and keep what it saw and did.
 
     Args:
@@ -100,10 +97,11 @@ def record(run: Run, policy: Policy, count: int, name: str = "recorded", shard_e
         name: which games: none of the tests', nor of the episodes that the first models learn from.
         shard_episodes: games in a shard.
     """
-    return Rollouts(run.cached_folder(record_games, policy, count, games_seed(run, name), shard_episodes) / "episodes")
+    folder = run.cached_folder(collect_episodes, policy, count, games_seed(run, name), shard_episodes)
+    return Rollouts(folder / "episodes")
 
 
-def record_games(folder: Path, policy: Policy, count: int, seed: int, shard_episodes: int) -> None:
+def collect_episodes(folder: Path, policy: Policy, count: int, seed: int, shard_episodes: int) -> None:
     """Collect games of a policy into a folder `episodes`; arguments as for `collect`."""
     with quiet_workers():
         collection.collect(
@@ -120,7 +118,7 @@ def more_experience(run: Run, agent: WorldModelsAgent, before: Rollouts, number:
         number: of the round, from 1; other numbers, other games.
     """
     first = before.manifest.get("joined", [before.manifest])[0]
-    new = record(run, agent, first["episodes"], f"round {number}", first["shard_episodes"])
+    new = record_episodes(run, agent, first["episodes"], f"round {number}", first["shard_episodes"])
     return Rollouts(run.cached_folder(join_episodes, [before, new]) / "episodes")
 
 
@@ -141,8 +139,8 @@ def another_round(
     """Learn anew from all episodes so far and as many games of the agents.
 
     Args:
-        encoded, agents: of each training seed, what there is.
-        training, config: how world model and controller are made.
+        encoded, agents: of each training seed, so far.
+        training, config: how world model and controller are trained.
         number: of the round, from 1; other numbers, other games.
 
     Returns:
@@ -151,7 +149,7 @@ def another_round(
     Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
     """
     experience = [more_experience(run, agent, each.data, number) for agent, each in zip(agents, encoded, strict=True)]
-    grown = pipeline.encode(run, len(agents), experience)
+    grown = pipeline.encode(run, experience, [each.config for each in encoded])
     world_models = pipeline.train_each(run, grown, {"model": training})
     evolutions = {"agent": ("model", config)}
     evolved = controllers.evolve_each(run, grown, world_models, evolutions)
@@ -169,7 +167,7 @@ def reactions(run: Run, policy: Policy, count: int) -> dict[str, np.ndarray]:
         (count, classes) each: frames, away, towards; only for an agent: asked, ball, patch, push; (count, 4) each: tics,
         deaths.
     """
-    played = record(run, policy, count)
+    played = record_episodes(run, policy, count)
     agent = policy if isinstance(policy, WorldModelsAgent) else None
     by_game = run.cached(occlusion.count_reactions, played, agent)
     return {name: np.stack([game[name] for game in by_game]) for name in by_game[0]}

@@ -25,8 +25,8 @@ def evaluate(
 
     Args:
         model: on the CPU.
-        experience: the whole table.
-        episodes: rows of each episode to judge by.
+        experience: all rows.
+        episodes: rows of each episode to evaluate on.
         generator: for the latents.
 
     Returns:
@@ -62,9 +62,9 @@ def copy_baseline(
     """Return the negative log likelihood, nats per latent dimension, of "the next latent is this one, plus the usual change".
 
     Args:
-        experience: the whole table.
+        experience: all rows.
         rows: from which the usual change of each dimension is taken, a normal distribution.
-        episodes: rows of each episode to judge by.
+        episodes: rows of each episode to evaluate on.
         generator: for the latents.
     """
     rows = rows[:-1][experience.acted[rows[:-1]] & ~experience.terminated[rows[:-1]]]
@@ -81,7 +81,8 @@ def copy_baseline(
 def posterior_entropy(experience: Experience, rows: np.ndarray) -> float:
     """Return the mean entropy of the posteriors of some rows, nats per latent dimension.
 
-    Latents are draws from the posteriors, so this is a lower bound: even who knew each next posterior would not be better.
+    Latents are draws from the posteriors, so this is a lower bound: a model that predicts each next posterior exactly cannot do
+    better either.
     """
     log_variance = torch.from_numpy(experience.log_variance[rows].astype(np.float32))
     return float(0.5 * (log_variance.mean() + np.log(2 * np.pi) + 1))
@@ -100,7 +101,7 @@ def open_loop(
 
     Args:
         model: on the CPU.
-        experience: the whole table.
+        experience: all rows.
         starts: int64 (S,), rows from which `seen` + `ahead` steps of the same episode follow.
         generator: for the latents.
         seen: steps shown first.

@@ -124,8 +124,8 @@ def dodging(balls: Balls, actions: np.ndarray) -> dict[str, np.ndarray]:
     counts = (side != 0) & (group >= 0)
     move = np.sign(np.asarray(actions) - STAY)
 
-    def by_class(which: np.ndarray) -> np.ndarray:
-        return np.bincount(group[counts & which], minlength=len(CLASSES))
+    def by_class(frames: np.ndarray) -> np.ndarray:
+        return np.bincount(group[counts & frames], minlength=len(CLASSES))
 
     return {"frames": by_class(side != 0), "away": by_class(move == -side), "towards": by_class(move == side)}
 

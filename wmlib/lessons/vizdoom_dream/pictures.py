@@ -39,13 +39,13 @@ def dream(agent: WorldModelsAgent, config: EvolutionConfig, begin: Posterior, dr
 
     Args:
         agent: who dreams.
-        config: temperature, length and noise of the dream.
+        config: temperature and length of the dream.
         begin: posteriors of the frames at which it may begin.
         dream_id: number of the dream.
         steps: at most.
     """
-    which = dreams(config, agent.world_model, begin, DREAM_SEED)
-    return Dream(*dream_episode(which, agent.weights, agent.names, dream_id, steps))
+    shown = dreams(config, agent.world_model, begin, DREAM_SEED)
+    return Dream(*dream_episode(shown, agent.weights, agent.names, dream_id, steps))
 
 
 def decoded(vae: VAE, latents: Tensor, count: int) -> np.ndarray:

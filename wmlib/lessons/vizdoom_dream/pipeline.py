@@ -1,9 +1,9 @@
 """The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
-Reading guide. In the order of the data: `encode` takes episodes and VAEs from notebook 04 and encodes all frames once; `train`
-trains world models on the latents, and `load` reads one; `predictions` judges them by episodes held out. Each answers from the
-cache if the same was made before. `WorldModelTraining` says which world model and how it is trained. Controllers, which are
-evolved in the dreams of these models, are in `controllers.py`.
+Reading guide. In the order of the data: `encode` trains the VAEs of `vae_configs`, unless notebook 04 has done so, and encodes
+all frames once; `train` trains world models on the latents, and `load_world_model` reads one; `predictions` evaluates them on
+episodes held out. Each answers from the cache if the same was computed before. `WorldModelTraining` says which world model and
+how it is trained. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from torch import Tensor
 
 from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
-from wmlib.experiment import settings as all_settings
 from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import measures
 from wmlib.models.layers import num_parameters
-from wmlib.models.specs import CLOSED, CoreConfig, equal_hidden
+from wmlib.models.specs import ALLOCATION_GATES, CoreConfig, equal_hidden
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel, WorldModelConfig
 from wmlib.rollouts import Rollouts
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 ACTIONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # how left, stay and right are given to a world model
 COLUMNS = ("mean", "log_variance")
-GATE_FRAMES = 3000  # held-out frames, about, by which a VAE is judged
+GATE_FRAMES = 3000  # held-out frames, about, on which a VAE is evaluated
 SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
 
 
@@ -102,7 +101,7 @@ def training_config(settings: Any, kind: str, latent_size: int) -> WorldModelTra
             settings.num_slots,
             settings.word_size,
             settings.num_heads,
-            allocation_bias=CLOSED if settings.allocation_gate == "closed" else None,
+            allocation_bias=ALLOCATION_GATES[settings.allocation_gate],
         )
     model = WorldModelConfig(core, latent_size, action_size=ACTIONS.shape[1])
     return WorldModelTraining(
@@ -116,30 +115,48 @@ def training_config(settings: Any, kind: str, latent_size: int) -> WorldModelTra
 
 
 def lstm_of_equal_size(training: WorldModelTraining) -> WorldModelTraining:
-    """Return the same training of a world model with an LSTM and as many parameters, or as nearly as can be."""
+    """Return the same training of a world model with an LSTM and as many parameters, or nearly as many."""
 
     def with_lstm(hidden_size: int) -> WorldModelConfig:
         return replace(training.model, core=CoreConfig("lstm", hidden_size))
 
-    wanted = num_parameters(training.model.build(torch.Generator()))
-    hidden_size = equal_hidden(wanted, lambda size: with_lstm(size).build(torch.Generator()))
+    parameters = num_parameters(training.model.build(torch.Generator()))
+    hidden_size = equal_hidden(parameters, lambda size: with_lstm(size).build(torch.Generator()))
     return replace(training, model=with_lstm(hidden_size))
 
 
-def encode(run: Run, seeds: int, data: Sequence[Rollouts] = ()) -> list[EncodedEpisodes]:
-    """Return episodes, VAE and latents of each training seed.
+def vae_configs(settings: Any) -> list[vae_pipeline.TrainingConfig]:
+    """Return the VAE of each training seed, with the weighted loss: those of notebook 04, where the settings are the same.
 
     Args:
-        seeds: training seeds.
-        data: the episodes of each; left out, those of notebook 04 for all, and its VAEs where it has made them.
+        settings: the notebook's, resolved.
     """
-    settings = all_settings.resolve(all_settings.read("04_vae"), run.profile, {})
-    each = list(data) or [vae_pipeline.episodes(run, settings.episodes, settings.policy)] * seeds
-    first = vae_pipeline.configs(settings, WEIGHTED)[0]
-    configs = [replace(first, training_seed=i) for i in range(seeds)]
+    return [
+        vae_pipeline.TrainingConfig(
+            WEIGHTED,
+            settings.vae_frames,
+            training_seed,
+            settings.vae_latent_size,
+            settings.vae_channels,
+            settings.vae_batch_size,
+            settings.vae_lr,
+            settings.vae_decay,
+        )
+        for training_seed in range(settings.seeds)
+    ]
+
+
+def encode(run: Run, data: Sequence[Rollouts], configs: Sequence[vae_pipeline.TrainingConfig]) -> list[EncodedEpisodes]:
+    """Train a VAE for each training seed, or find it in the cache, and encode all frames.
+
+    Args:
+        data: the episodes of each training seed.
+        configs: the VAE of each.
+    """
+    folders = vae_pipeline.train(run, data, configs, "VAEs")
     encoded = []
-    for rollouts, config, folder in zip(each, configs, vae_pipeline.train(run, each, configs, "VAEs"), strict=True):
-        vae = vae_pipeline.load(folder, config)
+    for rollouts, config, folder in zip(data, configs, folders, strict=True):
+        vae = vae_pipeline.load_vae(folder, config)
         latents = run.cached_folder(encode_frames, rollouts, vae, run.device)
         encoded.append(EncodedEpisodes(rollouts, config, folder, vae, latents))
     return encoded
@@ -174,18 +191,23 @@ def experience(latents: Path, data: Rollouts) -> Experience:
     return Experience(mean, log_variance, actions, data.rewards, data.terminated, data.acted, data.resets)
 
 
-def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes]) -> list[dict]:
-    """Return, for the VAE of each training seed, the tally of bright blobs in held-out frames (see `vae.measures.tally`)."""
+def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes], num_frames: int = GATE_FRAMES) -> list[dict]:
+    """Return, for the VAE of each training seed, the tally of bright blobs in held-out frames (see `vae.measures.tally`).
+
+    Args:
+        encoded: of each training seed.
+        num_frames: about so many of the held-out frames are read, evenly spread.
+    """
     data = encoded[0].data
     held_out = vae_pipeline.split(data)[1]
-    step = max(1, sum(map(len, held_out)) // GATE_FRAMES)
+    step = max(1, sum(map(len, held_out)) // num_frames)
     configs, folders = [each.config for each in encoded], [each.folder for each in encoded]
     tallies = vae_pipeline.measure(run, configs, folders, data, [rows[::step] for rows in held_out], [-1])
     return [stages[-1] for stages in tallies]
 
 
 def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[WorldModelTraining]) -> list[Path]:
-    """Train world models, as many at a time as there are cores; return their folders, for `load`.
+    """Train world models, as many at a time as there are cores; return their folders, for `load_world_model`.
 
     On a GPU too: one recurrent network, step by step, leaves it waiting for most of the time.
 
@@ -241,7 +263,7 @@ def world_model_weights(trainer: WorldModelTrainer) -> dict[str, Tensor]:
     return trainer.model.state_dict()
 
 
-def load(folder: Path, training: WorldModelTraining) -> WorldModel:
+def load_world_model(folder: Path, training: WorldModelTraining) -> WorldModel:
     """Return a trained world model, on the CPU."""
     model = training.model.build(torch.Generator())
     model.load_state_dict(load_output(folder, training.steps))
@@ -261,9 +283,9 @@ def train_each(
         by name the models, on the CPU, one for each training seed.
     """
     seeds = range(len(encoded))
-    wanted = {(name, i): replace(training, training_seed=i) for i in seeds for name, training in trainings.items()}
-    folders = train(run, [encoded[i] for _, i in wanted], list(wanted.values()))
-    models = {key: load(folder, wanted[key]) for key, folder in zip(wanted, folders, strict=True)}
+    by_seed = {(name, i): replace(training, training_seed=i) for i in seeds for name, training in trainings.items()}
+    folders = train(run, [encoded[i] for _, i in by_seed], list(by_seed.values()))
+    models = {key: load_world_model(folder, by_seed[key]) for key, folder in zip(by_seed, folders, strict=True)}
     return {name: [models[name, i] for i in seeds] for name in trainings}
 
 
@@ -272,6 +294,9 @@ def predictions(
     encoded: Sequence[EncodedEpisodes],
     world_models: Mapping[str, Sequence[WorldModel]],
     trainings: Mapping[str, WorldModelTraining],
+    *,
+    seen: int = SEEN,
+    ahead: int = AHEAD,
 ) -> dict:
     """Return how well world models predict held-out episodes.
 
@@ -279,24 +304,26 @@ def predictions(
         encoded: of each training seed.
         world_models: by name, a model for each training seed.
         trainings: by name; a model without any training is not asked to predict many steps.
+        seen, ahead: steps shown first, and predicted after these, see `measures.open_loop`.
 
     Returns:
-        evaluated: by name, for each training seed, what `measures.evaluate` says; copy, entropy: for each training seed,
+        evaluated: by name, for each training seed, what `measures.evaluate` returns; copy, entropy: for each training seed,
         `measures.copy_baseline` and `measures.posterior_entropy`; ahead: by name, and for "copy baseline", the error of the
-        first training seed's model by horizon (AHEAD,).
+        first training seed's model by horizon (ahead,).
     """
     names = list(world_models)
     trained = [name for name in names if trainings[name].rows > 0]
     models = [list(world_models[name]) for name in names]
     predict_many = [name in trained for name in names]
+    # the names of these two streams are a part of the seed: renaming one would change the numbers
     draws, rng = run.torch_rng("judge"), run.rng("foresight")
-    results = run.cached(evaluate_models, list(encoded), models, predict_many, draws, rng)
-    ahead = {name: errors["model"] for name, errors in zip(trained, results["ahead"], strict=True)}
+    results = run.cached(evaluate_models, list(encoded), models, predict_many, seen, ahead, draws, rng)
+    errors_ahead = {name: errors["model"] for name, errors in zip(trained, results["ahead"], strict=True)}
     return {
         "evaluated": dict(zip(names, results["evaluated"], strict=True)),
         "copy": results["copy"],
         "entropy": results["entropy"],
-        "ahead": {**ahead, "copy baseline": results["ahead"][0]["copy"]},
+        "ahead": {**errors_ahead, "copy baseline": results["ahead"][0]["copy"]},
     }
 
 
@@ -304,21 +331,24 @@ def evaluate_models(
     encoded: Sequence[EncodedEpisodes],
     models: Sequence[Sequence[WorldModel]],
     predict_many: Sequence[bool],
+    seen: int,
+    ahead: int,
     draws: torch.Generator,
     rng: np.random.Generator,
 ) -> dict[str, list]:
-    """Judge world models by held-out episodes.
+    """Evaluate world models on held-out episodes.
 
     Args:
         encoded: of each training seed.
         models: of each kind, a model for each training seed.
         predict_many: for each kind, whether its first model predicts many steps too.
+        seen, ahead: as for `predictions`.
         draws: for the latents.
         rng: for the rows from which many steps are predicted.
 
     Returns:
-        evaluated: of each kind, for each training seed, what `measures.evaluate` says; copy, entropy: for each training seed;
-        ahead: of each kind that predicts many steps, what `measures.open_loop` says.
+        evaluated: of each kind, for each training seed, what `measures.evaluate` returns; copy, entropy: for each training
+        seed; ahead: of each kind that predicts many steps, what `measures.open_loop` returns.
     """
     tables = [each.experience() for each in encoded]
     splits = [vae_pipeline.split(each.data) for each in encoded]
@@ -329,10 +359,10 @@ def evaluate_models(
     for table, (rows, held_out) in zip(tables, splits, strict=True):
         copies.append(measures.copy_baseline(table, rows, held_out, draws))
         entropies.append(measures.posterior_entropy(table, np.concatenate(held_out)))
-    starts = measures.draw_starts(splits[0][1], SEEN + AHEAD, rng)
-    ahead = [
-        measures.open_loop(kind[0], tables[0], starts, draws, seen=SEEN, ahead=AHEAD)
+    starts = measures.draw_starts(splits[0][1], seen + ahead, rng)
+    errors_ahead = [
+        measures.open_loop(kind[0], tables[0], starts, draws, seen=seen, ahead=ahead)
         for kind, is_asked in zip(models, predict_many, strict=True)
         if is_asked
     ]
-    return {"evaluated": evaluated, "copy": copies, "entropy": entropies, "ahead": ahead}
+    return {"evaluated": evaluated, "copy": copies, "entropy": entropies, "ahead": errors_ahead}
