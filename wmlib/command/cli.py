@@ -197,10 +197,9 @@ def command_cache(options: argparse.Namespace) -> int:
     freed = sum(entry.bytes for entry in entries if entry.path in stale)
     print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
     if options.prune:
-        for entry in entries:
-            if entry.path in stale:
-                cache.remove(entry)
-        print(f"deleted {len(stale)} stale artifacts, {_size(freed)}")
+        gone = [entry.bytes for entry in entries if entry.path in stale and cache.remove(entry)]
+        busy = f"; {len(stale) - len(gone)} are being made now and stay" if len(gone) < len(stale) else ""
+        print(f"deleted {len(gone)} stale artifacts, {_size(sum(gone))}{busy}")
     return 0
 
 
