@@ -66,9 +66,12 @@ def determined_by(function: Callable, args: tuple, kwargs: Mapping[str, Any], ar
         TypeError: the arguments do not fit the function.
     """
     while isinstance(function, functools.partial):
-        args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
+        args = (*function.args, *args)
+        kwargs = {**function.keywords, **kwargs}
+        function = function.func
     if inspect.ismethod(function):
-        args, function = (function.__self__, *args), function.__func__
+        args = (function.__self__, *args)
+        function = function.__func__
     code = _function_code(function)
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
@@ -239,7 +242,8 @@ def _function_code(function: Any, where: str = "function") -> str | None:
     if not _is_function(function):
         raise FingerprintError(f"{where}: a {type(function).__name__} has no name to be found by; pass a function or a class")
     if not _is_found_by_name(function):
-        name, plain = function.__qualname__, getattr(function, "py_func", function)
+        name = function.__qualname__
+        plain = getattr(function, "py_func", function)
         hidden = inspect.getclosurevars(plain).nonlocals if inspect.isfunction(plain) else {}
         used = sorted({*hidden, *(_used_globals(plain) if function.__module__ == "__main__" else ())})
         uses = f" It uses {', '.join(used)}, which the key cannot see." if used else ""
@@ -279,7 +283,8 @@ def _notebook_code(function: Any, where: str) -> str:
 
 def _used_globals(function: types.FunctionType) -> dict[str, Any]:
     """Return the global variables that a function reads, those of functions nested in it included."""
-    used, codes = {}, [function.__code__]
+    used = {}
+    codes = [function.__code__]
     while codes:
         code = codes.pop()
         codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))

@@ -9,7 +9,7 @@ from wmlib.experiment import fingerprint, paths
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that can change a number or a picture: of Python, this package, Matplotlib, the numerical packages."""
+    """Return the versions that can change a number or a picture: Python, this package, Matplotlib, numerical packages."""
     own = {name: metadata.version(name) for name in ("wmlib", "matplotlib")}
     return {"python": platform.python_version(), **own, **fingerprint.versions()}
 

@@ -65,7 +65,8 @@ def closure(module: str, root: Path | None = None) -> dict[str, Path]:
     first = _file(module, root)
     if first is None:
         return {}
-    sources, waiting = {}, [(module, first)]
+    sources = {}
+    waiting = [(module, first)]
     while waiting:
         name, path = waiting.pop()
         if name in sources:
@@ -148,7 +149,8 @@ def _source(path: Path) -> _Source:
         raise RuntimeError(f"{path.name} ({path}) was edited after this kernel started: restart the kernel and run again")
     if content not in _parsed:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        imports, constants = tuple(sorted(set(_imports(tree)))), _constants(tree)
+        imports = tuple(sorted(set(_imports(tree))))
+        constants = _constants(tree)
         _parsed[content] = _Source(hashlib.sha256(without_docstrings(tree).encode()).hexdigest(), imports, constants)
     return _parsed[content]
 

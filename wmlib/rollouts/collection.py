@@ -64,7 +64,9 @@ def play(env: gymnasium.Env, policy: Callable, seed: int, episode: int, observe:
     """
     frame, _ = env.reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
     act = policy(seeding.generator(seed, "policy", episode))
-    actions, rewards, over = [], [], False
+    actions = []
+    rewards = []
+    over = False
     while not over:
         observe(frame)
         action = act(frame)
@@ -298,7 +300,8 @@ def _claim(folder: Path, manifest: dict) -> None:
     if not path.exists():
         write_atomically(path, lambda temporary: temporary.write_text(text))
         return
-    there, here = json.loads(path.read_text()), json.loads(text)
+    there = json.loads(path.read_text())
+    here = json.loads(text)
     if there != here:
         names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
         listed = "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)
