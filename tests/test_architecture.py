@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from wmlib.lessons import LESSONS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "wmlib"
 
@@ -18,7 +20,6 @@ FLOORS = [
     {"lessons", "weights"},
     {"command"},
 ]
-LESSONS = ["cma_es_toy", "mixture_density", "addition", "vae", "vizdoom_dream", "pommerman"]  # in the order of the notebooks
 # rooms that can be lifted out of this project, and what they must not know
 LIFTED = {
     "models": {"envs", "experiment", "rollouts", "training", "agents", "viz", "lessons", "weights", "command"},

@@ -17,7 +17,7 @@ from PIL import Image
 from wmlib.envs.doom.take_cover import TakeCover, shrink
 
 TURNS = 7
-EPISODES = 4
+EPISODES = 16
 
 
 def cpu_seconds() -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 import warnings
 
@@ -238,10 +239,50 @@ def test_stale_is_what_other_code_or_versions_made_and_what_was_made_from_it(cac
     stale = {entry.path.name.partition("-")[0] for entry in artifacts.stale(artifacts.listing(tmp_path))}
     assert stale == {"fill", "of_folder", "start", "values"}
     for entry in artifacts.stale(artifacts.listing(tmp_path)):
-        artifacts.remove(entry)
+        assert artifacts.remove(entry)
     left = artifacts.listing(tmp_path)
     assert {e.path for e in left} == {kept.path, *(p for p in by_path if by_path[p].determined_by["arguments"] == {"x": 5})}
-    assert not [p for p in tmp_path.glob(".fill*.lock")]
+
+
+def test_what_a_process_is_making_is_not_removed(cache, tmp_path):
+    artifact = cache.artifact(values, (5,), {})
+    cache.store(artifact, 1.0, 0.0)
+    [entry] = artifacts.listing(tmp_path)
+    with artifact.hold():
+        assert not artifacts.remove(entry) and entry.path.is_dir()
+    assert artifacts.remove(entry) and not entry.path.exists()
+
+
+def test_a_second_process_says_what_it_waits_for(cache, capsys):
+    artifact = cache.artifact(values, (5,), {})
+    held = artifact.hold()
+    waiting = threading.Thread(target=lambda: artifact.hold().release())
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    held.release()
+    waiting.join()
+    assert f"waiting for another process, which is making {artifact.name}" in capsys.readouterr().out
+
+
+def test_a_source_edited_while_a_result_is_made_keeps_the_result_out(cache, tmp_path, monkeypatch):
+    from wmlib.experiment import source_code
+
+    artifact = cache.artifact(values, (5,), {})
+    monkeypatch.setattr(source_code, "code_hash", lambda module: "another")
+    with pytest.raises(RuntimeError, match="was edited while it was at work, so its result is not kept"):
+        cache.store(artifact, 1.0, 0.0)
+    assert not artifact.path.exists()
+
+
+def draw(rng):
+    return float(rng.random())
+
+
+def test_a_generator_stands_the_same_after_a_call_that_was_made_or_found(cache):
+    rng = np.random.default_rng(1)
+    made = cache.values(draw, rng)
+    assert cache.values(draw, rng) == made == np.random.default_rng(1).random() == rng.random()
 
 
 def test_the_code_of_a_module_that_is_gone_is_stale(cache, tmp_path):

@@ -6,13 +6,15 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import wmlib.envs  # noqa: F401, registers the environments
 from wmlib.agents.cma_es import CMAES
-from wmlib.experiment import fingerprint
+from wmlib.experiment import fingerprint, source_code
 from wmlib.experiment.fingerprint import FingerprintError, describe, determined_by
 from wmlib.lessons.cma_es_toy import solvers
 from wmlib.lessons.cma_es_toy.benchmark_functions import ellipsoid, rosenbrock
@@ -55,11 +57,50 @@ def test_lambdas_and_nested_functions_are_refused_with_the_names_of_what_they_us
         determined_by(nested, (1,), {}, tmp_path)
     with pytest.raises(FingerprintError, match=r"function: got a lambda\. It uses budget,"):
         determined_by(lambda: budget, (), {}, tmp_path)
+    with pytest.raises(FingerprintError, match=r"got the nested function .*nested\. It uses function, which"):
+        determined_by(wrapper(defaults), (), {}, tmp_path)
+    with pytest.raises(FingerprintError, match=r"function: got defaults in another form\. It uses function, which"):
+        determined_by(wrapper(defaults, named=True), (), {}, tmp_path)
+    with pytest.raises(FingerprintError, match="function: a Scale has no name to be found by; pass a function or a class"):
+        determined_by(Scale(2), (1,), {}, tmp_path)
     with pytest.raises(FingerprintError, match=r"numbers\['f'\]: got a lambda"):
         determined_by(solvers.repeat, (), {"solver": 1, "rngs": [], "f": lambda: 1}, tmp_path)
 
 
+def wrapper(f, named=False):
+    function = f
+
+    def nested():
+        return function()
+
+    return functools.wraps(f)(nested) if named else nested
+
+
+def test_a_decorated_function_that_is_found_by_its_name_is_taken(tmp_path):
+    assert determined_by(compiled, (1.0,), {}, tmp_path)["function"].endswith("test_fingerprint.compiled")
+    assert determined_by(remembered, (1.0,), {}, tmp_path)["code"] == determined_by(defaults, (1,), {}, tmp_path)["code"]
+
+
+@numba.njit
+def compiled(x):
+    return x + 1
+
+
+@functools.cache
+def remembered(x):
+    return x + 1
+
+
+def test_the_id_of_an_environment_counts_with_its_code(tmp_path):
+    described = describe("wmlib/TakeCover-v0")
+    assert described["environment"] == "wmlib/TakeCover-v0"
+    assert described["code"] == source_code.code_hash("wmlib.envs.doom.take_cover")
+    assert describe("wmlib/TakeCover-v99") == "wmlib/TakeCover-v99"
+    assert describe("CartPole-v1")["code"] is None  # of gymnasium, whose version is in the key
+
+
 NOTEBOOK = """
+import functools
 import numpy as np
 from wmlib.training.schedules import linear_decay
 limit = 3
@@ -68,6 +109,14 @@ def good(x): return np.sum([linear_decay(0, 1, v, 0.0) for v in x])
 def other(x): return np.sum([linear_decay(0, 1, v, 0.5) for v in x])
 def reads_a_variable(x): return [v < limit for v in x]
 def calls_another(x): return helper(x)
+class Doubled:
+    def __call__(self, x): return 2 * x
+doubled = Doubled()
+def calls_an_object(x): return doubled(x)
+@functools.cache
+def remembers(x): return np.sum(x)
+@functools.cache
+def remembers_otherwise(x): return np.mean(x)
 """
 
 
@@ -82,7 +131,9 @@ def test_functions_of_a_notebook_may_use_their_arguments_and_modules_only(tmp_pa
     monkeypatch.setitem(sys.modules, "__main__", cell)
     good, other = (determined_by(f, ([1.0],), {}, tmp_path)["code"] for f in (cell.good, cell.other))
     assert good != other and good == determined_by(cell.good, ([1.0],), {}, tmp_path)["code"]
-    for name, used in (("reads_a_variable", "limit"), ("calls_another", "helper")):
+    codes = {determined_by(f, (1,), {}, tmp_path)["code"] for f in (cell.remembers, cell.remembers_otherwise)}
+    assert len(codes) == 2
+    for name, used in (("reads_a_variable", "limit"), ("calls_another", "helper"), ("calls_an_object", "doubled")):
         with pytest.raises(FingerprintError, match=rf"{name} uses {used} of this notebook, which the key cannot see"):
             determined_by(getattr(cell, name), (1,), {}, tmp_path)
 
@@ -139,6 +190,8 @@ VALUES = [
     {"a": 1},
     {"a": 2},
     {"b": 1},
+    {"a": 1, "b": 2},
+    {"b": 2, "a": 1},
     {1, 2},
     range(2),
     range(3),
@@ -189,7 +242,6 @@ def test_equal_values_are_described_equally():
         ((1, 2), [1, 2]),
         (np.float64(1.5), 1.5),
         (np.int64(3), 3),
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         (np.arange(6).reshape(2, 3).T, np.array([[0, 3], [1, 4], [2, 5]])),
         (core(), core()),
         (torch.device("cuda:0"), torch.device("cuda:1")),

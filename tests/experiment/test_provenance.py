@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from wmlib.experiment import provenance
+from wmlib.experiment import fingerprint, provenance
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def git(project):
 def test_versions_are_those_installed_and_what_is_absent_is_left_out(monkeypatch):
     versions = provenance.versions()
     assert versions["python"] == platform.python_version() and versions["numpy"] == np.__version__
-    assert {"wmlib", "scipy", "torch", "matplotlib"} <= set(versions)
+    assert {"wmlib", "matplotlib", *fingerprint.versions()} <= set(versions)
     version = metadata.version
 
     def without_cma(name):
@@ -41,7 +41,9 @@ def test_versions_are_those_installed_and_what_is_absent_is_left_out(monkeypatch
         return version(name)
 
     monkeypatch.setattr(metadata, "version", without_cma)
+    fingerprint.versions.cache_clear()
     assert provenance.versions() == {name: value for name, value in versions.items() if name != "cma"}
+    fingerprint.versions.cache_clear()
 
 
 def test_a_clean_tree_is_its_commit(git):

@@ -166,3 +166,12 @@ def test_what_was_computed_before_an_error_is_kept(tmp_path):
 def test_a_parallel_map_keeps_the_order(tmp_path):
     assert parallel_map(divmod, [(7, 2), (9, 4), (1, 1)]) == [(3, 1), (2, 1), (1, 0)]
     assert parallel_map(divmod, [(7, 2)], "dividing", parallel=False) == [(3, 1)]
+
+
+def test_a_worker_does_not_run_code_that_the_key_does_not_speak_of():
+    code = ("wmlib.training.schedules", "another")
+    with pytest.raises(RuntimeError, match="was edited while it was at work"):
+        jobs._run_block(0, None, walk(2, 5), 5, code)
+    with pytest.raises(RuntimeError, match="was edited while it was at work"):
+        jobs._timed(0, begin, {"seed": 2}, code)
+    assert not RUN

@@ -7,8 +7,8 @@ from wmlib.training.schedules import linear_decay
 
 
 def test_it_is_constant_and_then_falls_on_a_line_to_three_percent():
-    steps, lr, share = 1000, 0.2, 0.4
-    rates = np.array([linear_decay(step, steps, lr, share) for step in range(steps)])
+    steps, lr, decay = 1000, 0.2, 0.4
+    rates = np.array([linear_decay(step, steps, lr, decay) for step in range(steps)])
     assert (rates[:601] == lr).all() and (np.diff(rates[600:988]) < 0).all()
     assert rates[800] == pytest.approx(lr / 2)
     np.testing.assert_allclose(np.diff(rates[600:988]), -lr / 400)
@@ -17,12 +17,12 @@ def test_it_is_constant_and_then_falls_on_a_line_to_three_percent():
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_it_never_falls_to_nothing_and_never_rises(steps):
-    for share in (0.01, 0.5, 1.0):
-        rates = [linear_decay(step, steps, 0.1, share) for step in range(steps)]
+    for decay in (0.01, 0.5, 1.0):
+        rates = [linear_decay(step, steps, 0.1, decay) for step in range(steps)]
         assert all(0.003 <= rate <= 0.1 for rate in rates) and rates == sorted(rates, reverse=True)
 
 
-def test_without_a_share_it_is_constant():
+def test_without_decay_it_is_constant():
     assert {linear_decay(step, 5, 0.1, 0.0) for step in range(5)} == {0.1}
 
 

@@ -77,18 +77,27 @@ class CMAES:
         c_mu = min(1 - c_1, 2 * (1 / 4 + mu_eff - 2 + 1 / mu_eff) / ((N + 2) ** 2 + mu_eff))  # (58)
         assert 0 < c_c <= 1 and 0 < c_1 < 1 and 0 <= c_mu <= 1 - c_1
 
-        self.population, self.parents, self.weights, self.mu_eff = int(P), mu, w, mu_eff
+        self.population = int(P)
+        self.parents = mu
+        self.weights = w
+        self.mu_eff = mu_eff
         self.c_sigma, self.d_sigma, self.c_c, self.c_1, self.c_mu, self.chi_N = c_sigma, d_sigma, c_c, c_1, c_mu, chi_N
         self._rank_mu_scale = np.sqrt(c_mu * w)[:, None]  # (mu, 1)
         self._gap = 1 / (10 * N * (c_1 + c_mu))  # generations for which B and D may stand; purecmaes.m
         self._window = 10 + math.ceil(30 * N / P)  # generations that TolFun and EqualFunValues look back
 
         self.generation = self.evaluations = self._decomposed_at = 0
-        self.p_sigma, self.p_c = np.zeros(N), np.zeros(N)
-        self._mean, self._sigma, self._sigma_0 = mean, float(sigma), float(sigma)
-        self._C, self._B, self._D = np.eye(N), np.eye(N), np.ones(N)  # C = B diag(D^2) B^T
+        self.p_sigma = np.zeros(N)
+        self.p_c = np.zeros(N)
+        self._mean = mean
+        self._sigma = float(sigma)
+        self._sigma_0 = float(sigma)
+        self._C = np.eye(N)  # C = B diag(D^2) B^T
+        self._B = np.eye(N)
+        self._D = np.ones(N)
         self._pending: list[tuple[float, np.ndarray]] = []  # updates of C since then: (decay, rows)
-        self._best_x, self._best_f = mean.copy(), math.inf
+        self._best_x = mean.copy()
+        self._best_f = math.inf
         self._history: list[tuple[float, float, float]] = []  # best, median, worst of each generation
         self._rng = rng
 
@@ -158,9 +167,12 @@ class CMAES:
         return self.p_c
 
     def _remember(self, x: np.ndarray, f: np.ndarray, order: np.ndarray) -> None:
-        best, median, worst = order[0], order[self.population // 2], order[-1]
+        best = order[0]
+        median = order[self.population // 2]
+        worst = order[-1]
         if f[best] < self._best_f:
-            self._best_x, self._best_f = x[best].copy(), float(f[best])
+            self._best_x = x[best].copy()
+            self._best_f = float(f[best])
         self._history.append((float(f[best]), float(f[median]), float(f[worst])))
         del self._history[:-20_000]  # as far back as Stagnation looks
         self.generation += 1
@@ -168,7 +180,8 @@ class CMAES:
 
     def _decompose(self) -> None:
         """Bring C up to date and factor it, C = B diag(D^2) B^T: O(N^3), so done once in `_gap` generations."""
-        self._C, self._pending = self.covariance, []
+        self._C = self.covariance
+        self._pending = []
         eigenvalues, self._B = np.linalg.eigh(self._C)  # ascending
         lift = eigenvalues[-1] * 1e-15 - eigenvalues[0]
         if lift > 0:  # rounding has made C singular; ConditionCov asks to stop well before
@@ -190,7 +203,8 @@ class CMAES:
     @property
     def covariance(self) -> np.ndarray:
         """C (N, N), up to date: all updates since it was last factored, applied in one pass."""
-        scale, stack = 1.0, []
+        scale = 1.0
+        stack = []
         for decay, rows in reversed(self._pending):
             stack.append(math.sqrt(scale) * rows)
             scale *= decay
@@ -223,7 +237,9 @@ class CMAES:
 
         Source: tutorial, appendix B.3.
         """
-        m, sigma, axis = self._mean, self._sigma, self.generation % self._mean.size
+        m = self._mean
+        sigma = self._sigma
+        axis = self.generation % self._mean.size
         std = sigma * np.sqrt(self._C.diagonal())
         tol_x = 1e-12 * self._sigma_0
         best = [best for best, _, _ in self._history[-self._window :]]
@@ -290,12 +306,19 @@ class CMAES:
         if ours != theirs or not np.array_equal(self.weights, state["weights"]):
             raise ValueError(f"state has (N, population, parents) = {theirs}, this search has {ours}; make it alike")
         self._rng.bit_generator.state = state["rng"]
-        self.generation, self.evaluations = state["generation"], state["evaluations"]
+        self.generation = state["generation"]
+        self.evaluations = state["evaluations"]
         self._decomposed_at = state["decomposed_at"]
-        self._sigma, self._sigma_0, self._best_f = state["sigma"], state["sigma_0"], state["best_f"]
-        self._mean, self._best_x = state["mean"].copy(), state["best_x"].copy()
-        self.p_sigma, self.p_c = state["p_sigma"].copy(), state["p_c"].copy()
-        self._C, self._B, self._D = state["C"].copy(), state["B"].copy(), state["D"].copy()
+        self._sigma = state["sigma"]
+        self._sigma_0 = state["sigma_0"]
+        self._best_f = state["best_f"]
+        self._mean = state["mean"].copy()
+        self._best_x = state["best_x"].copy()
+        self.p_sigma = state["p_sigma"].copy()
+        self.p_c = state["p_c"].copy()
+        self._C = state["C"].copy()
+        self._B = state["B"].copy()
+        self._D = state["D"].copy()
         self._pending = [(update["decay"], update["rows"].copy()) for update in state["pending"]]
         self._history = [tuple(values) for values in state["history"].tolist()]
 

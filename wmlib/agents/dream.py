@@ -82,7 +82,8 @@ class Dreams:
         self.model, self.seed, self.max_steps = model, seed, max_steps
         self.temperature, self.start_noise = temperature, start_noise
         self.device = next(model.parameters()).device
-        self.actions, self.starts = actions.to(self.device), Posterior(*(part.to(self.device) for part in starts))
+        self.actions = actions.to(self.device)
+        self.starts = Posterior(*(part.to(self.device) for part in starts))
         self._captured: dict[tuple, _CapturedSteps] = {}  # see `_captured_returns`
         self._limit = float(np.log(done_threshold / (1 - done_threshold)))
 
@@ -95,7 +96,8 @@ class Dreams:
         """
         size = (len(dream_ids), BLOCK, self.model.latent_size)
         self._rngs = [np.random.default_rng(0)] * len(dream_ids)
-        self._uniform, self._normal = np.empty(size, np.float32), np.empty(size, np.float32)
+        self._uniform = np.empty(size, np.float32)
+        self._normal = np.empty(size, np.float32)
         self.age = np.zeros(len(dream_ids), int)
         self._dream = torch.arange(len(dream_ids), device=self.device).repeat(copies)
         self.latents = self._open(range(len(dream_ids)), dream_ids)[self._dream]
@@ -130,7 +132,8 @@ class Dreams:
 
     def select(self, rows: Tensor) -> None:
         """Go on with some rows only: row numbers, int64."""
-        self.latents, self._dream = self.latents[rows], self._dream[rows]
+        self.latents = self.latents[rows]
+        self._dream = self._dream[rows]
         self.state = type(self.state)(*(part[rows] for part in self.state))
 
     def _draw(self, dreams: Sequence[int]) -> None:
@@ -141,7 +144,8 @@ class Dreams:
 
     def _open(self, places: Sequence[int], dream_ids: Sequence[int]) -> Tensor:
         """Set up the generators of dreams, and return their first latents."""
-        which, noise = [], []
+        which = []
+        noise = []
         for place, number in zip(places, dream_ids, strict=True):
             self._rngs[place] = rng = np.random.default_rng([self.seed, number])
             which.append(int(rng.integers(len(self.starts.mean))))
@@ -183,7 +187,8 @@ def dream_returns(dreams: Dreams, weights: Tensor, names: Sequence[str], dream_i
         if done.any():
             alive = (~done).nonzero().squeeze(-1)
             dreams.select(alive)
-            rows, controllers = rows[alive], controllers[alive]
+            rows = rows[alive]
+            controllers = controllers[alive]
         if not len(rows):
             break
     return total.reshape(len(weights), len(dream_ids)).cpu().numpy()
@@ -191,7 +196,8 @@ def dream_returns(dreams: Dreams, weights: Tensor, names: Sequence[str], dream_i
 
 def _captured_returns(dreams: Dreams, weights: Tensor, names: Sequence[str]) -> np.ndarray:
     """Do as `dream_returns` after `begin`; ended dreams keep running but are ignored, so that all steps are alike."""
-    size, count = len(dreams.latents), len(dreams.age)
+    size = len(dreams.latents)
+    count = len(dreams.age)
     key = (*names, size, count, dreams.temperature, id(dreams.model))  # a captured step does not look these up again
     if key not in dreams._captured:
         dreams._captured[key] = _CapturedSteps(dreams, names, size, count)
@@ -203,12 +209,14 @@ class _CapturedSteps:
 
     def __init__(self, dreams: Dreams, names: Sequence[str], size: int, count: int):
         self.dreams, self.model, self.names, self.count = dreams, dreams.model, names, count
-        self.latents, self.state = dreams.latents.clone(), type(dreams.state)(*(part.clone() for part in dreams.state))
+        self.latents = dreams.latents.clone()
+        self.state = type(dreams.state)(*(part.clone() for part in dreams.state))
         like = self.latents
         self.weights = like.new_zeros(size, linear_controller.num_features(dreams.model, names))
         self.noise = like.new_full((2, count, BLOCK, like.shape[-1]), 0.5)  # uniform and normal
         self.place = torch.zeros(1, dtype=torch.int64, device=like.device)
-        self.total, self.alive = like.new_zeros(size, dtype=torch.float64), like.new_ones(size, dtype=torch.bool)
+        self.total = like.new_zeros(size, dtype=torch.float64)
+        self.alive = like.new_ones(size, dtype=torch.bool)
         with unchecked(dreams.model.core):
             self.step = capture(self._step, like.device)
 
@@ -261,7 +269,8 @@ def dream_episode(dreams: Dreams, weights: Tensor, names: Sequence[str], dream_i
     """
     dreams.begin([dream_id])
     weights = weights.to(dreams.device, dreams.latents.dtype)
-    latents, actions = [], []
+    latents = []
+    actions = []
     for _ in range(steps):
         features = linear_controller.features(dreams.model, dreams.latents, dreams.state, names)
         chosen = linear_controller.act(weights, features)
@@ -308,8 +317,12 @@ class DreamEnv(gymnasium.vector.VectorEnv):
         names: Sequence[str] = ("z", "h"),
         decoder: Callable[[Tensor], Tensor] | None = None,
     ):
-        self.dreams, self.num_envs, self.names, self.decoder = dreams, num_envs, tuple(names), decoder
-        self.render_mode, self._next = None if decoder is None else "rgb_array", 0
+        self.dreams = dreams
+        self.num_envs = num_envs
+        self.names = tuple(names)
+        self.decoder = decoder
+        self.render_mode = None if decoder is None else "rgb_array"
+        self._next = 0
         size = linear_controller.num_features(dreams.model, self.names)
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.single_action_space = spaces.Discrete(len(dreams.actions))

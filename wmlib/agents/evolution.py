@@ -63,11 +63,15 @@ class Evolution:
         validate_every: int = 5,
         validation_dreams: int = 64,
     ):
-        self.dreams, self.names, self.trials, self.validate_every = dreams, tuple(names), trials, validate_every
+        self.dreams = dreams
+        self.names = tuple(names)
+        self.trials = trials
+        self.validate_every = validate_every
         self.validation = range(VALIDATION, VALIDATION + validation_dreams)
         size = linear_controller.num_features(dreams.model, names)
         self.cma = CMAES(np.zeros(size), sigma, population, parents, rng=rng)
-        self.best, self.best_score = np.zeros(size), -np.inf
+        self.best = np.zeros(size)
+        self.best_score = -np.inf
         self.validated: list[np.ndarray] = []
         self.history: list[Generation] = []
 
@@ -108,6 +112,7 @@ class Evolution:
     def load_state_dict(self, state: dict) -> None:
         """Go back to a state taken from an evolution made with the same arguments."""
         self.cma.load_state_dict(state["cma"])
-        self.best, self.best_score = state["best"].copy(), state["score"]
+        self.best = state["best"].copy()
+        self.best_score = state["score"]
         self.validated = list(state["validated"].copy())
         self.history = [Generation(*row) for row in state["history"].tolist()]

@@ -76,7 +76,11 @@ def minimise(
     """
     if not isinstance(budget, Integral) or budget < 1:
         raise ValueError(f"budget must be a whole number of evaluations >= 1, got {budget}")
-    x, f, evaluations, restart, history = None, math.inf, 0, 0, []
+    x = None
+    f = math.inf
+    evaluations = 0
+    restart = 0
+    history = []
     while True:
         search = optimiser(mean(rng) if callable(mean) else mean, sigma, population, parents, rng=rng)
         stopped_by: list[str] = []
@@ -85,7 +89,8 @@ def minimise(
             fs = checked_fitness(function(xs), len(xs))
             evaluations += len(xs)
             if x is None or fs.min() < f:
-                x, f = xs[fs.argmin()].copy(), float(fs.min())
+                x = xs[fs.argmin()].copy()
+                f = float(fs.min())
             if keep_history:
                 history.append(Snapshot(search.mean, search.sigma, search.covariance, xs, fs, f))
             if f <= target:

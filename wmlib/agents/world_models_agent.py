@@ -45,8 +45,11 @@ class WorldModelsAgent:
             )
         if actions.shape[1:] != (world_model.action_size,):
             raise ValueError(f"actions has shape {tuple(actions.shape)}; it must be (n, {world_model.action_size})")
-        self.vae, self.world_model = vae.eval(), world_model.eval()
-        self.weights, self.names, self.actions = weights.float(), tuple(names), actions
+        self.vae = vae.eval()
+        self.world_model = world_model.eval()
+        self.weights = weights.float()
+        self.names = tuple(names)
+        self.actions = actions
 
     def vectorized(self, num_envs: int) -> VectorizedAgent:
         """Return a policy for so many episodes at once."""
@@ -87,7 +90,8 @@ class VectorizedAgent:
     @torch.no_grad()
     def act(self, frames: np.ndarray) -> list[int]:
         """Choose an action for each environment: frames uint8 (num_envs, 64, 64, 3)."""
-        agent, place = self.agent, self._age % BLOCK
+        agent = self.agent
+        place = self._age % BLOCK
         for env in np.flatnonzero(place == 0):
             self._noise[env] = self._rngs[env].standard_normal(self._noise.shape[1:], np.float32)
         noise = torch.from_numpy(self._noise[np.arange(len(place)), place])

@@ -13,21 +13,6 @@ from wmlib.command import runner
 from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.settings import SettingError
 
-FLAGS = (
-    "--profile",
-    "--out",
-    "--seed",
-    "--device",
-    "-p",
-    "--fresh",
-    "--jobs",
-    "--cell-timeout",
-    "--backend",
-    "--scheduler",
-    "--prune",
-    "--help",
-)
-
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
@@ -36,13 +21,21 @@ class Parser(argparse.ArgumentParser):
         """Raise a `SettingError` in place of a usage text."""
         raise SettingError(f"{message} (see ./run_all.sh run --help)")
 
+    def flags(self) -> list[str]:
+        """Return the options of this parser and of the commands in it, as they are typed."""
+        found = {flag: None for action in self._actions for flag in action.option_strings}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found.update({flag: None for command in action.choices.values() for flag in command.flags()})
+        return list(found)
+
 
 def parser() -> Parser:
     """Return the parser of all commands; each sets `do`, the function that runs it and returns the exit status."""
     main = Parser(prog="wmlib", description="Run the notebooks, draw their figures, build the gallery.")
     commands = main.add_subparsers(dest="command", required=True)
     common = Parser(add_help=False)
-    common.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
+    common.add_argument("--profile", default="quick", help=f"{', '.join(settings.PROFILES)}; default quick")
     common.add_argument("--out", metavar="DIR", help="write everything (notebooks, figures, cache, gallery) under DIR")
 
     run = commands.add_parser("run", parents=[common], help="execute notebooks and build the gallery")
@@ -78,16 +71,17 @@ def main(arguments: list[str]) -> int:
         arguments: what follows the program's name; without a command they belong to `run`.
 
     Returns:
-        The exit status: 0, all is well; 1, a notebook failed; 2, something the user can mend, named in one line on stderr; 130,
-        stopped.
+        The exit status: 0, all is well; 1, a notebook failed; 2, the user must correct something, named in one line on stderr;
+        130, stopped.
     """
     if not arguments or (arguments[0] not in runner.COMMANDS and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
+    main_parser = parser()
     try:
-        options, rest = parser().parse_known_args(arguments)
+        options, rest = main_parser.parse_known_args(arguments)
         options.rest = rest
         if rest and options.command != "lab":
-            raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], FLAGS)}")
+            raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], main_parser.flags())}")
         if getattr(options, "out", None):
             os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
         if getattr(options, "profile", None):
@@ -197,10 +191,9 @@ def command_cache(options: argparse.Namespace) -> int:
     freed = sum(entry.bytes for entry in entries if entry.path in stale)
     print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
     if options.prune:
-        for entry in entries:
-            if entry.path in stale:
-                cache.remove(entry)
-        print(f"deleted {len(stale)} stale artifacts, {_size(freed)}")
+        gone = [entry.bytes for entry in entries if entry.path in stale and cache.remove(entry)]
+        busy = f"; {len(stale) - len(gone)} are being made now and stay" if len(gone) < len(stale) else ""
+        print(f"deleted {len(gone)} stale artifacts, {_size(sum(gone))}{busy}")
     return 0
 
 

@@ -57,5 +57,5 @@ def _client(scheduler: str):
         return Client(scheduler, timeout=SECONDS)
     except OSError as error:
         raise SettingError(
-            f"scheduler: nobody answers at {scheduler}; start dask-scheduler there, or mend the address"
+            f"scheduler: nobody answers at {scheduler}; start dask-scheduler there, or correct the address"
         ) from error

@@ -9,6 +9,7 @@ a kill; the rename at the end makes it whole. `listing` says what is stored and 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
+import numpy as np
+import torch
+from filelock import BaseFileLock, FileLock, Timeout
 
 from wmlib.experiment import checkpoint, fingerprint, source_code
 from wmlib.experiment.atomic import file_sha256, write_atomically
@@ -59,7 +62,7 @@ class ArtifactCache:
         """
 
         def fill(folder: Path) -> None:
-            checkpoint.save(folder / VALUES, function(*args, **kwargs))
+            checkpoint.save(folder / VALUES, call(function, args, kwargs))
 
         return self.load(self._made(self.artifact(function, args, kwargs), fill))
 
@@ -72,7 +75,7 @@ class ArtifactCache:
             args, kwargs: its other arguments.
         """
         artifact = self.artifact(function, (None, *args), kwargs)  # where the folder lies determines nothing
-        return self._made(artifact, lambda folder: function(folder, *args, **kwargs)).path
+        return self._made(artifact, lambda folder: call(function, (folder, *args), kwargs)).path
 
     def artifact(self, function: Callable, args: tuple, kwargs: Mapping[str, Any], also: Any = None) -> Artifact:
         """Return the place of the result of `function(*args, **kwargs)`, whether it is made or not.
@@ -99,7 +102,7 @@ class ArtifactCache:
         return checkpoint.load(artifact.path / VALUES)
 
     def _made(self, artifact: Artifact, fill: Callable[[Path], None]) -> Artifact:
-        with artifact.lock():  # a second process waits and then finds it made
+        with artifact.hold():  # a second process waits and then finds it made
             if not artifact.is_whole():
                 with artifact.being_made() as folder:
                     fill(folder)
@@ -118,20 +121,32 @@ class Artifact:
 
     Attributes:
         name: folder name, the function's name and the key.
+        code: module of the function, and the hash of its code.
         path: where it lies when it is whole.
         partial: where it lies while it is being made.
     """
 
     def __init__(self, cache: ArtifactCache, determined_by: dict) -> None:
         self._cache, self._determined_by = cache, determined_by
+        self.code = determined_by["module"], determined_by["code"]
         self.name = f"{determined_by['function'].rpartition('.')[2].strip('_')}-{fingerprint.digest(determined_by)[:16]}"
         self.path = cache.path / self.name
         self.partial = cache.path / f"{self.name}.partial"
 
-    def lock(self) -> FileLock:
-        """Return a lock that one process holds while it looks for the artifact and makes it."""
+    def hold(self) -> BaseFileLock:
+        """Wait for the lock that one process holds while it looks for the artifact and makes it; return it, held."""
         self._cache.path.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._cache.path / f".{self.name}.lock")
+        lock = FileLock(self._cache.path / f".{self.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process, which is making {self.name}")
+            lock.acquire()
+        return lock
+
+    def check_code(self) -> None:
+        """Make sure that the code of its function is that which the key speaks of; see `source_code.check_code`."""
+        source_code.check_code(*self.code)
 
     def is_whole(self) -> bool:
         """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged."""
@@ -188,6 +203,7 @@ class Artifact:
             seconds: that this attempt spent since it last paused.
             without: name of a file, such as a checkpoint, that is no part of the result and is deleted when that is safe.
         """
+        self.check_code()
         manifest = self._partial_manifest()
         aside = {self.partial / MANIFEST, self.partial / (without or MANIFEST)}
         files = sorted(p for p in self.partial.rglob("*") if p.is_file() and p not in aside)
@@ -289,7 +305,28 @@ def _nodes(tree: Any) -> Iterator[dict]:
             yield from _nodes(part)
 
 
-def remove(entry: Entry) -> None:
-    """Delete an artifact and its lock."""
-    shutil.rmtree(entry.path, ignore_errors=True)
-    (entry.path.parent / f".{entry.path.name.removesuffix('.partial')}.lock").unlink(missing_ok=True)
+def remove(entry: Entry) -> bool:
+    """Delete an artifact, and return whether that was done: one that a process is making stays."""
+    try:
+        with FileLock(entry.path.parent / f".{entry.path.name.removesuffix('.partial')}.lock", timeout=0):
+            shutil.rmtree(entry.path, ignore_errors=True)
+    except Timeout:
+        return False
+    return True
+
+
+def call(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Any:
+    """Return `function(*args, **kwargs)`; of a generator it gets a copy, so that the caller's stands as after a cached call."""
+    return function(*_with_copied_generators(args), **_with_copied_generators(dict(kwargs)))
+
+
+def _with_copied_generators(value: Any) -> Any:
+    if isinstance(value, np.random.Generator):
+        return copy.deepcopy(value)
+    if isinstance(value, torch.Generator):
+        return torch.Generator(value.device).set_state(value.get_state())
+    if isinstance(value, dict):
+        return {name: _with_copied_generators(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_with_copied_generators(part) for part in value)
+    return value

@@ -107,11 +107,14 @@ def _encode(node: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return {"numpy_generator": _encode(node.bit_generator.state, tensors, where)}
     kind, tensor = None, None
     if isinstance(node, torch.Tensor):
-        kind, tensor = "tensor", node.detach().cpu()
+        kind = "tensor"
+        tensor = node.detach().cpu()
     elif isinstance(node, np.ndarray) and node.dtype.kind in "biuf":
-        kind, tensor = "array", torch.from_numpy(np.array(node, order="C"))
+        kind = "array"
+        tensor = torch.from_numpy(np.array(node, order="C"))
     elif isinstance(node, torch.Generator):
-        kind, tensor = "torch_generator", node.get_state()
+        kind = "torch_generator"
+        tensor = node.get_state()
     if tensor is None:
         raise TypeError(f"{where}: a {type(node).__name__} cannot be stored; allowed are the kinds in checkpoint's docstring")
     name = str(len(tensors))

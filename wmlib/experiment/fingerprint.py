@@ -15,6 +15,8 @@ import hashlib
 import inspect
 import json
 import math
+import operator
+import sys
 import textwrap
 import types
 from collections.abc import Callable, Mapping
@@ -64,9 +66,12 @@ def determined_by(function: Callable, args: tuple, kwargs: Mapping[str, Any], ar
         TypeError: the arguments do not fit the function.
     """
     while isinstance(function, functools.partial):
-        args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
+        args = (*function.args, *args)
+        kwargs = {**function.keywords, **kwargs}
+        function = function.func
     if inspect.ismethod(function):
-        args, function = (function.__self__, *args), function.__func__
+        args = (function.__self__, *args)
+        function = function.__func__
     code = _function_code(function)
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
@@ -102,7 +107,9 @@ def describe(value: Any, artifacts: Path | None = None, where: str = "value") ->
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or isinstance(value, bool | int | float):
         return value
 
     def inner(part: Any) -> Any:
@@ -119,7 +126,7 @@ def describe(value: Any, artifacts: Path | None = None, where: str = "value") ->
         return {"class": _class(value, where), "fields": inner(value._asdict())}
     if isinstance(value, Mapping):
         pairs = [[describe(k, artifacts, where), describe(v, artifacts, f"{where}[{k!r}]")] for k, v in value.items()]
-        return {"mapping": sorted(pairs, key=lambda pair: json.dumps(pair[0]))}
+        return {"mapping": pairs}  # in its order, which a function can see
     if isinstance(value, list | tuple):
         return [describe(v, artifacts, f"{where}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, set | frozenset):
@@ -130,7 +137,9 @@ def describe(value: Any, artifacts: Path | None = None, where: str = "value") ->
         return {"partial": inner(value.func), "args": inner(value.args), "kwargs": inner(value.keywords)}
     if inspect.ismethod(value):
         return {"method": inner(value.__func__), "of": inner(value.__self__)}
-    if isinstance(value, type) or callable(value):
+    if isinstance(value, np.ufunc):
+        return {"function": f"numpy.{value.__name__}"}
+    if _is_function(value):
         return {"function": f"{value.__module__}.{value.__qualname__}", "code": _function_code(value, where)}
     return _leaf(value, where)
 
@@ -159,12 +168,23 @@ def _leaf(value: Any, where: str) -> Any:
     )
 
 
+def _text(value: str) -> Any:
+    """Return a text; with the id of a registered environment, the code of that environment."""
+    gymnasium = sys.modules.get("gymnasium")
+    spec = gymnasium.registry.get(value.rpartition(":")[2]) if gymnasium and "-v" in value else None
+    entry_point = getattr(spec, "entry_point", None)
+    if entry_point is None:
+        return value
+    module = entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point.__module__
+    return {"environment": value, "name": f"{module}.{value}", "code": _module_code(module)}
+
+
 def _module_content(module: nn.Module) -> dict[str, Any]:
-    """Return what a network is made of: its public plain attributes, its tensors, and the same of its parts."""
+    """Return what a network is made of: its public attributes, its tensors, and the same of its parts."""
     plain = {
         name: value
         for name, value in vars(module).items()
-        if not name.startswith("_") and name != "training" and not callable(value)
+        if not name.startswith("_") and name not in ("training", "forward")  # forward: a captured one computes the same
     }
     return {**plain, **module._parameters, **module._buffers, **module._modules}
 
@@ -186,37 +206,73 @@ def _class(value: Any, where: str) -> dict[str, str | None]:
     kind = type(value)
     if kind.__module__ == "__main__":
         raise FingerprintError(f"{where}: the class {kind.__qualname__} stands in this notebook; define it in a module")
-    return {"name": f"{kind.__module__}.{kind.__qualname__}", "code": code_hash(kind.__module__)}
+    return {"name": f"{kind.__module__}.{kind.__qualname__}", "code": _module_code(kind.__module__)}
+
+
+def _module_code(module: str) -> str | None:
+    """Return the hash of a module's code; of an installed package its version, if `versions` does not hold it already."""
+    package = module.partition(".")[0]
+    code = code_hash(module)
+    if code is not None or package in sys.stdlib_module_names or package in versions():
+        return code
+    distributions = _distributions().get(package, [])
+    return ", ".join(f"{name} {metadata.version(name)}" for name in distributions) or None
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _is_function(value: Any) -> bool:
+    """Return whether it is a function or class, compiled and decorated ones included; not an object that can be called."""
+    return callable(value) and hasattr(value, "__qualname__") and getattr(value, "__module__", None) is not None
+
+
+def _is_found_by_name(function: Any) -> bool:
+    """Return whether a function is what its module has under its name: nothing that another function made on the way."""
+    try:
+        return operator.attrgetter(function.__qualname__)(sys.modules[function.__module__]) is function
+    except (AttributeError, KeyError):
+        return False
 
 
 def _function_code(function: Any, where: str = "function") -> str | None:
     """Return the hash of the code behind a function or class; refuse what could depend on something that is not hashed."""
-    name = getattr(function, "__qualname__", None)
-    if name is None or getattr(function, "__module__", None) is None:
+    if not _is_function(function):
         raise FingerprintError(f"{where}: a {type(function).__name__} has no name to be found by; pass a function or a class")
-    if "<" in name:
-        free = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-        used = sorted({*free, *(_used_globals(function) if function.__module__ == "__main__" else ())})
+    if not _is_found_by_name(function):
+        name = function.__qualname__
+        plain = getattr(function, "py_func", function)
+        hidden = inspect.getclosurevars(plain).nonlocals if inspect.isfunction(plain) else {}
+        used = sorted({*hidden, *(_used_globals(plain) if function.__module__ == "__main__" else ())})
         uses = f" It uses {', '.join(used)}, which the key cannot see." if used else ""
-        kind = "a lambda" if "<lambda>" in name else f"the nested function {name}"
+        kind = "a lambda" if "<lambda>" in name else f"the nested function {name}" if "<" in name else f"{name} in another form"
         raise FingerprintError(
             f"{where}: got {kind}.{uses} Define a function at the top of a module and pass it what it needs as arguments"
         )
     if function.__module__ == "__main__":
         return _notebook_code(function, where)
-    return code_hash(function.__module__)
+    return _module_code(function.__module__)
 
 
 def _notebook_code(function: Any, where: str) -> str:
     """Hash a function of a notebook or script: its own source, and the modules it uses. Variables are refused."""
-    parts = [without_docstrings(ast.parse(textwrap.dedent(inspect.getsource(function))))]
+    plain = inspect.unwrap(getattr(function, "py_func", function))  # as it was before it was compiled or decorated
+    if not inspect.isfunction(plain):
+        raise FingerprintError(f"{where}: {function.__qualname__} is a class of this notebook; define it in a module")
+    try:
+        parts = [without_docstrings(ast.parse(textwrap.dedent(inspect.getsource(plain))))]
+    except OSError as error:
+        raise FingerprintError(f"{where}: the source of {function.__qualname__} cannot be read ({error})") from None
     variables = []
-    for name, value in _used_globals(function).items():
-        home = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-        if home in (None, "__main__") or not (isinstance(value, types.ModuleType | type) or callable(value)):
-            variables.append(name)
+    for name, value in _used_globals(plain).items():
+        if isinstance(value, types.ModuleType):
+            parts.append(f"{name}: {value.__name__} {_module_code(value.__name__)}")
+        elif _is_function(value) and value.__module__ != "__main__" and _is_found_by_name(value):
+            parts.append(f"{name}: {value.__module__}.{value.__qualname__} {_module_code(value.__module__)}")
         else:
-            parts.append(f"{name}: {home} {code_hash(home)}")
+            variables.append(name)
     if variables:
         raise FingerprintError(
             f"{where}: {function.__qualname__} uses {', '.join(sorted(variables))} of this notebook, which the key cannot see. "
@@ -225,11 +281,10 @@ def _notebook_code(function: Any, where: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _used_globals(function: Any) -> dict[str, Any]:
+def _used_globals(function: types.FunctionType) -> dict[str, Any]:
     """Return the global variables that a function reads, those of functions nested in it included."""
-    if not inspect.isfunction(function):
-        return {}
-    used, codes = {}, [function.__code__]
+    used = {}
+    codes = [function.__code__]
     while codes:
         code = codes.pop()
         codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))

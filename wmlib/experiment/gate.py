@@ -21,8 +21,8 @@ def gate(what: str, value: float, *, least: float = float("-inf"), most: float =
         GateError: missed, with `stop`.
 
     Example:
-        >>> gate("share kept", 0.95, least=0.9)["passed"]
-        gate passed: share kept is 0.95 (at least 0.9)
+        >>> gate("recall", 0.95, least=0.9)["passed"]
+        gate passed: recall is 0.95 (at least 0.9)
         True
     """
     bounds = {"least": least if least > float("-inf") else None, "most": most if most < float("inf") else None}
@@ -30,6 +30,6 @@ def gate(what: str, value: float, *, least: float = float("-inf"), most: float =
     passed = least <= value <= most
     text = f"gate {'passed' if passed else 'MISSED'}: {what} is {value:.3g} ({allowed})"
     if stop and not passed:
-        raise GateError(f"{text}. What follows would mean little: mend this stage first, or go on with -p gates=report")
+        raise GateError(f"{text}. What follows would mean little: improve this stage first, or go on with -p gates=report")
     print(text)
     return {"what": what, "value": float(value), **bounds, "passed": bool(passed)}

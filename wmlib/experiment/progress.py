@@ -43,7 +43,8 @@ class _KernelLine(_Line):
     def _show(self, text: str) -> None:
         from IPython.display import display
 
-        shown, metadata = {"text/plain": text}, {PROGRESS_KEY: text}
+        shown = {"text/plain": text}
+        metadata = {PROGRESS_KEY: text}
         if self._handle is None:
             self._handle = display(shown, metadata=metadata, raw=True, display_id=True)
         else:

@@ -5,25 +5,20 @@ import platform
 import subprocess
 from importlib import metadata
 
-from wmlib.experiment import paths
+from wmlib.experiment import fingerprint, paths
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that can change a number: Python and the numerical packages."""
-    names = ("wmlib", "numpy", "scipy", "torch", "matplotlib", "cma")
-    installed = {"python": platform.python_version()}
-    for name in names:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
+    """Return the versions that can change a number or a picture: Python, this package, Matplotlib, numerical packages."""
+    own = {name: metadata.version(name) for name in ("wmlib", "matplotlib")}
+    return {"python": platform.python_version(), **own, **fingerprint.versions()}
 
 
 def commit() -> tuple[str | None, bool | None]:
     """Return the git commit of the project and whether the source tree differs from it; None where git cannot tell.
 
-    `figures/` is left out: a run that redraws them would otherwise call itself dirty.
+    `figures/` and `README.md`, whose claims table is made from them, are left out: a run that redraws them would otherwise call
+    itself dirty.
     """
     try:
         git = ["git", "-C", str(paths.root())]

@@ -15,6 +15,7 @@ import fastjsonschema
 import numpy as np
 
 from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment.settings import PROFILES
 
 if TYPE_CHECKING:  # not loaded: the runner reads results and should not wait for SciPy
     from wmlib.experiment.statistics import Estimate
@@ -120,7 +121,7 @@ SCHEMA = _record(
         "schema": {"const": SCHEMA_VERSION},
         "notebook": {"type": "string", "pattern": r"^\d\d_[a-z0-9_]+$"},
         "title": _text,
-        "profile": {"enum": ["smoke", "quick", "paper"]},
+        "profile": {"enum": list(PROFILES)},
         "seed": {"type": "integer", "minimum": 0},
         "device": _text,
         "settings": {"type": "object"},

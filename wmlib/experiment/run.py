@@ -28,6 +28,7 @@ class Run:
         profile: "smoke", "quick" or "paper".
         seed: whole number >= 0; all generators come from it.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
+        cpu_only: the notebook computes on the CPU, whatever `device` allows.
         overrides: settings by name, for those that have no line in the notebook's parameters cell.
         parameters: settings by name, those of the parameters cell; None leaves the profile's value.
 
@@ -42,13 +43,21 @@ class Run:
     """
 
     def __init__(
-        self, notebook: str, profile: str, seed: int, device: str, overrides: Mapping[str, Any] | None = None, **parameters: Any
+        self,
+        notebook: str,
+        profile: str,
+        seed: int,
+        device: str,
+        *,
+        cpu_only: bool = False,
+        overrides: Mapping[str, Any] | None = None,
+        **parameters: Any,
     ) -> None:
         self.table = settings.read(notebook)
         self.settings = settings.resolve(self.table, profile, {**parameters, **(overrides or {})})
         self.notebook, self.profile, self.seed = notebook, profile, seed
         seeding.entropy(seed)  # refuses a bad seed now and not in the middle
-        self.device = choose_device(device)
+        self.device = choose_device("cpu" if cpu_only else device)
         self.backend = backend.use_what_was_asked()
         self.figures = paths.figures(profile) / notebook
         fresh_since = float(os.environ.get("WMLIB_FRESH", 0))

@@ -2,7 +2,8 @@
 
 Reading guide. `code_hash` is what a key of the cache holds; `closure` lists the sources it covers. The imports are found by
 parsing, so no list of modules is kept by hand, and a list cannot be wrong. Comments and docstrings do not count; neither do
-imports under `if TYPE_CHECKING:`, which never run.
+imports under `if TYPE_CHECKING:`, which never run. A source that was edited while a process runs, and a constant that was
+changed in a running process, are noticed and refused: the hash would speak of other code than that which runs.
 """
 
 from __future__ import annotations
@@ -27,30 +28,45 @@ def code_hash(module: str, root: Path | None = None) -> str | None:
         root: the folder that holds the package `wmlib`; None: where it was imported from.
 
     Returns:
-        64 hexadecimal digits; None for modules of Python or of installed packages, which `versions` answers for.
+        64 hexadecimal digits; None for modules of Python and of installed packages.
 
     Raises:
-        RuntimeError: a source was edited after this process first looked at it, so the code that runs is another one.
+        RuntimeError: a source was edited after this process first looked at it, or a constant of a module was changed, so the
+            code that runs is another one.
     """
     sources = closure(module, root)
     if not sources:
         return None
     sha = hashlib.sha256()
     for name in sorted(sources):
-        sha.update(f"{name} {_source(sources[name]).digest}\n".encode())
+        source = _source(sources[name])
+        if root is None:
+            _check_constants(name, source)
+        sha.update(f"{name} {source.digest}\n".encode())
     return sha.hexdigest()
+
+
+def check_code(module: str, code: str | None) -> None:
+    """Make sure that a module has the code that a key speaks of: in a worker, and again when a result is stored.
+
+    Raises:
+        RuntimeError: it has another one.
+    """
+    if code is not None and module != "__main__" and code_hash(module) != code:
+        raise RuntimeError(f"{module} was edited while it was at work, so its result is not kept: run again")
 
 
 def closure(module: str, root: Path | None = None) -> dict[str, Path]:
     """Return the sources behind a module, by name: its own, and those of all `wmlib` modules that it imports (see `code_hash`).
 
-    A package counts when something is imported from it by name, not when only a module inside it is.
+    The package around each of them counts too, but not what that package imports, unless something is imported from it.
     """
     root = Path(__file__).parents[2] if root is None else root
     first = _file(module, root)
     if first is None:
         return {}
-    sources, waiting = {}, [(module, first)]
+    sources = {}
+    waiting = [(module, first)]
     while waiting:
         name, path = waiting.pop()
         if name in sources:
@@ -62,6 +78,11 @@ def closure(module: str, root: Path | None = None) -> dict[str, Path]:
             file = _package_file(full, root) if full.partition(".")[0] == PACKAGE else None
             if file is not None:
                 waiting.append((full, file))
+    for name in [name for name in sources if name.partition(".")[0] == PACKAGE]:
+        while name := name.rpartition(".")[0]:
+            around = _package_file(name, root)
+            if around is not None:
+                sources.setdefault(name, around)
     return sources
 
 
@@ -97,6 +118,7 @@ def _absolute(imported: str, package: str) -> str:
 class _Source:
     digest: str  # of what it does
     imports: tuple[str, ...]  # names as written, which may be those of modules or of things in them
+    constants: dict[str, str]  # plain values at the top of the module that are set once, as text
 
 
 _first_seen: dict[Path, str] = {}  # content of each source when this process first looked at it
@@ -128,8 +150,39 @@ def _source(path: Path) -> _Source:
     if content not in _parsed:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imports = tuple(sorted(set(_imports(tree))))
-        _parsed[content] = _Source(hashlib.sha256(without_docstrings(tree).encode()).hexdigest(), imports)
+        constants = _constants(tree)
+        _parsed[content] = _Source(hashlib.sha256(without_docstrings(tree).encode()).hexdigest(), imports, constants)
     return _parsed[content]
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Return the names at the top of a module that are set once, to a number, a text or a tuple of these."""
+    stored = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    changed = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    constants = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if not (isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and value is not None):
+            continue
+        try:
+            constant = ast.literal_eval(value)
+        except (ValueError, TypeError):
+            continue
+        plain = isinstance(constant, bool | int | float | str | tuple)
+        if plain and stored.count(target.id) == 1 and target.id not in changed:
+            constants[target.id] = repr(constant)
+    return constants
+
+
+def _check_constants(name: str, source: _Source) -> None:
+    module = sys.modules.get(name)
+    for constant, text in source.constants.items() if module is not None else ():
+        if repr(getattr(module, constant, None)) != text:
+            raise RuntimeError(
+                f"{name}.{constant} is {getattr(module, constant, None)!r} in this process and {text} in its source, and a key "
+                "cannot see that. Set it back, or edit the source and restart"
+            )
 
 
 def without_docstrings(tree: ast.Module) -> str:
@@ -162,14 +215,21 @@ def load_parsed(path: Path) -> None:
     """Read what earlier processes parsed; to parse all sources again takes a second, to look them up some milliseconds."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        _parsed.update({content: _Source(digest, tuple(imports)) for content, (digest, imports) in stored.items()})
-    except (OSError, ValueError, TypeError):
+        if stored["parser"] == _parser():
+            _parsed.update({content: _Source(d, tuple(i), c) for content, (d, i, c) in stored["sources"].items()})
+    except (OSError, ValueError, TypeError, KeyError):
         return  # not there, or damaged: it is made again
 
 
 def dump_parsed() -> str:
     """Return what `load_parsed` reads."""
-    return json.dumps({content: [source.digest, source.imports] for content, source in _parsed.items()})
+    sources = {content: [source.digest, source.imports, source.constants] for content, source in _parsed.items()}
+    return json.dumps({"parser": _parser(), "sources": sources})
+
+
+def _parser() -> str:
+    """Return what decides how sources are parsed: this module and Python's version."""
+    return f"{_content_hash(Path(__file__))} {sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def parsed_count() -> int:

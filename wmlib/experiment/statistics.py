@@ -99,7 +99,8 @@ def difference_of_proportions(successes: int, n: int, other_successes: int, othe
         >>> [round(v, 4) for v in difference_of_proportions(56, 70, 48, 80)[:3]]
         [0.2, 0.0524, 0.3339]
     """
-    a, b = proportion(successes, n), proportion(other_successes, other_n)
+    a = proportion(successes, n)
+    b = proportion(other_successes, other_n)
     below = ((a.value - a.low) ** 2 + (b.high - b.value) ** 2) ** 0.5
     above = ((a.high - a.value) ** 2 + (b.value - b.low) ** 2) ** 0.5
     return Estimate(a.value - b.value, a.value - b.value - below, a.value - b.value + above, min(a.n, b.n))
@@ -107,7 +108,8 @@ def difference_of_proportions(successes: int, n: int, other_successes: int, othe
 
 def ratio_of_medians(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, resamples: int = 2000) -> Estimate:
     """Estimate median(a) / median(b) of two independent samples with a percentile-bootstrap 95 % interval."""
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    a = np.asarray(a, dtype=float)
+    b = np.asarray(b, dtype=float)
 
     def ratio(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.median(x, axis=axis) / np.median(y, axis=axis)

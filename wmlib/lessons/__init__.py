@@ -2,3 +2,5 @@
 
 A lesson imports only lessons before it, in the order of the notebooks; nothing else imports a lesson.
 """
+
+LESSONS = ("cma_es_toy", "mixture_density", "addition", "vae", "vizdoom_dream", "pommerman")  # of notebooks 01, 02, ...

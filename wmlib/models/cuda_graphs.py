@@ -30,7 +30,8 @@ def capture(function: Callable[[], Any], device: torch.device) -> Callable[[], A
     if device.type != "cuda":
         return function
     gc.collect()  # graphs that are no longer used hold memory, and hold each other
-    stream, usual = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    stream = torch.cuda.Stream(device)
+    usual = torch.cuda.current_stream(device)
     stream.wait_stream(usual)
     with torch.cuda.stream(stream):  # CUDA wants the warm-up of a capture on a side stream
         for _ in range(3):
@@ -65,7 +66,8 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
     """
     gc.collect()  # see `capture`
     like = next(core.parameters())
-    plain, start = type(core).forward.__get__(core), core.initial_state(batch_size)
+    plain = type(core).forward.__get__(core)
+    start = core.initial_state(batch_size)
     inputs = like.new_zeros(batch_size, seq_len, core.input_size).requires_grad_()
     reset = torch.zeros(batch_size, seq_len, dtype=torch.bool, device=like.device)
     graphed: Any = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))

@@ -56,7 +56,9 @@ class LSTM(RecurrentCore):
         check_sizes(input_size=input_size, hidden_size=hidden_size)
         if output_size is not None:
             check_sizes(output_size=output_size)
-        self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, output_size or hidden_size
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = output_size or hidden_size
         self.forget_bias = forget_bias
         # made without storage first, because the layer's own constructor would draw from the global generator
         self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True, device="meta").to_empty(device="cpu")

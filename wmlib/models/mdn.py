@@ -123,7 +123,8 @@ class Mixture(NamedTuple):
             cumulative = (logits - logits.amax(-2, keepdim=True)).exp_().cumsum(-2)  # (..., K, Z) unnormalised
             total = cumulative[..., -1:, :]
             index = (uniform.unsqueeze(-2) * total > cumulative[..., :-1, :]).sum(-2, keepdim=True)  # inverse CDF
-            mean, std = self._pick(self.means, index), self._pick(self.log_stds, index).exp_()
+            mean = self._pick(self.means, index)
+            std = self._pick(self.log_stds, index).exp_()
             return torch.addcmul(mean, std, normal, value=math.sqrt(temperature))
 
     def weights(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 Reading guide. `RecurrentCore` is the whole interface: a call runs a sequence, `step` runs one step, `initial_state` starts an
 episode, `features` names the parts of the state an agent may look at. A state is a NamedTuple of tensors, every one with the
-batch in front and zeros at the start of an episode; that is why `reset_state` and `detach_state` fit all of them.
+batch in front and zeros at the start of an episode; that is why `reset_state` fits all of them.
 
 Axes: free leading axes (a batch B, or seeds and batch, ...), then T time, then features: `(..., T, D)`.
 """
@@ -86,8 +86,3 @@ class RecurrentCore(nn.Module):
 def reset_state(state: State, reset: Tensor) -> State:
     """Put the episodes marked in `reset`, bool (...), back to their start, whatever was in them (NaN too)."""
     return type(state)(*(part.masked_fill(reset.reshape(*reset.shape, *[1] * (part.ndim - reset.ndim)), 0) for part in state))
-
-
-def detach_state(state: State) -> State:
-    """Cut the gradient between two segments of one long sequence (truncated backpropagation through time)."""
-    return type(state)(*(part.detach() for part in state))

@@ -100,7 +100,8 @@ def equal_hidden(wanted: int, build: Callable[[int], nn.Module]) -> int:
 
     low, high = 1, 2
     while size(high) < wanted:
-        low, high = high, 2 * high
+        low = high
+        high = 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if size(middle) < wanted else (low, middle)

@@ -80,13 +80,14 @@ class VAE(nn.Module):
     def __init__(self, *, generator: torch.Generator, latent_size: int = 64, channels: int = 32):
         super().__init__()
         check_sizes(latent_size=latent_size, channels=channels)
-        self.latent_size, features = latent_size, 32 * channels  # 2 x 2 pixels of 8 * channels planes
+        self.latent_size = latent_size  # 2 x 2 pixels of 8 * channels planes
+        features = 32 * channels
 
         def layer(kind: type[nn.Module], *sizes: int, **settings) -> nn.Module:
-            made = nn.utils.skip_init(kind, *sizes, **settings)  # its own constructor would draw from the global generator
-            nn.init.xavier_uniform_(made.weight, generator=generator)
-            nn.init.zeros_(made.bias)
-            return made
+            module = nn.utils.skip_init(kind, *sizes, **settings)  # its own constructor would draw from the global generator
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            nn.init.zeros_(module.bias)
+            return module
 
         self.convolutions = nn.ModuleList(  # 64 -> 31 -> 14 -> 6 -> 2 pixels
             layer(nn.Conv2d, inputs, outputs, 4, stride=2)
@@ -161,7 +162,8 @@ class SinglePixelDeconvolution(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Map (B, C, 1, 1) to (B, D, k, k); no other output size."""
-        weight, bias = self.get_parameter("weight"), self.get_parameter("bias")
+        weight = self.get_parameter("weight")
+        bias = self.get_parameter("bias")
         y = input.flatten(1) @ weight.flatten(1)  # weight (C, D, k, k)
         y = y.unflatten(1, weight.shape[1:]) + bias[:, None, None]
         return y.contiguous(memory_format=torch.channels_last)

@@ -86,7 +86,9 @@ class WorldModel(nn.Module):
                 f"latent_size is {latent_size}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} "
                 "numbers: a latent vector and an action"
             )
-        self.core, self.latent_size, self.action_size = core, latent_size, core.input_size - latent_size
+        self.core = core
+        self.latent_size = latent_size
+        self.action_size = core.input_size - latent_size
         self.normalize = nn.LayerNorm(latent_size) if normalize else nn.Identity()
         self.mixture = MixtureHead(core.output_size, latent_size, num_components, generator=generator)
         self.done = linear(core.output_size, 1, generator)

@@ -64,7 +64,9 @@ def play(env: gymnasium.Env, policy: Callable, seed: int, episode: int, observe:
     """
     frame, _ = env.reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
     act = policy(seeding.generator(seed, "policy", episode))
-    actions, rewards, over = [], [], False
+    actions = []
+    rewards = []
+    over = False
     while not over:
         observe(frame)
         action = act(frame)
@@ -88,6 +90,7 @@ def collect(
     shard_episodes: int = 100,
     num_envs: int | None = None,
     workers: int | None = None,
+    label: str | None = "shards of episodes",
 ) -> Rollouts:
     """Collect episodes into a folder, or finish, check and mend what is there.
 
@@ -108,6 +111,7 @@ def collect(
         num_envs: episodes that an agent plays at once in a process; None: the policy plays one at a time. It changes no game,
             but a network may round otherwise in batches of another size.
         workers: processes; None: one for each core. Changes no byte. Where they run, `wmlib.experiment.backend` says.
+        label: for the progress bar; None: there is none.
 
     Raises:
         ValueError: an argument out of its range; the observations are not uint8; the arguments are no JSON.
@@ -146,7 +150,7 @@ def collect(
         tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
         results = Parallel(n_jobs=_workers(workers), return_as="generator_unordered")(tasks)
-        for shard, fault in progress(results, "shards of episodes", total=shards):
+        for shard, fault in progress(results, label, total=shards) if label else results:
             if fault:
                 warnings.warn(f"{folder}: {fault}; shard {shard} is collected again", RolloutWarning, stacklevel=2)
             made.append(shard)
@@ -164,6 +168,7 @@ def score(
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
     num_envs: int | None = None,
     workers: int | None = None,
+    label: str | None = "blocks of episodes",
 ) -> Scores:
     """Play episodes and keep only how they ended; arguments as for `collect`.
 
@@ -176,7 +181,7 @@ def score(
     task = delayed(functools.partial(_ends, _Task(env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs)))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
     results = Parallel(n_jobs=_workers(workers), return_as="generator")(tasks)
-    ends = [end for block in progress(results, "blocks of episodes", total=len(tasks)) for end in block]
+    ends = [end for block in (progress(results, label, total=len(tasks)) if label else results) for end in block]
     returns, lengths = zip(*ends, strict=True)
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
@@ -295,7 +300,8 @@ def _claim(folder: Path, manifest: dict) -> None:
     if not path.exists():
         write_atomically(path, lambda temporary: temporary.write_text(text))
         return
-    there, here = json.loads(path.read_text()), json.loads(text)
+    there = json.loads(path.read_text())
+    here = json.loads(text)
     if there != here:
         names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
         listed = "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)

@@ -21,7 +21,8 @@ def join(folder: str | Path, parts: Sequence[Rollouts]) -> Rollouts:
         ValueError: shards of different sizes.
         FileExistsError: the folder is there.
     """
-    folder, sizes = Path(folder), {part.manifest["shard_episodes"] for part in parts}
+    folder = Path(folder)
+    sizes = {part.manifest["shard_episodes"] for part in parts}
     uneven = [str(part.folder) for part in parts if part.manifest["episodes"] % part.manifest["shard_episodes"]]
     if len(sizes) != 1 or uneven:
         raise ValueError(

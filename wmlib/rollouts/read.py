@@ -66,7 +66,8 @@ class Rollouts:
         )
         ends = np.cumsum(self.lengths + 1)
         self.starts = ends - self.lengths - 1
-        self.resets, self.acted = np.zeros(len(self), bool), np.ones(len(self), bool)
+        self.resets = np.zeros(len(self), bool)
+        self.acted = np.ones(len(self), bool)
         self.resets[self.starts], self.acted[ends - 1] = True, False
         self._maps = [np.load(store.shard_path(folder, shard, store.FRAMES), mmap_mode="r") for shard in shards]
         self._frames = [m.view(np.ndarray) for m in self._maps]  # indexing a memmap object itself is slower

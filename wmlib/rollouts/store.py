@@ -131,8 +131,11 @@ class _Frames:
     """An array on its way into a file: block by block, its length into the header at the end, which leaves room for it."""
 
     def __init__(self, file, frame_shape: tuple[int, ...], prepare: Callable[[np.ndarray], np.ndarray] | None) -> None:
-        self._file, self._prepare = file, prepare or (lambda frames: frames)
-        self._block, self._filled, self._rows = np.zeros((BLOCK, *frame_shape), np.uint8), 0, 0
+        self._file = file
+        self._prepare = prepare or (lambda frames: frames)
+        self._block = np.zeros((BLOCK, *frame_shape), np.uint8)
+        self._filled = 0
+        self._rows = 0
         self._shape = self._prepare(self._block[:1]).shape[1:]
         self._write_header()
 
@@ -150,7 +153,8 @@ class _Frames:
     def _write_block(self) -> None:
         if self._filled:
             self._file.write(np.ascontiguousarray(self._prepare(self._block[: self._filled])).data)
-        self._rows, self._filled = self._rows + self._filled, 0
+        self._rows = self._rows + self._filled
+        self._filled = 0
 
     def _write_header(self) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (self._rows, *self._shape)}

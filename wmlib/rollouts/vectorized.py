@@ -57,7 +57,8 @@ def play_vectorized(
         if episode is not None:
             raw[env], _ = envs[env].reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
             policy.begin(env, seeding.generator(seed, "policy", episode))
-            playing[env], done[episode] = episode, Episode([], [], False)
+            playing[env] = episode
+            done[episode] = Episode([], [], False)
 
     for env in range(len(envs)):
         start(env)

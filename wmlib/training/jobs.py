@@ -12,16 +12,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from joblib import Parallel, delayed
 
 from wmlib.experiment import checkpoint
-from wmlib.experiment.cache import Artifact, ArtifactCache
+from wmlib.experiment.cache import Artifact, ArtifactCache, call
 from wmlib.experiment.progress import progress
+from wmlib.experiment.source_code import check_code, note_sources
 
+T = TypeVar("T")
 STATE = "checkpoint.safetensors"
+note_sources()  # in a worker this is before its first task: an edit after it is noticed
 
 
 class Trainer(Protocol):
@@ -83,16 +86,21 @@ def run_jobs(
         workers: processes; -1: as many as cores.
     """
     artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.output, job.output_steps]) for job in jobs]
-    distinct = {artifact.name: (artifact, job) for artifact, job in zip(artifacts, jobs, strict=True)}
+    with _missing(artifacts, jobs) as left, quiet_workers():
+        blocks = sum(-(-job.steps // block) for _, job in left)
+        for _ in progress(_blocks(left, block, parallel_from, workers), label, blocks) if left else ():
+            pass
+    return [artifact.path for artifact in artifacts]
+
+
+@contextlib.contextmanager
+def _missing(artifacts: Sequence[Artifact], work: Sequence[T]) -> Iterator[list[tuple[Artifact, T]]]:
+    """Hold the locks of artifacts, and give those that are not there, each once, with the work that makes it."""
+    distinct = {artifact.name: (artifact, item) for artifact, item in zip(artifacts, work, strict=True)}
     with contextlib.ExitStack() as locks:
         for name in sorted(distinct):  # in one order everywhere, so that two processes never wait for each other
-            locks.enter_context(distinct[name][0].lock())
-        left = [pair for pair in distinct.values() if not pair[0].is_whole()]
-        with quiet_workers():
-            blocks = sum(-(-job.steps // block) for _, job in left)
-            for _ in progress(_blocks(left, block, parallel_from, workers), label, blocks) if left else ():
-                pass
-    return [artifact.path for artifact in artifacts]
+            locks.enter_context(distinct[name][0].hold())
+        yield [pair for pair in distinct.values() if not pair[0].is_whole()]
 
 
 def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, workers: int) -> Iterator[None]:
@@ -103,7 +111,9 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
     for until in range(block, max(job.steps for _, job in left) + block, block):
         now = [i for i, (_, job) in enumerate(left) if until < job.steps + block]
         tasks = [
-            delayed(_run_block)(i, folders[i], left[i][1], until) for i in now if reached[i] < min(until, left[i][1].steps)
+            delayed(_run_block)(i, folders[i], left[i][1], until, left[i][0].code)
+            for i in now
+            if reached[i] < min(until, left[i][1].steps)
         ]
         for i, step, seconds in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
             artifact, job = left[i]
@@ -116,11 +126,12 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
         yield from (None for _ in range(len(now) - len(tasks)))  # blocks that an earlier run did
 
 
-def _run_block(number: int, folder: Path, job: Job, until: int) -> tuple[int, int, float]:
+def _run_block(number: int, folder: Path, job: Job, until: int, code: tuple[str, str | None]) -> tuple[int, int, float]:
     """Go on with one job to a step, from its checkpoint; return its number, the steps done and the seconds it took."""
     start = time.monotonic()
+    check_code(*code)
     torch.set_num_threads(1)
-    trainer = job.begin(**job.arguments)
+    trainer = call(job.begin, (), job.arguments)
     state = checkpoint.load(folder / STATE)
     if state is not None:
         trainer.load_state_dict(state)
@@ -145,25 +156,21 @@ def cached_map(
         label: for the progress bar.
         parallel: False, in this process: for work that takes less than processes take to start.
     """
-    artifacts = [cache.artifact(function, (), call) for call in calls]
-    distinct = {artifact.name: (artifact, call) for artifact, call in zip(artifacts, calls, strict=True)}
-    with contextlib.ExitStack() as locks:
-        for name in sorted(distinct):
-            locks.enter_context(distinct[name][0].lock())
-        left = [pair for pair in distinct.values() if not pair[0].is_whole()]
-        tasks = [delayed(_timed)(i, function, call) for i, (_, call) in enumerate(left)]
-        if tasks:  # joblib warns of results that nobody takes, even of none
-            with quiet_workers():
-                results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator_unordered")(tasks)
-                for i, values, seconds in progress(results, label, len(tasks)):
-                    cache.store(left[i][0], values, seconds)
+    artifacts = [cache.artifact(function, (), kwargs) for kwargs in calls]
+    with _missing(artifacts, calls) as left, quiet_workers():
+        tasks = [delayed(_timed)(i, function, kwargs, artifact.code) for i, (artifact, kwargs) in enumerate(left)]
+        if tasks:  # joblib warns where there are none
+            results = Parallel(n_jobs=-1 if parallel else 1, return_as="generator_unordered")(tasks)
+            for i, values, seconds in progress(results, label, len(tasks)):
+                cache.store(left[i][0], values, seconds)
     return [cache.load(artifact) for artifact in artifacts]
 
 
-def _timed(number: int, function: Callable, call: Mapping[str, Any]) -> tuple[int, Any, float]:
+def _timed(number: int, function: Callable, kwargs: Mapping[str, Any], code: tuple[str, str | None]) -> tuple[int, Any, float]:
     start = time.monotonic()
+    check_code(*code)
     torch.set_num_threads(1)
-    return number, function(**call), time.monotonic() - start
+    return number, call(function, (), kwargs), time.monotonic() - start
 
 
 def parallel_map(function: Callable, calls: Sequence[tuple], label: str = "", *, parallel: bool = True) -> list[Any]:

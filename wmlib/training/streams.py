@@ -95,7 +95,8 @@ class StreamTrainer:
     def _start_pass(self) -> None:
         """Begin again at another row, so that streams and segments are cut at other places."""
         self._offset = int(torch.randint(self.size, (), generator=self.generator))
-        self._position, self._state = 0, self._initial_state()
+        self._position = 0
+        self._state = self._initial_state()
 
     def state_dict(self) -> dict:
         """Return a copy of all that a later `load_state_dict` needs to go on to the same bits: the table is not in it."""
@@ -108,5 +109,7 @@ class StreamTrainer:
         for name in ("model", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.generator.set_state(state["generator"])
-        self._offset, self._position, self.step = state["offset"], state["position"], state["step"]
+        self._offset = state["offset"]
+        self._position = state["position"]
+        self.step = state["step"]
         self._state = tuple(new.to(old) for new, old in zip(state["state"], self._initial_state(), strict=True))

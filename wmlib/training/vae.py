@@ -189,4 +189,5 @@ class VAETrainer:
         self.generator.set_state(state["pass_start"])
         self._start_pass()
         self.generator.set_state(state["generator"])
-        self._position, self.step = state["position"], state["step"]
+        self._position = state["position"]
+        self.step = state["step"]

@@ -97,8 +97,10 @@ class WorldModelTrainer(StreamTrainer):
         return self.model.core.initial_state(self.batch_size)
 
     def _loss(self, rows: np.ndarray, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...], Losses]:
-        data, device = self.experience, next(self.model.parameters()).device
-        latents, now = data.sample(rows, self.generator).to(device), rows[:, :-1]
+        data = self.experience
+        device = next(self.model.parameters()).device
+        latents = data.sample(rows, self.generator).to(device)
+        now = rows[:, :-1]
         names = ("actions", "rewards", "terminated", "acted", "resets")
         actions, rewards, done, acted, resets = (torch.from_numpy(getattr(data, name)[now]).to(device) for name in names)
         state_type = type(self._initial_state())

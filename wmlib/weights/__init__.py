@@ -49,7 +49,8 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
     manifest = _manifest(folder)
     if name not in manifest:
         raise ValueError(f"name is {name!r}; there are {', '.join(manifest)}")
-    entry, path = manifest[name], folder / f"{name}.safetensors"
+    entry = manifest[name]
+    path = folder / f"{name}.safetensors"
     if file_sha256(path) != entry["sha256"]:
         raise ValueError(f"{path} is not the file in the manifest (its checksum differs); get it again from the repository")
     tensors = {key: value.float() for key, value in load_file(path).items()}

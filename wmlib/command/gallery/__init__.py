@@ -53,7 +53,9 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         import wmlib.command.gallery.review  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"the gallery needs {error.name}: pip install -e '.[notebooks]'") from error
-    executed, figures, out = Path(executed), Path(figures), Path(out)
+    executed = Path(executed)
+    figures = Path(figures)
+    out = Path(out)
     notebooks = sorted(path for path in executed.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
     if not notebooks:
         raise ValueError(f"executed: no notebooks named NN_name.ipynb in {executed}; run ./run_all.sh first")

@@ -142,7 +142,8 @@ def _tidy(parent: Element, sides: Iterator[str], script: bool = False) -> None:
         if child.tag in ("mover", "munder") and child[1].text == "―":  # \overline, \underline: no font stretches this far
             side = "top" if child.tag == "mover" else "bottom"
             child.remove(child[1])
-            child.tag, child.attrib = "mrow", {"style": f"border-{side}:.06em solid"}
+            child.tag = "mrow"
+            child.attrib = {"style": f"border-{side}:.06em solid"}
         elif child.tag == "mover" and child[1].text in _ACCENTS:
             wide = child[1].text == "^" and "accent" not in child.attrib  # \widehat
             child.set("accent", "true")
@@ -184,7 +185,8 @@ def _tidy_token(token: Element, sides: Iterator[str], script: bool) -> None:
         return
     sized = token.attrib.keys() & {"stretchy", "minsize"}
     if text in _ORDINARY:
-        token.tag, token.attrib = "mi", {}
+        token.tag = "mi"
+        token.attrib = {}
     elif text in ("|", "‖") and not sized:  # \lvert, \rVert and their kin
         token.attrib.update(form=next(sides), stretchy="false")
     elif text in ("⌊", "⌈", "⟨", "⌋", "⌉", "⟩") and not sized:
@@ -258,7 +260,8 @@ def _space_functions(parent: Element) -> None:
             if _takes_limits(core):
                 core.set("movablelimits", "true")
             else:
-                core.tag, core.attrib = "mi", {}
+                core.tag = "mi"
+                core.attrib = {}
         thin = Element("mspace", width="0.167em")
         if after is not None and not (after.tag in ("mo", "mspace") or (len(after) and after[0].get("fence"))):
             parent.insert(list(parent).index(child) + 1, thin)

@@ -85,7 +85,8 @@ class DoomEngine:
         actions = other.actions[:-1] if other.over else other.actions
         if self._game is None or self.seed != other.seed or self.actions != actions[: len(self.actions)]:
             self._played = -1
-        self.seed, self.actions = other.seed, list(actions)
+        self.seed = other.seed
+        self.actions = list(actions)
         self._catch_up()
 
     def close(self) -> None:

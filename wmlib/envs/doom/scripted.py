@@ -34,7 +34,8 @@ def sticky(rng: np.random.Generator, keep: float = 0.9) -> Player:
     """
 
     def actions() -> Iterator[int]:
-        action, draws = STAY, _draws(rng)
+        action = STAY
+        draws = _draws(rng)
         while True:
             for kept in (rng.random(256) < keep).tolist():
                 action = action if kept else next(draws)
@@ -52,10 +53,14 @@ def held(rng: np.random.Generator, longest: int = 10) -> Player:
     """
 
     def actions() -> Iterator[int]:
-        action, number, tic, draws = STAY, 1, 0, _draws(rng)
+        action = STAY
+        number = 1
+        tic = 0
+        draws = _draws(rng)
         while True:
             if tic % number == 0:
-                action, number = next(draws), int(rng.integers(1, longest + 1))
+                action = next(draws)
+                number = int(rng.integers(1, longest + 1))
             yield action
             tic += 1
 

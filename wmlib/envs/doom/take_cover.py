@@ -116,7 +116,8 @@ Ha & Schmidhuber's doomrnn, 2018, over gym-doom |
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode: got {render_mode!r}; allowed are None and 'rgb_array'")
         self.continuous, self.max_tics, self.render_mode = continuous, max_tics, render_mode
-        self._kept, self._shrunk = round(120 * VARIANTS[variant].kept), shrunk
+        self._kept = round(120 * VARIANTS[variant].kept)
+        self._shrunk = shrunk
         self.observation_space = spaces.Box(0, 255, (SIZE, SIZE, 3) if shrunk else (self._kept, 160, 3), np.uint8)
         self.action_space = spaces.Box(-1, 1, (1,), np.float32) if continuous else spaces.Discrete(3)
         settings = {**VARIANTS[variant].settings, "doom_skill": skill}

@@ -19,7 +19,8 @@ PAIRS_RIGID, PAIRS_WOOD, ITEMS, CUT_OFF = 18, 12, 20, 4
 
 def _template() -> tuple[np.ndarray, np.ndarray]:
     """Return the board that all share, and the 40 pairs of mirrored places, int (40, 2), that are to be drawn."""
-    board, kept = np.full((SIZE, SIZE), FREE, np.uint8), np.eye(SIZE, dtype=bool)  # nothing ever on the diagonal
+    board = np.full((SIZE, SIZE), FREE, np.uint8)  # nothing ever on the diagonal
+    kept = np.eye(SIZE, dtype=bool)
     far = SIZE - 2
     for near, wooden in (((2, 3), False), ((far - 1, far - 2), False), ((4, 5, 6), True)):
         for line in (1, far):  # the ring of cells through the four starts: free beside them, wood between
@@ -83,7 +84,8 @@ def _cut_off(boards: np.ndarray) -> np.ndarray:
     boards = boards.reshape(-1, SIZE, SIZE)
     rim = ((0, 0), (1, 1), (1, 1))
     reached = np.pad(boards == AGENT + 2, rim)
-    inside, reach = reached[:, 1:-1, 1:-1], 0
+    inside = reached[:, 1:-1, 1:-1]
+    reach = 0
     while reach != (reach := int(reached.sum())):
         beside = reached[:, :-2, 1:-1] | reached[:, 2:, 1:-1] | reached[:, 1:-1, :-2] | reached[:, 1:-1, 2:]
         inside |= beside & (boards != RIGID)

@@ -10,7 +10,9 @@ from wmlib.envs.pommerman.views import BOARD, full_states
 
 SIGNS = ".#+o*?erk-0123"  # by board code: free, rigid, wood, bomb, flames, fog, extra bomb, range, kick, dummy, agents
 ANSI = (90, 37, 33, 35, 31, 90, 36, 36, 36, 90, 94, 93, 92, 95)  # and its colour in a terminal
-FLOOR, DARK, ITEM = (236, 232, 222), (30, 30, 36), (86, 180, 233)
+FLOOR = (236, 232, 222)
+DARK = (30, 30, 36)
+ITEM = (86, 180, 233)
 PLAYERS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 COLOURS = np.array(
     [FLOOR, (84, 84, 92), (176, 128, 80), FLOOR, (240, 180, 40), (150, 150, 150), ITEM, ITEM, ITEM, FLOOR] + [FLOOR] * AGENTS,
@@ -65,10 +67,12 @@ def picture(row: np.ndarray, cell: int = 20) -> np.ndarray:
     board, life = state[: 2 * BOARD].reshape(2, SIZE, SIZE)
     image = COLOURS[board].repeat(cell, 0).repeat(cell, 1)
     y, x = (np.mgrid[:cell, :cell] + 0.5) / cell - 0.5  # from the middle of a cell, -0.5 … 0.5
-    radius, bar = np.hypot(y, x), (np.abs(x) < 0.08) & (np.abs(y) < 0.3)
+    radius = np.hypot(y, x)
+    bar = (np.abs(x) < 0.08) & (np.abs(y) < 0.3)
     marks = {EXTRA_BOMB: radius < 0.2, MORE_RANGE: bar | bar.T, KICK: bar.T}
     for r, c in np.ndindex(SIZE, SIZE):
-        tile, code = image[cell * r :, cell * c :][:cell, :cell], board[r, c]
+        tile = image[cell * r :, cell * c :][:cell, :cell]
+        code = board[r, c]
         if code in marks:
             tile[marks[code]] = DARK
         if code == BOMB:

@@ -60,7 +60,9 @@ class Games:
         self.rows = self.starts[np.arange(count) % len(self.starts)]
         self.rewards = np.zeros((count, AGENTS), np.int8)
         self.results = np.full(count, RUNNING, np.uint8)
-        self._shape, self._turn, self._wishes = (count, AGENTS), np.array([count]), np.zeros(WISHES, np.uint8)
+        self._shape = (count, AGENTS)
+        self._turn = np.array([count])
+        self._wishes = np.zeros(WISHES, np.uint8)
 
     @property
     def fields(self) -> np.ndarray:

@@ -8,8 +8,7 @@ ever leaves. What is drawn on a board (agents over bombs over ground) is not sto
 bombs are short lists. The flames that one step makes go out together three steps later, so their cells are kept as three
 lists, used in turn by the step counter mod 3, and `flames` has one bit a list for each cell.
 
-Numba keeps compiled functions on disk and looks only at the text of the file that a function is in to see whether it is
-stale. So the files with compiled functions carry the digest of this one, and a test sees to it that they are changed too.
+Functions compiled from these numbers are kept on disk; `compiled` throws them away when any file of this package has changed.
 
 Source: numbers and codes are the reference simulator's, MultiAgentLearning/playground 0.2.0 (`RULES.md`, section 1; numbers
 such as 4.6 are its sections); the row is ours.
@@ -20,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 SIZE, AGENTS = 11, 4
-WIDE, CELLS = SIZE + 2, (SIZE + 2) ** 2  # with the rim
+WIDE = SIZE + 2  # with the rim
+CELLS = (SIZE + 2) ** 2
 FREE, RIGID, WOOD, BOMB, FLAMES, FOG, EXTRA_BOMB, MORE_RANGE, KICK, DUMMY, AGENT = range(11)  # AGENT + i is agent i
 STOP, UP, DOWN, LEFT, RIGHT, LAY = range(6)
 WIN, LOSS, TIE, RUNNING = range(4)

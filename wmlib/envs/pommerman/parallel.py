@@ -13,7 +13,8 @@ from wmlib.envs.pommerman.layout import AGENT, AGENTS, DUMMY, MAX_STEPS, MOST, R
 from wmlib.envs.pommerman.views import FEATURES, observations
 
 NAMES = [f"agent_{i}" for i in range(AGENTS)]
-OBSERVATIONS, RENDER_MODES = ("dict", "vector"), (None, "rgb_array", "ansi")
+OBSERVATIONS = ("dict", "vector")
+RENDER_MODES = (None, "rgb_array", "ansi")
 
 
 class Pommerman(ParallelEnv):

@@ -66,7 +66,8 @@ NEVER = 99
 @inner
 def _choose(row, i, lay, kick, careless, chance, work):
     """Return the action of agent i; chance is four numbers in [0, 1)."""
-    me, here = STRIDE * i, np.int64(row[CELL + STRIDE * i])
+    me = STRIDE * i
+    here = np.int64(row[CELL + STRIDE * i])
     if chance[0] < careless:
         return int(chance[1] * (LAY + 1))
     turn = int(chance[3] * 4)  # which direction is looked at first

@@ -96,7 +96,8 @@ def _decide(row, actions, wishes):
     for i in range(AGENTS):  # when all are laid
         contact |= row[BOMB_AT + wishes[A_WISH + i]] > 0 and wishes[A_WISH + i] != row[CELL + STRIDE * i]
     for b in range(row[BOMBS]):
-        cell, direction = row[B_CELL + STRIDE * b], row[B_DIRECTION + STRIDE * b]
+        cell = row[B_CELL + STRIDE * b]
+        direction = row[B_DIRECTION + STRIDE * b]
         target = cell + OFFSET[direction]
         wishes[B_WISH + b] = target if row[GROUND + target] == FREE else cell
         contact |= direction > 0
@@ -128,7 +129,8 @@ def _cross(row, wishes, contact):
                 wishes[B_WISH + other] = row[B_CELL + STRIDE * other]
     for i in range(AGENTS):
         for j in range(i):
-            here, there = row[CELL + STRIDE * i], row[CELL + STRIDE * j]
+            here = row[CELL + STRIDE * i]
+            there = row[CELL + STRIDE * j]
             both = row[ALIVE + STRIDE * i] and row[ALIVE + STRIDE * j]
             if both and wishes[A_WISH + i] == there and wishes[A_WISH + j] == here:
                 wishes[A_WISH + i], wishes[A_WISH + j] = here, there
@@ -150,7 +152,8 @@ def _resolve(row, wishes, contact):
     while changed:
         changed = False
         for i in range(AGENTS):
-            cell, target = row[CELL + STRIDE * i], wishes[A_WISH + i]
+            cell = row[CELL + STRIDE * i]
+            target = wishes[A_WISH + i]
             # bombs count only in contact: else no agent wants a cell with a bomb, and bombs stay where they are
             if target != cell and (wishes[AGENTS_AT + target] > 1 or (contact and wishes[BOMBS_AT + target] > 1)):
                 wishes[A_WISH + i] = cell
@@ -158,7 +161,8 @@ def _resolve(row, wishes, contact):
                 changed = True
         if contact:
             for b in range(row[BOMBS]):
-                cell, target = row[B_CELL + STRIDE * b], wishes[B_WISH + b]
+                cell = row[B_CELL + STRIDE * b]
+                target = wishes[B_WISH + b]
                 if target != cell and (wishes[BOMBS_AT + target] > 1 or wishes[AGENTS_AT + target] > 1):
                     wishes[B_WISH + b] = cell
                     wishes[BOMBS_AT + cell] += 1
@@ -195,7 +199,8 @@ def _kick(row, actions, wishes):
         if wishes[VERDICT + b] == _KICKED:
             wishes[BOMBS_AT + wishes[B_WISH + b]] = 0
     for b in range(row[BOMBS]):
-        verdict, i = wishes[VERDICT + b], wishes[KICKER + b] - 1
+        verdict = wishes[VERDICT + b]
+        i = wishes[KICKER + b] - 1
         if verdict == _KICKED:
             wishes[KICKED + i] = b + 1
             row[B_DIRECTION + STRIDE * b] = actions[i]
@@ -216,7 +221,8 @@ def _resolve_again(row, wishes):
     while changed:
         changed = False
         for i in range(AGENTS):
-            target, b = wishes[A_WISH + i], wishes[KICKED + i] - 1
+            target = wishes[A_WISH + i]
+            b = wishes[KICKED + i] - 1
             if target != row[CELL + STRIDE * i] and (wishes[AGENTS_AT + target] > 1 or wishes[BOMBS_AT + target] > 0):
                 _agent_stays(row, wishes, i)
                 if b >= 0:
@@ -224,7 +230,8 @@ def _resolve_again(row, wishes):
                     wishes[KICKED + i] = wishes[KICKER + b] = 0
                 changed = True
         for b in range(row[BOMBS]):
-            target, i = wishes[B_WISH + b], wishes[KICKER + b] - 1
+            target = wishes[B_WISH + b]
+            i = wishes[KICKER + b] - 1
             moves = target != row[B_CELL + STRIDE * b] or i >= 0
             if moves and (wishes[BOMBS_AT + target] > 1 or wishes[AGENTS_AT + target] > 0):
                 _bomb_stays(row, wishes, b)
@@ -262,7 +269,8 @@ def _roll(row, wishes):
 def _walk(row, wishes):
     """4.8, agents: they take the item of the cell they enter."""
     for i in range(AGENTS):
-        me, cell = STRIDE * i, wishes[A_WISH + i]
+        me = STRIDE * i
+        cell = wishes[A_WISH + i]
         item = row[GROUND + cell]
         if not row[ALIVE + me] or cell == row[CELL + me]:
             continue
@@ -329,7 +337,8 @@ def _burn(row, cell, slot, wishes, waiting):
 def _remove_exploded(row):
     left = 0
     for b in range(row[BOMBS]):
-        old, new = STRIDE * b, STRIDE * left
+        old = STRIDE * b
+        new = STRIDE * left
         row[BOMB_AT + row[B_CELL + old]] = 0
         if row[B_LIFE + old]:
             for i in range(STRIDE):
@@ -361,7 +370,8 @@ def judge(row, rewards):
             alive = row[ALIVE + STRIDE * i] == 1
             rewards[i] = 1 if living == 1 and alive else -1 if over or living == 1 or not alive else 0
         return WIN if living == 1 else TIE if over or living == 0 else RUNNING
-    even, odd = row[ALIVE] + row[ALIVE + 2 * STRIDE], row[ALIVE + STRIDE] + row[ALIVE + 3 * STRIDE]
+    even = row[ALIVE] + row[ALIVE + 2 * STRIDE]
+    odd = row[ALIVE + STRIDE] + row[ALIVE + 3 * STRIDE]
     won = living > 0 and (even == 0 or odd == 0)
     for i in range(AGENTS):
         rewards[i] = (1 if (even > 0) == (i % 2 == 0) else -1) if won else -1 if over or living == 0 else 0

@@ -78,7 +78,8 @@ from wmlib.envs.pommerman.layout import (
 )
 
 BOARD = SIZE * SIZE
-FEATURES, FULL_STATE = 3 * BOARD + 9, 7 * BOARD + 6 * AGENTS
+FEATURES = 3 * BOARD + 9
+FULL_STATE = 7 * BOARD + 6 * AGENTS
 
 
 @inner
@@ -124,7 +125,8 @@ def _full_state(row, out):
         for x in range(SIZE):
             out[6 * BOARD + SIZE * y + x] = row[HIDDEN + WIDE * (y + 1) + x + 1]
     for i in range(AGENTS):
-        me, at = STRIDE * i, 7 * BOARD + 6 * i
+        me = STRIDE * i
+        at = 7 * BOARD + 6 * i
         out[at], out[at + 1] = row[CELL + me] // WIDE - 1, row[CELL + me] % WIDE - 1
         out[at + 2] = row[AMMO + me]
         out[at + 3] = row[BLAST + me]
@@ -157,7 +159,8 @@ def _load(state, row):
                 row[BURNING_CELL + BOARD * slot + row[BURNING + slot]] = cell
                 row[BURNING + slot] += 1
     for i in range(AGENTS):
-        me, at = STRIDE * i, 7 * BOARD + 6 * i
+        me = STRIDE * i
+        at = 7 * BOARD + 6 * i
         row[CELL + me] = WIDE * (state[at] + 1) + state[at + 1] + 1
         row[AMMO + me] = state[at + 2]
         row[BLAST + me] = state[at + 3]
@@ -179,8 +182,10 @@ def _features(row, out, seen):
         for j in range(3 * BOARD):
             out[i, j] = out[0, j]
     for i in range(AGENTS):
-        me, at = STRIDE * i, 3 * BOARD
-        y, x = np.int64(row[CELL + me]) // WIDE - 1, np.int64(row[CELL + me]) % WIDE - 1
+        me = STRIDE * i
+        at = 3 * BOARD
+        y = np.int64(row[CELL + me]) // WIDE - 1
+        x = np.int64(row[CELL + me]) % WIDE - 1
         if row[VIEW] < SIZE - 1:
             _fog(out[i], seen[row[VIEW], SIZE * y + x])
         out[i, at], out[i, at + 1] = y, x
@@ -197,7 +202,9 @@ def _features(row, out, seen):
 @inner
 def _fog(out, seen):
     for at in range(BOARD):  # written so that many cells are done at once
-        board, blast, life = out[at], out[BOARD + at], out[2 * BOARD + at]
+        board = out[at]
+        blast = out[BOARD + at]
+        life = out[2 * BOARD + at]
         out[at] = board if seen[at] else FOG
         out[BOARD + at] = blast if seen[at] else 0
         out[2 * BOARD + at] = life if seen[at] else 0
@@ -338,7 +345,8 @@ def observations(row: np.ndarray) -> list[dict[str, object]]:
         >>> first["position"], first["ammo"], first["enemies"], first["board"][1, 1]
         ((1, 1), 1, [11, 12, 13], np.uint8(10))
     """
-    game, vectors = row.view(GAME)[0], features(row[None])[0].astype(int)
+    game = row.view(GAME)[0]
+    vectors = features(row[None])[0].astype(int)
     state = full_states(row[None])[0, : 6 * BOARD].reshape(6, SIZE, SIZE)
     flame_life = np.array([0, 1, 2, 2, 3, 3, 3, 3])[state[5]]  # by the highest bit of the mask
     alive = [AGENT + i for i in range(AGENTS) if game["agents"]["alive"][i]]

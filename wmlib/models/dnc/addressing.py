@@ -105,7 +105,8 @@ def update_sparse_link(link: Tensor, precedence: Tensor, write: Tensor, size: in
 
 def _largest(weighting: Tensor, size: int) -> Tensor:
     values, index = torch.sort(weighting, dim=-1, descending=True, stable=True)
-    values, index = values[..., :size], index[..., :size]
+    values = values[..., :size]
+    index = index[..., :size]
     values = values / values.sum(-1, keepdim=True).clamp(min=EPSILON)
     return torch.zeros_like(weighting).scatter(-1, index, values)
 

@@ -88,16 +88,16 @@ class _Pass:
     """
 
     def __init__(self, heads, reset, inputs, w_controller, b_controller, w_interface, b_interface, *state, keep, trace=False):
-        self.heads, self.keep, self.state, self.weights = (
-            heads,
-            keep,
-            DNCState(*state),
-            (w_controller, w_interface, b_interface),
-        )
+        self.heads = heads
+        self.keep = keep
+        self.state = DNCState(*state)
+        self.weights = (w_controller, w_interface, b_interface)
         steps, batch, depth = inputs.shape
         self.inputs = inputs.reshape(-1, depth)
         slots, width = self.state.memory.shape[1:]
-        self.steps, self.depth, self.wide = steps, depth, heads * width
+        self.steps = steps
+        self.depth = depth
+        self.wide = heads * width
         self.every = max(math.isqrt(steps), 6)  # steps from one kept memory to the next
         self.resets = reset is not None
         self.reset = torch.zeros(steps, batch, dtype=torch.bool) if reset is None else reset.contiguous()
@@ -114,7 +114,10 @@ class _Pass:
 
     def forward(self) -> tuple[Tensor, ...]:
         """Return seen after each step (T, B, R·W + H), then the parts of the last state."""
-        state, heads, wide, rows = self.state, self.heads, self.wide, self.slots[0]
+        state = self.state
+        heads = self.heads
+        wide = self.wide
+        rows = self.slots[0]
         self.seen[0, :, :wide], self.seen[0, :, wide:] = state.reads.flatten(1), state.h
         self.cells[0] = state.c
         rows[:, kernels.USAGE], rows[:, kernels.WRITE] = state.usage, state.write
@@ -132,9 +135,13 @@ class _Pass:
 
         after = self.steps if self.keep else self.steps % 2
         rows = self.slots[after]
-        precedence, read = rows[:, kernels.PRECEDENCE, : link.shape[1]], rows[:, kernels.READ : kernels.READ + heads]
-        seen, reads = self.seen[-1], self.seen[-1, :, :wide].reshape_as(state.reads)
-        h, c, usage = seen[:, wide:].clone(), self.cells[after].clone(), rows[:, kernels.USAGE].clone()
+        precedence = rows[:, kernels.PRECEDENCE, : link.shape[1]]
+        read = rows[:, kernels.READ : kernels.READ + heads]
+        seen = self.seen[-1]
+        reads = self.seen[-1, :, :wide].reshape_as(state.reads)
+        h = seen[:, wide:].clone()
+        c = self.cells[after].clone()
+        usage = rows[:, kernels.USAGE].clone()
         write = rows[:, kernels.WRITE].clone()
         return self.seen[1:], h, c, memory, usage, precedence.clone(), link, write, read.clone(), reads.clone()
 
@@ -150,14 +157,16 @@ class _Pass:
             d_seen[1:] = d_out
         d_seen[-1, :, :wide] += d.reads.flatten(1)
         d_seen[-1, :, wide:] += d.h
-        d_gates, d_raw = torch.empty_like(self.gates), torch.empty_like(self.orders)
+        d_gates = torch.empty_like(self.gates)
+        d_raw = torch.empty_like(self.orders)
 
         w_controller, w_interface, _ = self.weights
         buffers = (self.gates, self.cells, self.slots, self.order, self.orders, self.reset)
         weights = w_controller[:, self.depth :].contiguous(), w_interface.contiguous()
         gradients = d_seen, d_cells, carried, d_memory, d_link, d_gates, d_raw
         memories = state.memory.contiguous(), self.memories, state.link.contiguous(), self.links
-        arrays, more = _arrays(*buffers, *weights), _arrays(*memories, *gradients)
+        arrays = _arrays(*buffers, *weights)
+        more = _arrays(*memories, *gradients)
         kernels.backward(*arrays, self.every, *more, heads, detached)
 
         d_start = DNCState(
@@ -175,7 +184,8 @@ class _Pass:
         if self.resets:
             seen = seen.masked_fill(self.reset.view(-1, 1), 0)
         hidden = self.seen[1:, :, wide:].flatten(0, 1)
-        d_gates, d_raw = d_gates.flatten(0, 1), d_raw.flatten(0, 1)
+        d_gates = d_gates.flatten(0, 1)
+        d_raw = d_raw.flatten(0, 1)
         d_inputs = (d_gates @ w_controller[:, : self.depth]).view(self.steps, -1, self.depth) if inputs_too else None
         d_controller = torch.cat([d_gates.t() @ self.inputs, d_gates.t() @ seen], 1)
         return d_inputs, d_controller, d_gates.sum(0), d_raw.t() @ hidden, d_raw.sum(0), *d_start
@@ -183,7 +193,8 @@ class _Pass:
     def trace(self) -> Trace:
         """Return what happened at each step, time first."""
         memory, link = self.traced
-        heads, slots = self.heads, self.slots[1:]
+        heads = self.heads
+        slots = self.slots[1:]
         sizes = interface_sizes(memory.shape[-1], heads, "full" if link.shape[-1] else "none")
         parts = dict(zip(sizes, self.orders.split(list(sizes.values()), -1), strict=True))
         modes = parts["read_modes"].unflatten(-1, (heads, sizes["read_modes"] // heads))

@@ -20,7 +20,7 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic, overload
 
 USAGE, WRITE, PRECEDENCE, ALLOCATION, COSINE, CONTENT, SCALE, READ = range(8)  # rows of a step's slots; from READ on by head:
-PER_HEAD = 5  # R read weightings, R cosines, R weightings content by content, R backward and R forward weightings
+PER_HEAD = 5  # R read weightings, R cosines, R weightings found by content, R backward and R forward weightings
 CARRIED = 3  # rows of the gradient that flows to the step before: usage, write, precedence; then R read weightings
 
 
@@ -93,7 +93,8 @@ def _cells(gates, old, new, hidden):
 
     old (H,) are the cells of the last step, new (H,) and hidden (H,) are filled.
     """
-    one, two = gates.dtype.type(1), gates.dtype.type(2)
+    one = gates.dtype.type(1)
+    two = gates.dtype.type(2)
     size = old.shape[0]
     for j in range(2 * size, 3 * size):
         gates[j] *= two
@@ -113,12 +114,16 @@ def _cells_backward(gates, old, new, d_hidden, d_cells, d_gates, squashed):
 
     squashed (H,) is scratch.
     """
-    one, two = gates.dtype.type(1), gates.dtype.type(2)
+    one = gates.dtype.type(1)
+    two = gates.dtype.type(2)
     size = old.shape[0]
     for j in range(size):
         squashed[j] = two / (one + _exp(-two * new[j])) - one
     for j in range(size):
-        gate_in, keep, candidate, out = gates[j], gates[size + j], gates[2 * size + j], gates[3 * size + j]
+        gate_in = gates[j]
+        keep = gates[size + j]
+        candidate = gates[2 * size + j]
+        out = gates[3 * size + j]
         d_cell = d_cells[j] + d_hidden[j] * out * (one - squashed[j] * squashed[j])
         d_gates[j] = d_cell * candidate * gate_in * (one - gate_in)
         d_gates[size + j] = d_cell * old[j] * keep * (one - keep)
@@ -164,7 +169,9 @@ def _parse(raw, orders, heads, width, linked):
         for r in range(heads):
             i = modes + 3 * r
             top = max(raw[i], raw[i + 1], raw[i + 2])
-            back, content, forth = _exp(raw[i] - top), _exp(raw[i + 1] - top), _exp(raw[i + 2] - top)
+            back = _exp(raw[i] - top)
+            content = _exp(raw[i + 1] - top)
+            forth = _exp(raw[i + 2] - top)
             scale = one / (back + content + forth)
             orders[i], orders[i + 1], orders[i + 2] = back * scale, content * scale, forth * scale
 
@@ -201,7 +208,10 @@ def _dot(a, b):
 
 @apart
 def _dot_four(vector, rows, k, total, start):
-    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    row_0 = rows[k]
+    row_1 = rows[k + 1]
+    row_2 = rows[k + 2]
+    row_3 = rows[k + 3]
     sum_0 = sum_1 = sum_2 = sum_3 = vector.dtype.type(0)
     for j in range(vector.shape[0]):
         sum_0 += row_0[j] * vector[j]
@@ -216,7 +226,10 @@ def _dot_four(vector, rows, k, total, start):
 
 @apart
 def _dot_four_by_two(x, y, rows, k, x_total, y_total, start):
-    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    row_0 = rows[k]
+    row_1 = rows[k + 1]
+    row_2 = rows[k + 2]
+    row_3 = rows[k + 3]
     x_0 = x_1 = x_2 = x_3 = y_0 = y_1 = y_2 = y_3 = x.dtype.type(0)
     for j in range(x.shape[0]):
         x_0 += row_0[j] * x[j]
@@ -240,7 +253,9 @@ def _dot_four_by_two(x, y, rows, k, x_total, y_total, start):
 @inner
 def _add_dots(vectors, rows, totals, start):
     """Add to totals (M, ...), from column `start` on, the dot products of vectors (M, J) and rows (K, J)."""
-    count, whole, even = vectors.shape[0], rows.shape[0] // 4 * 4, vectors.shape[0] // 2 * 2
+    count = vectors.shape[0]
+    whole = rows.shape[0] // 4 * 4
+    even = vectors.shape[0] // 2 * 2
     for k in range(0, whole, 4):
         for m in range(0, even, 2):
             _dot_four_by_two(vectors[m], vectors[m + 1], rows, k, totals[m], totals[m + 1], start)
@@ -259,19 +274,34 @@ def _add_row(weight, row, total):
 
 @apart
 def _add_four(weights, rows, k, total, start):
-    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    row_0 = rows[k]
+    row_1 = rows[k + 1]
+    row_2 = rows[k + 2]
+    row_3 = rows[k + 3]
     at = start + k
-    weight_0, weight_1, weight_2, weight_3 = weights[at], weights[at + 1], weights[at + 2], weights[at + 3]
+    weight_0 = weights[at]
+    weight_1 = weights[at + 1]
+    weight_2 = weights[at + 2]
+    weight_3 = weights[at + 3]
     for j in range(total.shape[0]):
         total[j] += weight_0 * row_0[j] + weight_1 * row_1[j] + weight_2 * row_2[j] + weight_3 * row_3[j]
 
 
 @apart
 def _add_four_by_two(x, y, rows, k, x_total, y_total, start):
-    row_0, row_1, row_2, row_3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+    row_0 = rows[k]
+    row_1 = rows[k + 1]
+    row_2 = rows[k + 2]
+    row_3 = rows[k + 3]
     at = start + k
-    x_0, x_1, x_2, x_3 = x[at], x[at + 1], x[at + 2], x[at + 3]
-    y_0, y_1, y_2, y_3 = y[at], y[at + 1], y[at + 2], y[at + 3]
+    x_0 = x[at]
+    x_1 = x[at + 1]
+    x_2 = x[at + 2]
+    x_3 = x[at + 3]
+    y_0 = y[at]
+    y_1 = y[at + 1]
+    y_2 = y[at + 2]
+    y_3 = y[at + 3]
     for j in range(x_total.shape[0]):
         x_total[j] += x_0 * row_0[j] + x_1 * row_1[j] + x_2 * row_2[j] + x_3 * row_3[j]
         y_total[j] += y_0 * row_0[j] + y_1 * row_1[j] + y_2 * row_2[j] + y_3 * row_3[j]
@@ -280,7 +310,9 @@ def _add_four_by_two(x, y, rows, k, x_total, y_total, start):
 @inner
 def _add_rows(vectors, rows, totals, start):
     """Add to totals (M, J) the product of vectors (M, ...), from column `start` on, and rows (K, J)."""
-    count, whole, even = vectors.shape[0], rows.shape[0] // 4 * 4, vectors.shape[0] // 2 * 2
+    count = vectors.shape[0]
+    whole = rows.shape[0] // 4 * 4
+    even = vectors.shape[0] // 2 * 2
     for k in range(0, whole, 4):
         for m in range(0, even, 2):
             _add_four_by_two(vectors[m], vectors[m + 1], rows, k, totals[m], totals[m + 1], start)
@@ -302,7 +334,8 @@ def _scale(vector):
 
 @apart
 def _softmax(cosine, strength, weighting):
-    top, total = cosine[0], cosine.dtype.type(0)
+    top = cosine[0]
+    total = cosine.dtype.type(0)
     for n in range(cosine.shape[0]):
         top = max(top, cosine[n])
     for n in range(cosine.shape[0]):
@@ -355,7 +388,8 @@ def _content_backward(memory, scales, keys, strengths, cosines, weightings, d_we
     one = memory.dtype.type(1)
     _fill(d_keys, memory.dtype.type(0))
     for m in range(keys.shape[0]):
-        key_scale, sharp = _scale(keys[m]), strengths[m]
+        key_scale = _scale(keys[m])
+        sharp = strengths[m]
         d_sharp, along = _softmax_backward(scales, key_scale, sharp, cosines[m], weightings[m], d_weightings[m], to_self)
         d_strengths[m] = -d_sharp * math.expm1(one - sharp)  # the derivative of oneplus
         _add_row(along, keys[m], d_keys[m])
@@ -371,7 +405,8 @@ def _use(usage_before, write, reads, free, usage):
     for n in range(usage.shape[0]):
         usage[n] = usage_before[n] + write[n] - usage_before[n] * write[n]
     for r in range(free.shape[0]):
-        gate, read = free[r], reads[r]
+        gate = free[r]
+        read = reads[r]
         for n in range(usage.shape[0]):
             usage[n] *= usage.dtype.type(1) - gate * read[n]
 
@@ -387,7 +422,10 @@ def _use_backward(usage_before, write, reads, free, d_usage, kept, d_usage_befor
             if q != r:
                 for n in range(write.shape[0]):
                     kept[n] *= one - free[q] * reads[q, n]
-        d_gate, gate, read, d_read = write.dtype.type(0), free[r], reads[r], d_reads[r]
+        d_gate = write.dtype.type(0)
+        gate = free[r]
+        read = reads[r]
+        d_read = d_reads[r]
         for n in range(write.shape[0]):
             d_gate += kept[n] * read[n]
             d_read[n] += kept[n] * gate
@@ -395,7 +433,8 @@ def _use_backward(usage_before, write, reads, free, d_usage, kept, d_usage_befor
     for n in range(write.shape[0]):
         kept[n] = d_usage[n]
     for r in range(free.shape[0]):
-        gate, read = free[r], reads[r]
+        gate = free[r]
+        read = reads[r]
         for n in range(write.shape[0]):
             kept[n] *= one - gate * read[n]
     for n in range(write.shape[0]):
@@ -419,7 +458,8 @@ def _sort(usage, order_before, order):
 @apart
 def _allocate(usage, order, allocation):
     """Fill allocation (N,): the paper's product over the slots that are less used."""
-    one, epsilon = usage.dtype.type(1), usage.dtype.type(1e-6)
+    one = usage.dtype.type(1)
+    epsilon = usage.dtype.type(1e-6)
     product = one
     for i in range(usage.shape[0]):
         used = epsilon + (one - epsilon) * usage[order[i]]
@@ -434,7 +474,8 @@ def _allocate_backward(usage, order, products, d_allocation, d_usage):
     With P_j = Π_{i<j} u_i and V_j = g_j (1 - u_j) + u_j V_{j+1} it is dE/du_j = P_j (V_{j+1} - g_j), in the order of usage; g
     is d_allocation (N,), products (N,) is scratch for P.
     """
-    one, epsilon = usage.dtype.type(1), usage.dtype.type(1e-6)
+    one = usage.dtype.type(1)
+    epsilon = usage.dtype.type(1e-6)
     product = one
     for i in range(usage.shape[0]):
         products[i] = product
@@ -462,9 +503,11 @@ def _advance(rows, start, write, precedence):
 
     write (N,) is that of the step, precedence (N,) that of the step before.
     """
-    one, zero = rows.dtype.type(1), rows.dtype.type(0)
+    one = rows.dtype.type(1)
+    zero = rows.dtype.type(0)
     for k in range(rows.shape[0]):
-        row, weight = rows[k], write[start + k]
+        row = rows[k]
+        weight = write[start + k]
         rest = one - weight
         for j in range(row.shape[0]):
             row[j] = (rest - write[j]) * row[j] + weight * precedence[j]
@@ -474,7 +517,8 @@ def _advance(rows, start, write, precedence):
 @inner
 def _link_and_follow(link, write, precedence, read, back, forth):
     """Bring link (N, N) one step further; fill back and forth (R, N) with linkᵀ and link times `read` (R, N)."""
-    size, at_once = link.shape[0], _rows_at_once(link.shape[0])
+    size = link.shape[0]
+    at_once = _rows_at_once(link.shape[0])
     _fill(back, link.dtype.type(0))
     _fill(forth, link.dtype.type(0))
     for start in range(0, size, at_once):
@@ -509,7 +553,8 @@ def _link_backward(
     d_link (N, N) goes from after to before; d_write, d_precedence (N,) and d_read (R, N) are added to.
     place (2, K, N) for K rows, sides (2R, N) and shares (N, 2R) are scratch.
     """
-    size, heads = kept.shape[0], read.shape[0]
+    size = kept.shape[0]
+    heads = read.shape[0]
     for r in range(heads):
         _copy(read[r], sides[r])
         _copy(d_back[r], sides[heads + r])
@@ -517,7 +562,8 @@ def _link_backward(
             shares[i, r], shares[i, heads + r] = d_forth[r, i], read[r, i]
     for start in range(0, size, place.shape[1]):
         d_rows = d_link[start : start + place.shape[1]]
-        before, after = place[0, : d_rows.shape[0]], place[1, : d_rows.shape[0]]
+        before = place[0, : d_rows.shape[0]]
+        after = place[1, : d_rows.shape[0]]
         for k in range(d_rows.shape[0]):
             _copy(kept[start + k], before[k])
         for s in range(past.shape[0] - 1):
@@ -557,7 +603,9 @@ def _write_backward(memory, write, erase, vector, d_memory, d_write, d_erase, d_
     """Do the gradient of `_write_to`: d_memory (N, W) goes through, d_write (N,), d_erase and d_vector (W,) are added to."""
     one = memory.dtype.type(1)
     for n in range(memory.shape[0]):
-        old, d_slot, weight = memory[n], d_memory[n], write[n]
+        old = memory[n]
+        d_slot = d_memory[n]
+        weight = write[n]
         along = memory.dtype.type(0)
         for i in range(erase.shape[0]):
             along += d_slot[i] * (vector[i] - old[i] * erase[i])
@@ -589,7 +637,9 @@ def _mix_modes(modes, back, content, forth, read):
 @apart
 def _mix_modes_backward(modes, back, content, forth, d_read, d_modes, d_back, d_forth):
     """Fill d_modes (3,), d_back and d_forth (N,); d_read (N,) becomes the gradient of content."""
-    to_back, to_content, to_forth = _dot(d_read, back), _dot(d_read, content), _dot(d_read, forth)
+    to_back = _dot(d_read, back)
+    to_content = _dot(d_read, content)
+    to_forth = _dot(d_read, forth)
     mean = modes[0] * to_back + modes[1] * to_content + modes[2] * to_forth
     d_modes[0], d_modes[1], d_modes[2] = (
         modes[0] * (to_back - mean),
@@ -631,11 +681,15 @@ def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, l
         heads: R.
         scratch: arrays of the sizes that `forward` gives them.
     """
-    size, width, linked = slots.shape[0], slots.shape[1], link.shape[0] > 0
-    one, zero = slots.dtype.type(1), slots.dtype.type(0)
+    size = slots.shape[0]
+    width = slots.shape[1]
+    linked = link.shape[0] > 0
+    one = slots.dtype.type(1)
+    zero = slots.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
     keys, write_key, reads, slot = scratch
-    read_before, read = last[READ : READ + heads], now[READ : READ + heads]
+    read_before = last[READ : READ + heads]
+    read = now[READ : READ + heads]
     _parse(raw, order, heads, width, linked)
 
     _use(last[USAGE], last[WRITE], read_before, order[free:allocate], now[USAGE])
@@ -649,7 +703,8 @@ def _write_and_read(raw, order, last, now, sorted_before, sorted_after, slots, l
     for n in range(size):
         now[SCALE, n] = _scale(slots[n])
     content = now[READ + 2 * heads : READ + 3 * heads]
-    back, forth = now[READ + 3 * heads : READ + 4 * heads], now[READ + 4 * heads :]
+    back = now[READ + 3 * heads : READ + 4 * heads]
+    forth = now[READ + 4 * heads :]
     if linked:
         _link_and_follow(link, now[WRITE], last[PRECEDENCE], read_before, back, forth)
         _mix(last[PRECEDENCE], now[WRITE], zero, one, now[PRECEDENCE])
@@ -700,14 +755,21 @@ def _write_and_read_backward(
         detached: no gradient passes through content and allocation weightings.
         scratch: arrays of the sizes that `backward` gives them.
     """
-    size, width, linked = memory.shape[0], memory.shape[1], d_link.shape[0] > 0
-    one, zero = memory.dtype.type(1), memory.dtype.type(0)
+    size = memory.shape[0]
+    width = memory.shape[1]
+    linked = d_link.shape[0] > 0
+    one = memory.dtype.type(1)
+    zero = memory.dtype.type(0)
     strengths, key, strength, erase, vector, free, allocate, gate, modes = _parts(heads, width)
     slots, d_last, d_back, d_forth, place, sides, shares, products, to_self, d_contents, slot, keys, d_keys, slot_shares = (
         scratch
     )
-    write, d_write, d_read = now[WRITE], d_now[WRITE], d_now[CARRIED:]
-    read_before, read, content = last[READ : READ + heads], now[READ : READ + heads], now[READ + 2 * heads : READ + 3 * heads]
+    write = now[WRITE]
+    d_write = d_now[WRITE]
+    d_read = d_now[CARRIED:]
+    read_before = last[READ : READ + heads]
+    read = now[READ : READ + heads]
+    content = now[READ + 2 * heads : READ + 3 * heads]
     d_vectors = keys[heads:]  # below the keys: what one product needs
     for i in range(d_order.shape[0]):
         d_order[i] = zero
@@ -722,7 +784,9 @@ def _write_and_read_backward(
     _add_dots(d_vectors, slots, d_read, 0)
     if linked:
         for r in range(heads):
-            m, back, forth = modes + 3 * r, now[READ + 3 * heads + r], now[READ + 4 * heads + r]
+            m = modes + 3 * r
+            back = now[READ + 3 * heads + r]
+            forth = now[READ + 4 * heads + r]
             _mix_modes_backward(order[m : m + 3], back, content[r], forth, d_read[r], d_order[m : m + 3], d_back[r], d_forth[r])
     if detached:
         _fill(d_read, zero)
@@ -749,7 +813,8 @@ def _write_and_read_backward(
 
     # link and precedence
     if linked:
-        d_precedence, total = d_now[PRECEDENCE], zero
+        d_precedence = d_now[PRECEDENCE]
+        total = zero
         for n in range(size):
             total += write[n]
         along = _dot(d_precedence, last[PRECEDENCE])
@@ -782,7 +847,8 @@ def _write_and_read_backward(
 
     # where to write
     share = order[allocate]
-    to_allocation, to_content = _dot(d_write, now[ALLOCATION]), _dot(d_write, now[CONTENT])
+    to_allocation = _dot(d_write, now[ALLOCATION])
+    to_content = _dot(d_write, now[CONTENT])
     d_order[gate] = (share * to_allocation + (one - share) * to_content) * order[gate] * (one - order[gate])
     d_order[allocate] = order[gate] * (to_allocation - to_content) * share * (one - share)
     if not detached:
@@ -868,7 +934,9 @@ def _step(
     scratch,
 ):
     """Do step t of `forward`, for all of the batch."""
-    batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
+    batch = gates.shape[1]
+    wide = heads * memory.shape[2]
+    zero = memory.dtype.type(0)
     returns = orders.shape[0] == gates.shape[0] and cells.shape[0] == gates.shape[0] + 1
     at, before, after = (t, t, t + 1) if returns else (0, t % 2, (t + 1) % 2)
     _forget(seen[t], fresh[t], remembered)
@@ -941,10 +1009,16 @@ def forward(
         traced_memory, traced_link: (T, B, ...), filled with those after each step; or of length 0.
         heads: R.
     """
-    steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
-    size, width, dtype = memory.shape[1], memory.shape[2], memory.dtype
-    no_cells, no_slots = np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
-    remembered, hiddens = np.empty((batch, seen.shape[2]), dtype), np.empty((batch, hidden), dtype)
+    steps = gates.shape[0]
+    batch = gates.shape[1]
+    hidden = cells.shape[2]
+    size = memory.shape[1]
+    width = memory.shape[2]
+    dtype = memory.dtype
+    no_cells = np.zeros(hidden, dtype)
+    no_slots = np.zeros(slots.shape[2:], dtype)
+    remembered = np.empty((batch, seen.shape[2]), dtype)
+    hiddens = np.empty((batch, hidden), dtype)
     raw = np.empty((batch, b_interface.shape[0]), dtype)
     scratch = (
         np.empty((heads, width), dtype),
@@ -1023,7 +1097,9 @@ def _step_backward(
     scratch,
 ):
     """Do step t of `backward`, for all of the batch."""
-    batch, wide, zero = gates.shape[1], heads * memory.shape[2], memory.dtype.type(0)
+    batch = gates.shape[1]
+    wide = heads * memory.shape[2]
+    zero = memory.dtype.type(0)
     _, _, _, erase, vector, free, _, _, _ = _parts(heads, memory.shape[2])
     for b in range(batch):
         first = t - t % every  # the steps to take again: from what was kept, or from where all was forgotten
@@ -1033,7 +1109,8 @@ def _step_backward(
         for s in range(first, t + 1):
             if fresh[s, b]:
                 old, old_link = empty_memory, empty_link
-                first, first_link = s, min(s + 1, t)  # the first step leaves an empty link empty
+                first = s  # the first step leaves an empty link empty
+                first_link = min(s + 1, t)
         _copy_rows(old, before)
         for s in range(first, t):
             _write_to(before, slots[s + 1, b, WRITE], orders[s, b, erase:vector], orders[s, b, vector:free], before, slot)
@@ -1106,14 +1183,23 @@ def backward(
         d_gates, d_raw: (T, B, 4H), (T, B, S), filled with the gradients of sums and interface vectors.
         detached: no gradient passes through content and allocation weightings.
     """
-    steps, batch, hidden = gates.shape[0], gates.shape[1], cells.shape[2]
-    size, width, dtype = d_memory.shape[1], d_memory.shape[2], d_memory.dtype
-    no_cells, no_slots = np.zeros(hidden, dtype), np.zeros(slots.shape[2:], dtype)
+    steps = gates.shape[0]
+    batch = gates.shape[1]
+    hidden = cells.shape[2]
+    size = d_memory.shape[1]
+    width = d_memory.shape[2]
+    dtype = d_memory.dtype
+    no_cells = np.zeros(hidden, dtype)
+    no_slots = np.zeros(slots.shape[2:], dtype)
     for n in range(size):
         no_slots[SCALE, n] = _scale(no_cells[:0])
-    empty_memory, empty_link = np.zeros((size, width), dtype), np.zeros(d_link.shape[1:], dtype)
-    squashed, d_hidden, d_sums = np.empty(hidden, dtype), np.empty((batch, hidden), dtype), np.empty((batch, 4 * hidden), dtype)
-    before, slot = np.empty((size, width), dtype), np.empty(width, dtype)
+    empty_memory = np.zeros((size, width), dtype)
+    empty_link = np.zeros(d_link.shape[1:], dtype)
+    squashed = np.empty(hidden, dtype)
+    d_hidden = np.empty((batch, hidden), dtype)
+    d_sums = np.empty((batch, 4 * hidden), dtype)
+    before = np.empty((size, width), dtype)
+    slot = np.empty(width, dtype)
     scratch = (
         np.empty((size, width), dtype),
         np.empty((CARRIED + heads, size), dtype),

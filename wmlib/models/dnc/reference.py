@@ -83,9 +83,12 @@ def controller(layer, x, reads, h, c):
     """Do one step of an LSTM that sees the input, the last reads and its last hidden vector (1)."""
     H = len(h)
     raw = affine(layer, np.concatenate([x, reads.reshape(-1), h]))
-    new_h, new_c = np.zeros_like(raw[:H]), np.zeros_like(raw[:H])
+    new_h = np.zeros_like(raw[:H])
+    new_c = np.zeros_like(raw[:H])
     for i in range(H):
-        gate_in, gate_keep, gate_out = sigmoid(raw[i]), sigmoid(raw[H + i]), sigmoid(raw[3 * H + i])
+        gate_in = sigmoid(raw[i])
+        gate_keep = sigmoid(raw[H + i])
+        gate_out = sigmoid(raw[3 * H + i])
         new_c[i] = gate_keep * c[i] + gate_in * np.tanh(raw[2 * H + i])
         new_h[i] = gate_out * np.tanh(new_c[i])
     return new_h, new_c
@@ -105,7 +108,9 @@ def step(layers, x, state, *, link="full", link_size=8, detach_addressing=False)
     """
     R, N = state["read"].shape
     W = state["memory"].shape[1]
-    slots, heads, letters = range(N), range(R), range(W)
+    slots = range(N)
+    heads = range(R)
+    letters = range(W)
     cut = np.real if detach_addressing else np.array
 
     h, c = controller(layers["controller"], x, state["reads"], state["h"], state["c"])  # (1)
@@ -116,11 +121,13 @@ def step(layers, x, state, *, link="full", link_size=8, detach_addressing=False)
     usage = np.zeros(N, dtype)
     for n in slots:
         retention = np.prod([1 - orders["free_gates"][r] * state["read"][r, n] for r in heads])  # ψ (6)
-        u, w = state["usage"][n], state["write"][n]
+        u = state["usage"][n]
+        w = state["write"][n]
         usage[n] = (u + w - u * w) * retention  # (7)
     shifted = [EPSILON + (1 - EPSILON) * u for u in usage]
     free_list = sorted(slots, key=lambda n: shifted[n].real)  # φ; Python's sort is stable, ties go by index (8)
-    allocation, product = np.zeros(N, dtype), 1.0
+    allocation = np.zeros(N, dtype)
+    product = 1.0
     for n in free_list:
         allocation[n] = (1 - shifted[n]) * product  # (8)
         product = product * shifted[n]
@@ -137,11 +144,13 @@ def step(layers, x, state, *, link="full", link_size=8, detach_addressing=False)
             memory[n, k] = kept + write[n] * orders["write_vector"][k]  # (10)
 
     # Note the order of writing.
-    links, precedence = state["link"], state["precedence"]
+    links = state["link"]
+    precedence = state["precedence"]
     if link != "none":
         w, p = write, precedence
         if link == "sparse":
-            w, p = largest(w, link_size), largest(p, link_size)
+            w = largest(w, link_size)
+            p = largest(p, link_size)
         links = np.zeros((N, N), dtype)
         for i in slots:
             for j in slots:
@@ -152,7 +161,8 @@ def step(layers, x, state, *, link="full", link_size=8, detach_addressing=False)
         precedence = np.array([(1 - sum(write)) * precedence[n] + write[n] for n in slots])  # (11)
 
     # Read: what came before the last read, what looks like the key, what came after the last read.
-    read, reads = np.zeros((R, N), dtype), np.zeros((R, W), dtype)
+    read = np.zeros((R, N), dtype)
+    reads = np.zeros((R, W), dtype)
     for r in heads:
         match = cut(content(memory, orders["read_keys"][r], orders["read_strengths"][r]))  # (14)
         for n in slots:

@@ -253,7 +253,8 @@ def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
 
 def _window(data: dict, steps: tuple[int, int] | None) -> dict:
     """Return some steps of a record."""
-    start, length = data["start"], len(data["inputs"])
+    start = data["start"]
+    length = len(data["inputs"])
     first, end = (step - start for step in _checked_steps(steps, start, start + length))
     if end - first == length:
         return data

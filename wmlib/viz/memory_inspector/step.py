@@ -148,7 +148,8 @@ class StepView:
             ax.set_axis_off()
             return
         heads = self.data["read"].shape[1]
-        zeros, edges = np.zeros(heads), np.arange(heads + 1) - 0.5
+        zeros = np.zeros(heads)
+        edges = np.arange(heads + 1) - 0.5
         for mode, color in zip(MODES, ("sky", "grey", "blue"), strict=True):
             bar = ax.stairs(zeros, edges, orientation="horizontal", fill=True, color=COLORS[color], label=mode)
             self.modes.append(bar)
