@@ -60,7 +60,7 @@ STORE = """
 from wmlib.experiment.results import Claim, judge
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import proportion
-run = Run("{name}", profile, seed, device, overrides)
+run = Run("{name}", profile, seed, device, overrides=overrides)
 claim = Claim("works", "It works.", "ours", "no number given", "proportion that works", reproduced=0.9, partly=0.5)
 estimate = proportion(9, 10)
 run.store(("success rate", estimate, "9 of 10 work"), [judge(claim, estimate)], {{"line": [1, 2, 4]}})

@@ -157,3 +157,26 @@ def _extra(path, wanted):
 
 def test_no_module_is_a_room_for_everything():
     assert not [p for p in PACKAGE.rglob("*.py") if p.stem in ("utils", "helpers", "misc", "common")]
+
+
+def packed_assignments(tree):
+    """Yield the lines of `a, b = f(x), g(y)`, two statements; `a, b = b, f(a)` is one, `low, high = 0, 1` short."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)):
+            continue
+        targets, values = node.targets[0].elts, node.value.elts
+        written = {ast.unparse(target.value if isinstance(target, ast.Subscript) else target) for target in targets}
+        read = {ast.unparse(part) for value in values for part in ast.walk(value) if isinstance(part, ast.Name | ast.Attribute)}
+        calls = any(isinstance(part, ast.Call) for value in values for part in ast.walk(value))
+        if calls and not written & read and len(targets) == len(values):
+            yield node.lineno
+
+
+def test_the_rule_for_packed_assignments_sees_them():
+    lines = "a, b = f(x), g(y)\na, b = f(b), a\nlow, high = 0, 1\nself.a, b = np.zeros(3), 1\na, b = pair()\n"
+    assert list(packed_assignments(ast.parse(lines))) == [1, 4]
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_one_statement_a_line(module):
+    assert list(packed_assignments(ast.parse(modules()[module].read_text(encoding="utf-8")))) == []

@@ -141,7 +141,7 @@ def test_out_takes_everything_and_missing_results_are_named(project, wmlib, tmp_
 
 STAGE = """
 from wmlib.experiment.run import Run
-run = Run("01_good", profile, seed, device, overrides)
+run = Run("01_good", profile, seed, device, overrides=overrides)
 def stage(log):
     with open(log, "a") as file:
         return file.write("x")

@@ -93,7 +93,9 @@ def run_in_process(jobs, workers=1):
 
 
 def test_overrides_arrive_in_the_settings_of_the_run(project):
-    cell = "from wmlib.experiment.run import Run\nrun = Run('01_good', profile, seed, device, overrides, steps=steps)\n"
+    cell = (
+        "from wmlib.experiment.run import Run\nrun = Run('01_good', profile, seed, device, overrides=overrides, steps=steps)\n"
+    )
     cell += "print(run.settings.steps, run.settings.rate, run.settings.task)"
     project.notebook("01_good", cell, parameters="steps: int | None = None")
     jobs = plan(["1"], parameters={"steps": 7, "rate": 0.25})
@@ -134,7 +136,7 @@ def test_the_view_sees_cells_and_progress_lines(project):
 SLOW = """
 import pathlib, subprocess, sys, time
 from wmlib.experiment.run import Run
-run = Run("01_good", profile, seed, device, overrides)
+run = Run("01_good", profile, seed, device, overrides=overrides)
 def make(folder, log, go, ready):
     done = folder / "steps"
     while (n := len(done.read_text()) if done.exists() else 0) < 6:

@@ -28,7 +28,7 @@ def notebook(project):
 
 
 def start(seed=1, profile="quick", overrides=None, **parameters) -> Run:
-    return Run("01_good", profile, seed, "cpu", overrides, **parameters)
+    return Run("01_good", profile, seed, "cpu", overrides=overrides, **parameters)
 
 
 def draw(seed, steps=2):
@@ -235,3 +235,9 @@ def test_the_clock_counts_what_earlier_runs_did():
 def wait(seconds):
     time.sleep(seconds)
     return seconds
+
+
+def test_a_notebook_for_the_cpu_stays_there_where_a_gpu_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert Run("01_good", "quick", 1, "auto").device.type == "cuda"
+    assert Run("01_good", "quick", 1, "auto", cpu_only=True).device.type == "cpu"

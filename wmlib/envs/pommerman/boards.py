@@ -109,7 +109,8 @@ def start_rows(count: int, rng: np.random.Generator, variant: str = "ffa") -> np
     kind = variant_named(variant)
     states = np.zeros((count, FULL_STATE), np.uint8)
     boards, hidden = start_boards(count, rng)
-    states[:, :BOARD], states[:, 6 * BOARD : 7 * BOARD] = boards.reshape(count, -1), hidden.reshape(count, -1)
+    states[:, :BOARD] = boards.reshape(count, -1)
+    states[:, 6 * BOARD : 7 * BOARD] = hidden.reshape(count, -1)
     # row, column, ammo, blast strength, can kick, alive
     states[:, 7 * BOARD :] = np.ravel([(*STARTS[i], 1, 2, 0, 1) for i in range(AGENTS)])
     return from_full_states(states, 0, kind)

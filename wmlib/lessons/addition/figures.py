@@ -52,7 +52,8 @@ def draw_search(data: dict) -> Figure:
     """
     figure, axes = new_figure(9.2, 4.6, rows=2, columns=2)
     all_errors = np.log10(np.concatenate([np.ravel(table["errors"]) for table in data.values()]))
-    low, high = all_errors.min(), np.percentile(all_errors, 90)
+    low = all_errors.min()
+    high = np.percentile(all_errors, 90)
     for ax, (model, table) in zip(axes.flat, data.items(), strict=True):
         errors = np.asarray(table["errors"])
         ax.imshow(np.log10(errors), aspect="auto", vmin=low, vmax=high)

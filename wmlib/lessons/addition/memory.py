@@ -131,8 +131,10 @@ def ridge(features: Tensor, target: Tensor, penalty: float = 1e-4) -> tuple[Tens
 
     Source: ridge regression; solved in float64.
     """
-    x, y = features.double(), target.double()
-    centre, mean = x.mean(0), y.mean()
+    x = features.double()
+    y = target.double()
+    centre = x.mean(0)
+    mean = y.mean()
     x = x - centre
     scatter = x.T @ x
     size = penalty * scatter.diagonal().mean().clamp(min=1e-12)
@@ -266,7 +268,8 @@ def edit(
     batch = draw_test_set("addition", length, seed + 1, EDITED)
     before = answers(core, batch, at)
     alpha = torch.tensor(list(alphas), dtype=torch.float32)
-    moved, slope = {}, {}
+    moved = {}
+    slope = {}
     for name, change in changes.items():
         all_sizes = {part: alpha.view(-1, *[1] * added.ndim) * added for part, added in change.items()}
         mean = (answers(core, batch, at, all_sizes) - before).mean(-1).double()  # (A,), random: (A, draws)

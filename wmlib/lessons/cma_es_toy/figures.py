@@ -81,7 +81,9 @@ def draw_ends(data: dict) -> Figure:
         data: x (runs, 2), loss (runs,), solved (runs,).
     """
     figure, axes = new_figure(8.4, 4.4, columns=2)
-    ax, x, solved = axes[0, 0], np.asarray(data["x"]), np.asarray(data["solved"], dtype=bool)
+    ax = axes[0, 0]
+    x = np.asarray(data["x"])
+    solved = np.asarray(data["solved"], dtype=bool)
     draw_landscape(ax, *NEAR)
     cross = {"color": COLORS["blue"], "markersize": 7, "markeredgewidth": 1.6}
     ax.plot(*local_optima(*NEAR).T, "x", **cross, label="local optima, by theory")

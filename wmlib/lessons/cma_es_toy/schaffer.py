@@ -34,7 +34,8 @@ def schaffer(x) -> np.ndarray:
     x = np.asarray(x, dtype=float)
     if x.shape[-1:] != (2,):
         raise ValueError(f"x must have shape (..., 2), got {x.shape}")
-    a, b = x[..., 0] - OPTIMUM[0], x[..., 1] - OPTIMUM[1]
+    a = x[..., 0] - OPTIMUM[0]
+    b = x[..., 1] - OPTIMUM[1]
     q = 0.001 * (a**2 + b**2)
     # = 0.5 + (sin(a^2 - b^2)^2 - 0.5) / (1 + q)^2
     return (np.sin((a - b) * (a + b)) ** 2 + q + q**2 / 2) / (1 + q) ** 2

@@ -105,7 +105,8 @@ def pycma(rng: np.random.Generator, population: int, parents: float, sigma: floa
         values = loss(points)
         evaluations += len(points)
         if values.min() < best:
-            best, best_x = float(values.min()), points[values.argmin()]
+            best = float(values.min())
+            best_x = points[values.argmin()]
         if len(points) == population:
             search.tell(list(points), list(values))
     return Outcome(best <= TARGET, evaluations, best_x, best, best > TARGET and evaluations < budget)
@@ -229,6 +230,7 @@ def evaluations_to(
             points = np.asarray(search.ask())
             values = function(points)
             search.tell(points, values)
-            evaluations, best = evaluations + population, min(best, values.min())
+            evaluations = evaluations + population
+            best = min(best, values.min())
         counts.append(evaluations if best <= target else budget)
     return np.array(counts)

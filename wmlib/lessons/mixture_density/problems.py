@@ -141,7 +141,8 @@ class InverseProblem:
             for _ in range(BISECTIONS):
                 middle = 0.5 * (left + right)
                 go_right = (curve(middle) <= x) == rising
-                left, right = np.where(go_right, middle, left), np.where(go_right, right, middle)
+                left = np.where(go_right, middle, left)
+                right = np.where(go_right, right, middle)
             ends = (np.full_like(x, start), left) if rising else (right, np.full_like(x, stop))
             mass += self.inverse_width(ends[1]) - self.inverse_width(ends[0])
         return mass

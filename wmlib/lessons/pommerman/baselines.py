@@ -75,14 +75,17 @@ def _cell_index(states: np.ndarray) -> np.ndarray:
 def table_of_cells(now: np.ndarray, after: np.ndarray) -> Rule:
     """Count what follows each combination of code, blast strength and life in a cell; else as `table_of_values`."""
     values = table_of_values(now, after).rule
-    total, cells, tables = np.prod(_CELL_VALUES), _cell_index(now), []
+    total = np.prod(_CELL_VALUES)
+    cells = _cell_index(now)
+    tables = []
     for plane, size in enumerate(_CELL_VALUES):
         following = after[:, plane * BOARD : (plane + 1) * BOARD]
         counts = np.bincount((cells * size + following).ravel(), minlength=total * size).reshape(total, size)
         tables.append(counts.argmax(1).astype(np.uint8))
 
     def apply(states: np.ndarray) -> np.ndarray:
-        predicted, cells = values(states), _cell_index(states)
+        predicted = values(states)
+        cells = _cell_index(states)
         for plane, table in enumerate(tables):
             predicted[:, plane * BOARD : (plane + 1) * BOARD] = table[cells]
         return predicted

@@ -72,7 +72,8 @@ def list_views(table: GameTable, games: Sequence[int] | np.ndarray, rng: np.rand
         raise ValueError("games: got none; name at least one game")
     lives = []  # game, agent, first row, steps
     for game in games:
-        first, last = table.starts[game], table.starts[game + 1]
+        first = table.starts[game]
+        last = table.starts[game + 1]
         alive = np.asarray(table.states[first : last - 1][:, ALIVE]) > 0  # without the last row: nothing follows it
         lives += [(game, agent, first, int(alive[:, agent].sum())) for agent in range(AGENTS)]
     if rng is not None:
@@ -106,7 +107,8 @@ def read_batch(table: GameTable, views: Views, places: np.ndarray, full: bool = 
         places: int64 (B, T), places in the list.
         full: True adds view B.
     """
-    rows, agents = views.rows[places].ravel(), views.agents[places].ravel()
+    rows = views.rows[places].ravel()
+    agents = views.agents[places].ravel()
     states = table.states[rows]
     shape = (*places.shape, -1)
     vectors, following = (torch.from_numpy(view_a(part, agents)).view(shape) for part in (states, table.states[rows + 1]))

@@ -224,7 +224,8 @@ def likeliest_moves(now: ParsedView, scores: Tensor) -> Tensor:
 def _blocked(now: ParsedView, ahead: Tensor) -> Tensor:
     """Say which moves end outside the board or in a wall: int64 (N, 4, 6) cells to bool (N, 4, 6)."""
     cells = now.cells.clamp(min=0)
-    row, column = cells // SIZE, cells % SIZE
+    row = cells // SIZE
+    column = cells % SIZE
     into = now.cell_types.gather(1, ahead.clamp(0, BOARD - 1).flatten(1)).view_as(ahead)
     blocked = (into == RIGID) | (into == WOOD)
     for move, at_edge in ((1, row == 0), (2, row == SIZE - 1), (3, column == 0), (4, column == SIZE - 1)):
@@ -294,7 +295,8 @@ def impossible(now: Tensor, after: Tensor) -> Tensor:
     Returns:
         bool (N,).
     """
-    before, board = parse(now), after[:, :BOARD]
+    before = parse(now)
+    board = after[:, :BOARD]
     wrong = torch.zeros(len(now), dtype=torch.bool)
     walls = (before.cell_types == RIGID) | (before.cell_types == WOOD)
     cells = torch.arange(BOARD)
@@ -303,5 +305,6 @@ def impossible(now: Tensor, after: Tensor) -> Tensor:
         start = before.cells[:, i : i + 1]
         out_of_reach = (cells // SIZE - start // SIZE).abs() + (cells % SIZE - start % SIZE).abs() > 1
         wrong |= (drawn.sum(1) > 1) | (drawn & ((start < 0) | out_of_reach | walls)).any(1)
-    blast, life = after[:, BOARD : 2 * BOARD] > 0, after[:, 2 * BOARD : NUMBERS] > 0
+    blast = after[:, BOARD : 2 * BOARD] > 0
+    life = after[:, 2 * BOARD : NUMBERS] > 0
     return wrong | (blast != life).any(1) | ((board == BOMB) & ~life).any(1) | (life & (board != BOMB) & (board < AGENT)).any(1)

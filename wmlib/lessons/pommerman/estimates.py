@@ -118,7 +118,8 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict[str, np.ndarray
     for name, of_seeds in tallies.items():
         hits, totals = (np.sum([t[part] for t in of_seeds], 0) for part in ("near_right", "near"))
         middle = slice(len(totals) // 2 - reach, len(totals) // 2 + reach + 1)
-        hits, totals = hits[middle, middle], totals[middle, middle]
+        hits = hits[middle, middle]
+        totals = totals[middle, middle]
         tables[name] = np.where(totals >= FEW * len(of_seeds), hits / np.maximum(totals, 1), -1.0)
     return tables
 
@@ -139,7 +140,8 @@ def hidden_proportions(tallies: Tallies, rng: np.random.Generator, changed: bool
         hits, totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("changed_right", "changed"))
         if not changed:
             all_hits, all_totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("right", "all"))
-            hits, totals = all_hits - hits, all_totals - totals
+            hits = all_hits - hits
+            totals = all_totals - totals
         rows.append(list(_estimate(hits, totals, rng)[:3]) if totals.sum() else [0.0, 0.0, 0.0])
     return rows
 

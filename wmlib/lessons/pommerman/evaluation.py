@@ -157,7 +157,8 @@ def film(
     shown = slice(first, first + steps)
     horizons = range(1, HORIZONS[-1] + 1)
     first_dream = -(-first // every)
-    predicted, dreamt = {}, {}
+    predicted = {}
+    dreamt = {}
     for name, (config, model_folder) in models.items():
         model = load_model(model_folder, config)
         predicted[name] = measures.predict_views(model, table, life)[shown, :BOARD]
@@ -183,7 +184,8 @@ def _liveliest(table: GameTable, first: int, steps: int, max_steps: int) -> View
             boards = table.states[views.rows[life[first : first + steps + 1]]][:, :BOARD]
             changes = int(np.count_nonzero(boards[1:] != boards[:-1]))
             if changes > most:
-                most, liveliest = changes, life[:length]
+                most = changes
+                liveliest = life[:length]
     if liveliest is None:
         raise ValueError(f"first, steps: got {first}, {steps}; no life in the test games has {length} steps")
     return views.take(liveliest)

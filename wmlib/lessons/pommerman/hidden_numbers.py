@@ -63,9 +63,13 @@ def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | Non
         games: `by_game` of these games, and maybe of more; None: it is computed.
     """
     games = by_game(table, np.unique(views.games)) if games is None else games
-    inputs, truth, counted, alive = [], [], [], []
+    inputs = []
+    truth = []
+    counted = []
+    alive = []
     for life in views.lives:
-        game, agent = views.games[life[0]], views.agents[life[0]]
+        game = views.games[life[0]]
+        agent = views.agents[life[0]]
         rows = views.rows[life] - table.starts[game]
         opponents = OTHERS[agent, 1:]
         clues = games[game]
@@ -93,9 +97,11 @@ def _of_game(states: np.ndarray) -> GameClues:
     """Return the clues in the states of one game, uint8 (T, 871)."""
     steps = len(states)
     players = states[:, 7 * BOARD :].reshape(-1, AGENTS, 6)
-    board, life = states[:, :BOARD], states[:, BOARD : 2 * BOARD]
+    board = states[:, :BOARD]
+    life = states[:, BOARD : 2 * BOARD]
     alive = players[..., 5] > 0
-    flags, exploded = np.zeros((steps, AGENTS, FLAGS)), np.zeros(steps)
+    flags = np.zeros((steps, AGENTS, FLAGS))
+    exploded = np.zeros(steps)
     flags[..., 0] = alive
     for t in range(1, steps):
         laid = 0
@@ -247,7 +253,8 @@ def tally(clues: Clues, predicted: np.ndarray, games: np.ndarray) -> dict[str, n
     """
     numbers, index = np.unique(games, return_inverse=True)
     living = clues.alive[..., None] & np.ones(3, bool)
-    changed, right = living & (clues.truth != START), predicted == clues.truth
+    changed = living & (clues.truth != START)
+    right = predicted == clues.truth
     parts = {"all": living, "right": living & right, "changed": changed, "changed_right": changed & right}
     totals = {name: np.zeros((len(numbers), 3)) for name in parts}
     for name, flags in parts.items():

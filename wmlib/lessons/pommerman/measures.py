@@ -56,7 +56,8 @@ def tally(now: np.ndarray, after: np.ndarray, predicted: np.ndarray, games: np.n
         shapes = f"{now.shape}, {after.shape}, {predicted.shape}"
         raise ValueError(f"now, after, predicted: got shapes {shapes}; allowed is ({len(games)}, {FEATURES}) for all")
     numbers, index = np.unique(games, return_inverse=True)
-    right, changed = predicted == after, now != after
+    right = predicted == after
+    changed = now != after
     groups = _by_group(now, after, changed)
     groups_right = _by_group(now, after, changed & right)
     codes = np.arange(AGENT, AGENT + AGENTS)[:, None, None]
@@ -93,7 +94,8 @@ def _by_distance(now: np.ndarray, flags: np.ndarray) -> np.ndarray:
     """Add up flags on the board, bool (N, 121), by row and column distance from the seeing agent: (21, 21)."""
     total = np.zeros((2 * REACH + 1, 2 * REACH + 1))
     step, cell = np.nonzero(flags)
-    row, column = now[step, NUMBERS].astype(int), now[step, NUMBERS + 1].astype(int)
+    row = now[step, NUMBERS].astype(int)
+    column = now[step, NUMBERS + 1].astype(int)
     np.add.at(total, (cell // SIZE - row + REACH, cell % SIZE - column + REACH), 1)
     return total
 

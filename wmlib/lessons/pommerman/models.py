@@ -216,7 +216,8 @@ class BoardModel(SequenceModel):
     def predict(self, batch: Batch, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the likeliest next states, uint8 (B, T, 372), agents chosen jointly, and the new state."""
         parsed, logits, state = self._logits(batch, state)
-        cell_types, blasts = logits.cells[:, :CELL_TYPES].argmax(1), logits.cells[:, CELL_TYPES:].argmax(1)
+        cell_types = logits.cells[:, :CELL_TYPES].argmax(1)
+        blasts = logits.cells[:, CELL_TYPES:].argmax(1)
         moves = encoding.likeliest_moves(parsed, logits.moves.log_softmax(2))
         changes = torch.stack([part.argmax(1) for part in logits.changes.split(CHANGE_CLASSES, 1)], 1)
         vectors = encoding.write(parsed, cell_types, blasts, moves, changes)
@@ -295,7 +296,8 @@ def count_tables(vectors: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ln of the frequencies, float32 (16, 16) and (11, 9).
     """
-    now, after = encoding.parse(vectors), encoding.parse(following)
+    now = encoding.parse(vectors)
+    after = encoding.parse(following)
     types = torch.bincount((now.cell_types * CELL_TYPES + after.cell_types).flatten(), minlength=CELL_TYPES**2)
     bomb = after.blasts > 0
     strengths = torch.bincount(now.blasts[bomb] * BLASTS + after.blasts[bomb] - 2, minlength=11 * BLASTS)

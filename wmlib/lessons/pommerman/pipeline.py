@@ -169,7 +169,8 @@ def validation_loss(folder: Path, config: ModelConfig, model_folder: Path, steps
     stream = len(views.rows) // VALIDATION_STREAMS
     first = stream * np.arange(VALIDATION_STREAMS)[:, None]
     segment = np.arange(min(VALIDATION_SEQ_LEN, stream))
-    state, losses = model.initial_state(VALIDATION_STREAMS), []
+    state = model.initial_state(VALIDATION_STREAMS)
+    losses = []
     for start in range(0, max(1, min(stream, steps) - VALIDATION_SEQ_LEN + 1), VALIDATION_SEQ_LEN):
         loss, state = model.loss(read((first + start + segment) % len(views.rows)), state)
         losses.append(float(loss))

@@ -44,7 +44,8 @@ def pack(grid: np.ndarray) -> str:
 def unpack(text: str, size: int = 64) -> np.ndarray:
     """Return the grid that was packed, uint8 (R, C, size, size, 3)."""
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
-    rows, columns = image.shape[0] // size, image.shape[1] // size
+    rows = image.shape[0] // size
+    columns = image.shape[1] // size
     return image.reshape(rows, size, columns, size, 3).swapaxes(1, 2)
 
 

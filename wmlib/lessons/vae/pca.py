@@ -49,7 +49,8 @@ class PCA:
         Source: reverse water-filling, Cover & Thomas 2006, section 10.3.3: every component gets noise of the same variance,
             found here by halving; those that vary less are dropped.
         """
-        low, high = 0.0, float(self.variances.max())
+        low = 0.0
+        high = float(self.variances.max())
         for _ in range(100):
             noise = (low + high) / 2
             information = 0.5 * np.log(np.maximum(self.variances / noise, 1)).sum()

@@ -159,7 +159,8 @@ def count_reactions(played: Rollouts, agent: WorldModelsAgent | None) -> list[di
     results = []
     for number in range(len(played.lengths)):
         rows = played.episode(number)[:-1]  # at the last row nothing is done
-        frames, actions = played.frames(rows), played.actions[rows]
+        frames = played.frames(rows)
+        actions = played.actions[rows]
         balls = largest_balls(frames)
         counts = {**dodging(balls, actions), **danger(balls.in_sight, bool(played.terminated[rows[-1]]))}
         if agent is not None:

@@ -201,7 +201,8 @@ def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes], num_frames: int
     data = encoded[0].data
     held_out = vae_pipeline.split(data)[1]
     step = max(1, sum(map(len, held_out)) // num_frames)
-    configs, folders = [each.config for each in encoded], [each.folder for each in encoded]
+    configs = [each.config for each in encoded]
+    folders = [each.folder for each in encoded]
     tallies = vae_pipeline.measure(run, configs, folders, data, [rows[::step] for rows in held_out], [-1])
     return [stages[-1] for stages in tallies]
 
@@ -316,7 +317,8 @@ def predictions(
     models = [list(world_models[name]) for name in names]
     predict_many = [name in trained for name in names]
     # the names of these two streams are a part of the seed: renaming one would change the numbers
-    draws, rng = run.torch_rng("judge"), run.rng("foresight")
+    draws = run.torch_rng("judge")
+    rng = run.rng("foresight")
     results = run.cached(evaluate_models, list(encoded), models, predict_many, seen, ahead, draws, rng)
     errors_ahead = {name: errors["model"] for name, errors in zip(trained, results["ahead"], strict=True)}
     return {
@@ -352,7 +354,9 @@ def evaluate_models(
     """
     tables = [each.experience() for each in encoded]
     splits = [vae_pipeline.split(each.data) for each in encoded]
-    evaluated, copies, entropies = [], [], []
+    evaluated = []
+    copies = []
+    entropies = []
     for kind in models:
         cases = zip(kind, tables, splits, strict=True)
         evaluated.append([measures.evaluate(model, table, held_out, draws) for model, table, (_, held_out) in cases])

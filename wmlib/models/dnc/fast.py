@@ -118,7 +118,8 @@ class _Pass:
         heads = self.heads
         wide = self.wide
         rows = self.slots[0]
-        self.seen[0, :, :wide], self.seen[0, :, wide:] = state.reads.flatten(1), state.h
+        self.seen[0, :, :wide] = state.reads.flatten(1)
+        self.seen[0, :, wide:] = state.h
         self.cells[0] = state.c
         rows[:, kernels.USAGE], rows[:, kernels.WRITE] = state.usage, state.write
         rows[:, kernels.PRECEDENCE] = state.precedence if state.link.shape[1] else 0
