@@ -285,7 +285,7 @@ def test_cache_lists_name_size_age_state_and_settings(cached, capsys):
     assert list(table) == [folder.name for folder in reversed(cached.values())]  # oldest first
     row = {name: table[folder.name] for name, folder in cached.items()}
     assert row["values"] == ["0.0 MB", "2 hours", "whole", "values=…"]
-    assert row["current"] == ["0.0 MB", "1 days", "whole", "step=3, steps=10, lr=0.125, share=0.5"]
+    assert row["current"] == ["0.0 MB", "1 days", "whole", "step=3, steps=10, lr=0.125, decay=0.5"]
     assert row["large"][:3] == ["2.5 MB", "2 days", "whole"] and row["large"][3].endswith("size=2500000")
     assert row["user of large"][3] == f"folder={cached['large'].name}, name=a"
     assert row["damaged"][2:] == ["stale", "manifest cannot be read"]

@@ -75,7 +75,7 @@ def test_the_names_of_a_parameters_cell(project, tmp_path):
     names = runner.parameters_of(tmp_path / "notebooks/01_good.ipynb")
     assert names == {"profile", "seed", "device", "a", "c", "overrides"}
     project.notebook("01_good", parameters="a = = 1")
-    assert runner.parameters_of(tmp_path / "notebooks/01_good.ipynb") == set()
+    assert runner.parameters_of(tmp_path / "notebooks/01_good.ipynb") is None
 
 
 def test_cuda_asked_for_and_absent_is_refused(three, monkeypatch):

@@ -104,11 +104,13 @@ import functools
 import numpy as np
 from wmlib.training.schedules import linear_decay
 limit = 3
+nothing = None
 def helper(x): return x
 def good(x): return np.sum([linear_decay(0, 1, v, 0.0) for v in x])
 def other(x): return np.sum([linear_decay(0, 1, v, 0.5) for v in x])
 def reads_a_variable(x): return [v < limit for v in x]
 def calls_another(x): return helper(x)
+def reads_nothing(x): return nothing
 class Doubled:
     def __call__(self, x): return 2 * x
 doubled = Doubled()
@@ -133,7 +135,12 @@ def test_functions_of_a_notebook_may_use_their_arguments_and_modules_only(tmp_pa
     assert good != other and good == determined_by(cell.good, ([1.0],), {}, tmp_path)["code"]
     codes = {determined_by(f, (1,), {}, tmp_path)["code"] for f in (cell.remembers, cell.remembers_otherwise)}
     assert len(codes) == 2
-    for name, used in (("reads_a_variable", "limit"), ("calls_another", "helper"), ("calls_an_object", "doubled")):
+    for name, used in (
+        ("reads_a_variable", "limit"),
+        ("reads_nothing", "nothing"),
+        ("calls_another", "helper"),
+        ("calls_an_object", "doubled"),
+    ):
         with pytest.raises(FingerprintError, match=rf"{name} uses {used} of this notebook, which the key cannot see"):
             determined_by(getattr(cell, name), (1,), {}, tmp_path)
 

@@ -131,17 +131,17 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
-def parameters_of(notebook: Path) -> set[str]:
+def parameters_of(notebook: Path) -> set[str] | None:
     """Return the names that a notebook's parameters cell assigns; other settings reach it through `overrides`.
 
-    A file that cannot be read has none: executing it will say what is wrong with it.
+    None for a file that cannot be read: executing it will say what is wrong with it.
     """
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
         lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
     except (ValueError, KeyError, SyntaxError):
-        return set()
+        return None
     targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in lines]
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
@@ -198,8 +198,10 @@ def plan(
     return jobs
 
 
-def _injected(notebook: str, values: dict[str, Any], in_cell: set[str]) -> dict[str, Any]:
+def _injected(notebook: str, values: dict[str, Any], in_cell: set[str] | None) -> dict[str, Any]:
     """Return what is injected for these settings: those with a line in the parameters cell, and a dict of the others."""
+    if in_cell is None:
+        return values
     injected = {name: value for name, value in values.items() if name in in_cell}
     overrides = {name: value for name, value in values.items() if name not in in_cell}
     if not overrides:

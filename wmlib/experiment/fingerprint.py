@@ -7,6 +7,7 @@ into JSON, arrays and networks by content. The code behind a function or class i
 from __future__ import annotations
 
 import ast
+import builtins
 import dataclasses
 import dis
 import enum
@@ -282,7 +283,10 @@ def _notebook_code(function: Any, where: str) -> str:
 
 
 def _used_globals(function: types.FunctionType) -> dict[str, Any]:
-    """Return the global variables that a function reads, those of functions nested in it included."""
+    """Return the global variables that a function reads, those of functions nested in it included; not Python's own functions.
+
+    IPython has an `open` of its own around Python's.
+    """
     used = {}
     codes = [function.__code__]
     while codes:
@@ -291,4 +295,4 @@ def _used_globals(function: types.FunctionType) -> dict[str, Any]:
         for instruction in dis.get_instructions(code):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval in function.__globals__:
                 used[instruction.argval] = function.__globals__[instruction.argval]
-    return used
+    return {name: value for name, value in used.items() if inspect.unwrap(value) is not getattr(builtins, name, used)}
