@@ -157,7 +157,7 @@ def command_list(options: argparse.Namespace) -> int:
         for setting in settings.read(name).values():
             value = getattr(setting, options.profile)
             print(f"    -p {setting.name}={value}  {setting.doc}; allowed: {setting.allowed()}")
-        stored = paths.figures(options.profile) / name / "results.json"
+        stored = paths.figures(options.profile, name) / "results.json"
         print(f"    {results.read(stored)['headline']['text'] if stored.exists() else 'not run yet'}")
     return 0
 

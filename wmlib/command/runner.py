@@ -26,7 +26,7 @@ from wmlib.experiment import paths, settings
 from wmlib.experiment.settings import SettingError, choose
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
-CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "paper": 7 * 24 * 3600}
+CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "study": 7 * 24 * 3600, "paper": 7 * 24 * 3600}
 # a word that is none of them is taken for a notebook
 COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test", "lint")
 GRACE = 5.0  # seconds between asking a process to end and ending it
@@ -184,7 +184,7 @@ def plan(
             notebook=notebook,
             source=source,
             executed=paths.output(profile) / "notebooks" / f"{notebook}.ipynb",
-            results=paths.figures(profile) / notebook / "results.json",
+            results=paths.figures(profile, notebook) / "results.json",
             parameters={**common, **_injected(notebook, checked, parameters_of(source))},
             cell_timeout=cell_timeout or CELL_TIMEOUT[profile],
         )

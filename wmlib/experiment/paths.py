@@ -4,8 +4,9 @@ JupyterLab starts a kernel in `notebooks/`, the runner in the caller's folder: s
 
 | what | default | with `--out DIR` (environment variable `WMLIB_OUT`) |
 |---|---|---|
-| figures and results of the quick profile | `figures/` | `DIR/figures` |
-| figures and results of another profile | `build/PROFILE/figures` | `DIR/figures` |
+| figures and results of the quick profile | `figures/NN_name` | `DIR/figures/NN_name` |
+| of the study profile | `figures/NN_name/study` | `DIR/figures/NN_name` |
+| of another profile | `build/PROFILE/figures/NN_name` | `DIR/figures/NN_name` |
 | executed notebooks, cache, gallery | `build/PROFILE/…` | `DIR/…` |
 """
 
@@ -35,11 +36,12 @@ def output(profile: str) -> Path:
     return (root() / redirected).resolve() if redirected else root() / "build" / profile
 
 
-def figures(profile: str) -> Path:
-    """Return the folder of figures and results. Only the quick profile's, unredirected, are the committed ones."""
-    if profile == "quick" and not os.environ.get("WMLIB_OUT"):
-        return root() / "figures"
-    return output(profile) / "figures"
+def figures(profile: str, notebook: str) -> Path:
+    """Return the folder of a notebook's figures and results. Those of quick and study, unredirected, are committed."""
+    if profile in ("quick", "study") and not os.environ.get("WMLIB_OUT"):
+        committed = root() / "figures" / notebook
+        return committed / "study" if profile == "study" else committed
+    return output(profile) / "figures" / notebook
 
 
 def notebooks() -> Path:

@@ -2,8 +2,11 @@
 
 import os
 import platform
+import re
+import shutil
 import subprocess
 from importlib import metadata
+from pathlib import Path
 
 from wmlib.experiment import fingerprint, paths
 
@@ -31,5 +34,17 @@ def commit() -> tuple[str | None, bool | None]:
 
 
 def machine() -> str:
-    """Return operating system, processor family and core count in a line."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    """Return operating system, processor and core count in a line."""
+    return f"{platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores"
+
+
+def processor() -> str:
+    """Return the processor's name: Linux and macOS know it, elsewhere it is what Python says."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.MULTILINE)
+    else:
+        sysctl = shutil.which("sysctl")
+        asked = sysctl and subprocess.run([sysctl, "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False)
+        name = re.search(r"^(.+)$", asked.stdout if asked else "", flags=re.MULTILINE)
+    return name[1].strip() if name else platform.processor() or "processor unknown"

@@ -1,110 +1,33 @@
 """results.json: what a notebook measured, in a form that figures, the README and other people can read.
 
 One file a notebook, beside its figures. It is validated whenever it is written and read: against the schema below, and each
-claim's verdict is computed again from its numbers and its rule, so that a verdict cannot be typed in.
+claim's verdict is computed again from its numbers and its rule (see `claims`), so that a verdict cannot be typed in.
 """
 
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fastjsonschema
 import numpy as np
 
 from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment.claims import VERDICTS, ClaimError, check_rule
 from wmlib.experiment.settings import PROFILES
 
-if TYPE_CHECKING:  # not loaded: the runner reads results and should not wait for SciPy
-    from wmlib.experiment.statistics import Estimate
-
-SCHEMA_VERSION = 1
-VERDICTS = ("reproduced", "partly", "not reproduced")
+SCHEMA_VERSION = 2
 
 
 class ResultsError(ValueError):
     """A results.json that breaks its schema or its own rules."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim and the rule that will judge it, written down before the run.
-
-    Args:
-        id: short name, unique in the notebook.
-        text: the claim in one sentence.
-        source: who says so and where.
-        paper: what the source reports, in its own numbers (text; "no number given" where there is none).
-        measure: what we measure for it, with its unit.
-        reproduced: the claim counts as reproduced from this value on,
-        partly: and as partly reproduced from this one on.
-        better: "higher" or "lower" values are better.
-        judged: "value" judges the estimate itself; "interval" the worse end of its 95 % interval.
-
-    Example:
-        >>> claim = Claim("solved", "It is solved.", "ours", "100 %", "success rate", reproduced=0.99, partly=0.5)
-        >>> claim.verdict(0.7, (0.6, 0.8))
-        'partly'
-        >>> print(claim.rule())
-        reproduced if success rate >= 0.99; partly if >= 0.5; else not reproduced
-    """
-
-    id: str
-    text: str
-    source: str
-    paper: str
-    measure: str
-    reproduced: float
-    partly: float
-    better: str = "higher"
-    judged: str = "value"
-
-    def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower") or self.judged not in ("value", "interval"):
-            raise ResultsError(
-                f"claim {self.id}: better={self.better!r}, judged={self.judged!r}; allowed are better='higher' or 'lower' "
-                "and judged='value' or 'interval'"
-            )
-        if (self.reproduced - self.partly) * self._sign() < 0:
-            raise ResultsError(
-                f"claim {self.id}: 'reproduced' ({self.reproduced}) must be at least as hard as 'partly' ({self.partly})"
-            )
-
-    def _sign(self) -> int:
-        return 1 if self.better == "higher" else -1
-
-    def rule(self) -> str:
-        """Return the rule in words."""
-        what = self.measure if self.judged == "value" else f"the worse end of the 95 % interval of {self.measure}"
-        sign = ">=" if self.better == "higher" else "<="
-        return f"reproduced if {what} {sign} {self.reproduced:g}; partly if {sign} {self.partly:g}; else not reproduced"
-
-    def verdict(self, value: float, interval: tuple[float, float]) -> str:
-        """Return the verdict that the rule gives to a value and its interval."""
-        sign = self._sign()
-        judged = value if self.judged == "value" else min(interval, key=lambda end: sign * end)
-        levels = (self.reproduced, self.partly)
-        return next((v for v, level in zip(VERDICTS, levels, strict=False) if sign * judged >= sign * level), VERDICTS[-1])
-
-
-def judge(claim: Claim, estimate: "Estimate") -> dict:
-    """Return the record of a claim with what we measured and the verdict its rule gives."""
-    interval = (estimate.low, estimate.high)
-    return {
-        **asdict(claim),
-        "ours": estimate.value,
-        "interval": list(interval),
-        "n": estimate.n,
-        "rule": claim.rule(),
-        "verdict": claim.verdict(estimate.value, interval),
-    }
-
-
 _text = {"type": "string", "minLength": 1}
 _number = {"type": "number"}
 _pair = {"type": "array", "items": _number, "minItems": 2, "maxItems": 2}
+_count = {"type": "integer", "minimum": 1}
 
 
 def _record(required: dict, optional: dict | None = None) -> dict:
@@ -116,6 +39,8 @@ def _record(required: dict, optional: dict | None = None) -> dict:
     }
 
 
+_evidence = _record({"estimator": _text, "values": {"type": "object"}})
+
 SCHEMA = _record(
     {
         "schema": {"const": SCHEMA_VERSION},
@@ -123,10 +48,11 @@ SCHEMA = _record(
         "title": _text,
         "profile": {"enum": list(PROFILES)},
         "seed": {"type": "integer", "minimum": 0},
+        "seeds": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}},
         "device": _text,
         "settings": {"type": "object"},
         "headline": _record(
-            {"label": _text, "value": _number, "interval": _pair, "n": {"type": "integer", "minimum": 1}, "text": _text}
+            {"label": _text, "value": _number, "interval": _pair, "n": _count, "text": _text}
         ),
         "claims": {
             "type": "array",
@@ -135,17 +61,26 @@ SCHEMA = _record(
                     "id": _text,
                     "text": _text,
                     "source": _text,
-                    "paper": _text,
+                    "reported": _text,
                     "measure": _text,
-                    "reproduced": _number,
-                    "partly": _number,
+                    "smallest": _number,
+                    "null": _number,
                     "better": {"enum": ["higher", "lower"]},
-                    "judged": {"enum": ["value", "interval"]},
+                    "needs": _count,
+                    "effect": {"type": ["number", "null"]},
                     "ours": _number,
                     "interval": _pair,
-                    "n": {"type": "integer", "minimum": 1},
+                    "n": _count,
                     "rule": _text,
                     "verdict": {"enum": list(VERDICTS)},
+                    "reason": {"type": "string"},
+                    "gates": {
+                        "type": "array",
+                        "items": _record(
+                            {"text": _text, "least": _number, "ours": _number, "interval": _pair, "evidence": _evidence}
+                        ),
+                    },
+                    "evidence": _evidence,
                 }
             ),
         },
@@ -197,12 +132,10 @@ def validate(results: dict, where: str = "results") -> dict:
     except fastjsonschema.JsonSchemaValueException as error:
         raise ResultsError(f"{where}: {error.message}") from None
     for record in results["claims"]:
-        claim = Claim(**{f: record[f] for f in Claim.__dataclass_fields__})
-        verdict = claim.verdict(record["ours"], tuple(record["interval"]))
-        if (record["rule"], record["verdict"]) != (claim.rule(), verdict):
-            raise ResultsError(
-                f"{where}: claim {claim.id}: stored as {record['verdict']!r}, its rule and numbers give {verdict!r}"
-            )
+        try:
+            check_rule(record)
+        except ClaimError as error:
+            raise ResultsError(f"{where}: {error}") from None
     return results
 
 

@@ -3,12 +3,12 @@
 run = Run("01_cma_es_toy", profile, seed, device, population=population)   # refuses wrong values
 run                                                                       # shows the table of settings
 rates = run.cached(success_rates, run.seed, run.settings.population)      # calls the function, or finds its result again
-run.store(headline=..., claims=[judge(claim, estimate)], data={"success": rates})
+run.store(headline=..., claims=[judge(claim, evidence)], data={"success": rates}, seeds={"runs": range(100)})
 """
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Run:
 
     Args:
         notebook: the notebook's file name without ending.
-        profile: "smoke", "quick" or "paper".
+        profile: "smoke", "quick", "study" or "paper".
         seed: whole number >= 0; all generators come from it.
         device: "auto" (a GPU if there is one), "cpu" or "cuda".
         cpu_only: the notebook computes on the CPU, whatever `device` allows.
@@ -59,7 +59,7 @@ class Run:
         seeding.entropy(seed)  # refuses a bad seed now and not in the middle
         self.device = choose_device("cpu" if cpu_only else device)
         self.backend = backend.use_what_was_asked()
-        self.figures = paths.figures(profile) / notebook
+        self.figures = paths.figures(profile, notebook)
         fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
         self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
         source_code.note_sources()
@@ -100,13 +100,16 @@ class Run:
         """Return a folder that `function(folder, *args, **kwargs)` has filled; otherwise as `cached`."""
         return self.cache.folder(function, *args, **kwargs)
 
-    def store(self, headline: tuple[str, Estimate, str], claims: list[dict], data: dict) -> dict:
+    def store(
+        self, headline: tuple[str, Estimate, str], claims: list[dict], data: dict, seeds: Mapping[str, Sequence[int]]
+    ) -> dict:
         """Write results.json (without figures yet: `viz.save_figure` adds them) and return it.
 
         Args:
             headline: label, estimate and one sentence with the number in it.
-            claims: records made by `results.judge`.
+            claims: records made by `claims.judge`.
             data: everything the figures need, by figure; arrays become lists of 6 significant digits.
+            seeds: the numbers that stand beside `seed` in the names of generators, by what they are for.
         """
         label, estimate, text = headline
         head, dirty = provenance.commit()
@@ -116,6 +119,7 @@ class Run:
             "title": paths.title(paths.notebooks() / f"{self.notebook}.ipynb"),
             "profile": self.profile,
             "seed": self.seed,
+            "seeds": {name: list(numbers) for name, numbers in seeds.items()},
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
             "settings": vars(self.settings),
             "headline": {
@@ -136,6 +140,12 @@ class Run:
         }
         results.write(self.results_file, record)
         return results.read(self.results_file)
+
+    @property
+    def study(self) -> dict | None:
+        """The committed results of this notebook's study run, or None where there are none yet."""
+        file = paths.root() / "figures" / self.notebook / "study/results.json"
+        return results.read(file) if file.is_file() else None
 
     def clock(self) -> dict[str, float]:
         """Return the seconds this run has taken so far, and what it would have taken with an empty cache."""

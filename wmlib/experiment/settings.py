@@ -1,4 +1,4 @@
-"""Settings: what smoke, quick and paper mean for each notebook, and how one value is overridden.
+"""Settings: what smoke, quick, study and paper mean for each notebook, and how one value is overridden.
 
 `notebooks/profiles.toml` is the only place where the values stand. A notebook shows its own table and gets a frozen
 dataclass of resolved values; the runner reads the same table to refuse a wrong name, type or range before anything starts.
@@ -13,7 +13,7 @@ from typing import Any
 
 from wmlib.experiment import paths
 
-PROFILES = ("smoke", "quick", "paper")
+PROFILES = ("smoke", "quick", "study", "paper")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -41,7 +41,7 @@ class Setting:
     Args:
         name: as in `profiles.toml`, and in the notebook's parameters cell if it has a line there.
         doc: what it is, with its unit.
-        smoke, quick, paper: its value in each profile; the type of `quick` is the type of all.
+        smoke, quick, study, paper: its value in each profile; the type of `quick` is the type of all.
         min, max: bounds, both included; None: no bound.
         choices: the allowed values; None: any.
     """
@@ -50,6 +50,7 @@ class Setting:
     doc: str
     smoke: Any
     quick: Any
+    study: Any
     paper: Any
     min: float | None = None
     max: float | None = None
@@ -113,7 +114,7 @@ def resolve(settings: dict[str, Setting], profile: str, overrides: dict[str, Any
         SettingError: unknown profile or name (with the nearest right one), wrong type, out of range.
 
     Example:
-        >>> table = {"budget": Setting("budget", "evaluations", 10, 100, 1000, min=1)}
+        >>> table = {"budget": Setting("budget", "evaluations", 10, 100, 500, 1000, min=1)}
         >>> resolve(table, "quick", {"budget": None}).budget, resolve(table, "quick", {"budget": 7}).budget
         (100, 7)
     """
@@ -128,7 +129,7 @@ def resolve(settings: dict[str, Setting], profile: str, overrides: dict[str, Any
 
 
 def as_html(settings: dict[str, Setting], resolved: Any, profile: str) -> str:
-    """Return the table that a notebook shows: each setting, the three profiles and the value of this run."""
+    """Return the table that a notebook shows: each setting, the profiles and the value of this run."""
     head = "".join(f"<th>{h}</th>" for h in ("setting", "what it is", *PROFILES, "this run"))
     rows = []
     for name, s in settings.items():

@@ -1,4 +1,4 @@
-"""Small things a lesson cell needs: show a piece of wmlib's source, check an exercise's answer."""
+"""Small things a lesson cell needs: show a piece of wmlib's source, say a measured number, check an exercise's answer."""
 
 import ast
 import inspect
@@ -47,6 +47,13 @@ def show_source(thing: Callable | type, first: str = "", last: str = "") -> None
     begin = _line_with(lines, first, 0)
     end = _line_with(lines, last, begin) if last else len(lines) - 1
     display(Code(textwrap.dedent("\n".join(lines[begin : end + 1])), language="python"))
+
+
+def note(text: str) -> None:
+    """Show a sentence as Markdown, so that its numbers can come from the run: note(f"The DNC makes {ratio:.1f} ...")."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
 
 
 def _line_with(lines: list[str], text: str, start: int) -> int:
