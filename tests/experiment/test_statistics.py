@@ -138,6 +138,7 @@ def test_a_ratio_to_nothing_is_refused():
 
 EVIDENCE = {
     "mean": ({"values": [1.0, 2.5, 3.0]}, 2.0),
+    "geometric_mean": ({"values": [1.0, 2.0, 4.0]}, 2.0),
     "ratio": ({"above": [2.0, 3.0, 5.0], "below": [1.0, 2.0]}, 2.0),
     "proportion": ({"successes": 7, "n": 9}, 0.7),
     "difference_of_proportions": ({"successes": 7, "n": 9, "other_successes": 2, "other_n": 9}, 0.4),
@@ -171,7 +172,7 @@ def test_simulated_evidence_lies_around_its_truth_with_the_noise_of_the_evidence
 
 
 def test_an_unknown_estimator_is_refused():
-    with pytest.raises(ValueError, match="estimator: got 'bootstrap'; allowed are mean, ratio, proportion"):
+    with pytest.raises(ValueError, match="estimator: got 'bootstrap'; allowed are mean, geometric_mean, ratio"):
         Evidence("bootstrap", {})
 
 

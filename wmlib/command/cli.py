@@ -55,6 +55,7 @@ def parser() -> Parser:
     gallery = commands.add_parser("gallery", parents=[common], help="build the static site from the executed notebooks")
     gallery.set_defaults(do=command_gallery)
     claims = commands.add_parser("claims", help="write the claims table of README.md from figures/*/results.json")
+    claims.add_argument("--check", action="store_true", help="compute all stored claims again from the numbers of the single runs")
     claims.set_defaults(do=command_claims)
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
@@ -163,15 +164,18 @@ def command_list(options: argparse.Namespace) -> int:
 
 
 def command_claims(options: argparse.Namespace) -> int:
-    """Write the claims table into README.md.
+    """Write the claims table into README.md, or compute all claims again from the numbers of the single runs.
 
     Raises:
-        SettingError: README.md has no place for it.
+        SettingError: README.md has no place for it, or a stored claim is not what its numbers give.
     """
-    from wmlib.command.claims import write_claims
+    from wmlib.command.claims import check, write_claims
 
     try:
-        write_claims(paths.root() / "README.md", paths.root() / "figures")
+        if options.check:
+            print(check(paths.root() / "figures"))
+        else:
+            write_claims(paths.root() / "README.md", paths.root() / "figures")
     except ValueError as error:
         raise SettingError(str(error)) from None
     return 0

@@ -59,12 +59,7 @@ def ratio(above: ArrayLike, below: ArrayLike) -> Estimate:
         >>> round(ratio([2.0, 8.0], [1.0, 4.0]).value, 3)
         2.0
     """
-    logs = []
-    for name, values in (("above", above), ("below", below)):
-        runs = _runs(name, values)
-        if (runs <= 0).any():
-            raise ValueError(f"{name}: got {runs.min():g} among the values; a ratio needs values above 0")
-        logs.append(np.log(runs))
+    logs = [_logs("above", above), _logs("below", below)]
     variances = [runs.var(ddof=1) / len(runs) for runs in logs]
     total = sum(variances)
     half = 0.0
@@ -74,6 +69,24 @@ def ratio(above: ArrayLike, below: ArrayLike) -> Estimate:
     difference = logs[0].mean() - logs[1].mean()
     value, low, high = (math.exp(min(end, 700.0)) for end in (difference, difference - half, difference + half))
     return Estimate(value, low, high, min(map(len, logs)))
+
+
+def geometric_mean(values: ArrayLike) -> Estimate:
+    """Estimate the geometric mean of a positive quantity, such as an error, with Student's t interval for its logarithm.
+
+    Args:
+        values: (runs,), at least 2, above 0.
+
+    Raises:
+        ValueError: another shape, fewer than 2 runs, or a value that is not above 0.
+
+    Example:
+        >>> round(geometric_mean([1.0, 4.0]).value, 3)
+        2.0
+    """
+    logs = mean(_logs("values", values))
+    value, low, high = (math.exp(min(end, 700.0)) for end in logs[:3])
+    return Estimate(value, low, high, logs.n)
 
 
 def proportion(successes: int, n: int) -> Estimate:
@@ -151,6 +164,13 @@ def _runs(name: str, values: ArrayLike) -> np.ndarray:
     return runs
 
 
+def _logs(name: str, values: ArrayLike) -> np.ndarray:
+    runs = _runs(name, values)
+    if (runs <= 0).any():
+        raise ValueError(f"{name}: got {runs.min():g} among the values; a geometric mean needs values above 0")
+    return np.log(runs)
+
+
 def _crossed(hits: ArrayLike, counts: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     hits = np.asarray(hits, float)
     counts = np.asarray(counts, float)
@@ -179,7 +199,7 @@ def smallest_detectable(estimate: Estimate) -> float:
 
 
 ESTIMATORS: dict[str, Callable[..., Estimate]] = {
-    function.__name__: function for function in (mean, ratio, proportion, difference_of_proportions, ratio_of_sums)
+    function.__name__: function for function in (mean, geometric_mean, ratio, proportion, difference_of_proportions, ratio_of_sums)
 }
 
 
@@ -231,6 +251,10 @@ def _simulated_mean(effect: float, trials: int, rng: np.random.Generator, values
     return {"values": rng.normal(effect, np.std(values, ddof=1), trials)}
 
 
+def _simulated_geometric_mean(effect: float, trials: int, rng: np.random.Generator, values: list) -> dict:
+    return {"values": np.exp(rng.normal(math.log(effect), np.log(values).std(ddof=1), trials))}
+
+
 def _simulated_ratio(effect: float, trials: int, rng: np.random.Generator, above: list, below: list) -> dict:
     spreads = (np.log(values).std(ddof=1) for values in (above, below))
     a, b = (np.exp(rng.normal(center, spread, trials)) for center, spread in zip((math.log(effect), 0.0), spreads, strict=True))
@@ -272,6 +296,7 @@ def _simulated_ratio_of_sums(effect: float, trials: int, rng: np.random.Generato
 
 _SIMULATORS = {
     "mean": _simulated_mean,
+    "geometric_mean": _simulated_geometric_mean,
     "ratio": _simulated_ratio,
     "proportion": _simulated_proportion,
     "difference_of_proportions": _simulated_difference,

@@ -5,7 +5,10 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
 
 
 def source(thing: Callable | type) -> str:
@@ -54,6 +57,40 @@ def note(text: str) -> None:
     from IPython.display import Markdown, display
 
     display(Markdown(text))
+
+
+def show_claims(run: Run) -> None:
+    """Show the claims of a run's results as a table: what this run measured, and the verdict of the committed study run."""
+    from wmlib.experiment import results
+
+    study = run.study or {"claims": []}
+    verdicts = {claim["id"]: claim for claim in study["claims"]}
+    rows = [
+        f"| claim (source) | reported | measure | {run.profile}: this run | by the rule | study run | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for claim in results.read(run.results_file)["claims"]:
+        of_study = verdicts.get(claim["id"])
+        cells = (
+            f"{claim['text']} ({claim['source']})",
+            claim["reported"],
+            claim["measure"],
+            _measured(claim),
+            _verdict(claim),
+            _measured(of_study) if of_study else "none yet",
+            f"**{_verdict(of_study)}**" if of_study else "**undecided**: no study run yet",
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    note("\n".join(rows))
+
+
+def _measured(claim: dict[str, Any]) -> str:
+    low, high = claim["interval"]
+    return f"{claim['ours']:.3g} [{low:.3g}, {high:.3g}], n = {claim['n']}"
+
+
+def _verdict(claim: dict[str, Any]) -> str:
+    return claim["verdict"] + (f": {claim['reason']}" if claim["reason"] else "")
 
 
 def _line_with(lines: list[str], text: str, start: int) -> int:

@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wmlib.experiment.statistics import Estimate, bootstrap, proportion
+from wmlib.experiment.statistics import Estimate, Evidence, mean
 from wmlib.lessons.cma_es_toy.schaffer import NEAR
 from wmlib.lessons.cma_es_toy.solvers import local_optima
 
 Outcomes = Mapping[str, np.ndarray]  # by field of `solvers.Outcome`, (runs,) each
 
 
-def success_rate(outcomes: Outcomes) -> Estimate:
-    """Return the proportion of runs that are solved."""
-    return proportion(int(outcomes["solved"].sum()), len(outcomes["solved"]))
+def success_rate(outcomes: Outcomes) -> Evidence:
+    """Return the evidence of the proportion of runs that are solved."""
+    return Evidence("proportion", {"successes": int(outcomes["solved"].sum()), "n": len(outcomes["solved"])})
 
 
 def success_row(label: str, kind: str, outcomes: Outcomes) -> dict:
     """Return a row for `figures.draw_success`."""
-    return {"label": label, "kind": kind, **success_rate(outcomes)._asdict()}
+    return {"label": label, "kind": kind, **success_rate(outcomes).estimate()._asdict()}
 
 
-def difference(a: Outcomes, b: Outcomes, rng: np.random.Generator) -> Estimate:
+def difference(a: Outcomes, b: Outcomes) -> Estimate:
     """Return the success rate of `a` minus that of `b`, runs with the same number paired."""
-    return bootstrap(a["solved"].astype(float) - b["solved"].astype(float), rng, np.mean)
+    return mean(a["solved"].astype(float) - b["solved"].astype(float))
 
 
 def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float) -> dict:
@@ -36,7 +36,7 @@ def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float
         outcomes: of the runs with each value.
         author: the author's value, whatever this run's is.
     """
-    rates = [success_rate(each) for each in outcomes]
+    rates = [success_rate(each).estimate() for each in outcomes]
     ends = {name: [getattr(rate, name) for rate in rates] for name in ("value", "low", "high")}
     return {"settings": settings, "author": author, **ends}
 

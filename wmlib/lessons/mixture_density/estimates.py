@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from wmlib.experiment.statistics import Estimate, bootstrap
+from wmlib.experiment.statistics import Evidence
 from wmlib.lessons.mixture_density.pipeline import LEAST_SQUARES, LINEAR, FittedDensity, column
 from wmlib.lessons.mixture_density.problems import InverseProblem
 from wmlib.models.mdn import Mixture
@@ -30,32 +30,35 @@ Excess = Mapping[tuple[str, int | str], np.ndarray]  # by problem and model (see
 class Distances(NamedTuple):
     """Mean KL from the truth in nats, and differences of it, taken fit by fit on the same data."""
 
-    gain: Estimate  # least squares minus mixture, Bishop's problem
-    author: Estimate  # mixture, the author's toy
-    linear_loss: Estimate  # mixture without a non-linearity minus mixture with tanh, the author's toy
-    mixture: Estimate  # Bishop's problem
-    least_squares: Estimate  # Bishop's problem
+    gain: Evidence  # least squares minus mixture, Bishop's problem
+    author: Evidence  # mixture, the author's toy
+    linear_loss: Evidence  # mixture without a non-linearity minus mixture with tanh, the author's toy
+    mixture: Evidence  # Bishop's problem
+    least_squares: Evidence  # Bishop's problem
 
 
-def distances(excess: Excess, num_components: int, rng: np.random.Generator) -> Distances:
+def distances(excess: Excess, num_components: int) -> Distances:
     """Return the distances that the verdicts judge, and those of the headline.
 
     Args:
         excess: of each problem and model.
         num_components: K of the mixture that is judged.
-        rng: for the bootstrap.
     """
     mixture = excess["bishop", num_components]
     least_squares = excess["bishop", LEAST_SQUARES]
     author = excess["author", num_components]
     linear = excess["author", LINEAR]
     return Distances(
-        gain=bootstrap(least_squares - mixture, rng),
-        author=bootstrap(author, rng),
-        linear_loss=bootstrap(linear - author, rng),
-        mixture=bootstrap(mixture, rng),
-        least_squares=bootstrap(least_squares, rng),
+        gain=_mean(least_squares - mixture),
+        author=_mean(author),
+        linear_loss=_mean(linear - author),
+        mixture=_mean(mixture),
+        least_squares=_mean(least_squares),
     )
+
+
+def _mean(values: np.ndarray) -> Evidence:
+    return Evidence("mean", {"values": values})
 
 
 def best_single_gaussian(problem: InverseProblem, nodes: int = 4000) -> float:
