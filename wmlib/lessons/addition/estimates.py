@@ -1,61 +1,74 @@
 """The numbers of notebook 03 that verdicts and figures use, from results of trainings (see `measures.train_and_measure`).
 
-Reading guide. Functions named like a figure return what that figure draws; the others return one number per seed, for verdicts.
+Reading guide. Functions named like a figure return what that figure draws. Those that return `Evidence` hold one number per
+seed, for verdicts and findings. Errors are averaged over seeds as geometric means, everything else as means. `stored_search`
+takes the recipes that the study's search chose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wmlib.experiment.statistics import Estimate, difference_of_proportions, proportion
+from wmlib.experiment.statistics import Estimate, Evidence, geometric_mean, mean
 from wmlib.lessons.addition.measures import DIVERGED, draw_test_set
-from wmlib.lessons.addition.recipes import has_initial_bias
+from wmlib.lessons.addition.recipes import Recipe, has_initial_bias
+from wmlib.models.specs import CoreConfig
 
 if TYPE_CHECKING:
     from wmlib.lessons.addition.pipeline import Search
 
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add
+ZERO = 1e-12  # stands in for an error of exactly zero, which has no logarithm
+SEARCHED_FOR = ("task", "num_slots", "hidden_size", "allocation_bias")  # settings for which a search holds
 
 Results = Mapping[str, Sequence[dict]]  # by model, one result per seed
+Intervals = dict[str, np.ndarray]  # value, low, high (points,)
 
 
-def median_interval(values: ArrayLike, rng: np.random.Generator, resamples: int = 1000) -> dict[str, np.ndarray]:
-    """Return median, low and high of (seeds, points): the median over seeds and its percentile-bootstrap 95 % interval."""
-    scores = np.asarray(values, float)
-    resampled = scores[rng.integers(len(scores), size=(resamples, len(scores)))]
-    low, high = np.percentile(np.median(resampled, axis=1), [2.5, 97.5], axis=0)
-    return {"median": np.median(scores, axis=0), "low": low, "high": high}
+def error_intervals(values: ArrayLike) -> Intervals:
+    """Return the geometric mean over seeds of errors (seeds, points), with the t interval of its logarithm at each point."""
+    return _intervals(np.maximum(values, ZERO), geometric_mean)
 
 
-def median_intervals(examined: Sequence[dict], key: str, rng: np.random.Generator) -> dict[str, dict[str, np.ndarray]]:
-    """Return the `median_interval` over networks of each part of one of their results; see `memory.examine`."""
-    return {part: median_interval([each[key][part] for each in examined], rng) for part in examined[0][key]}
+def mean_intervals(examined: Sequence[dict], key: str) -> dict[str, Intervals]:
+    """Return the mean over networks of each part of one of their results, with t intervals; see `memory.examine`."""
+    return {part: _intervals([each[key][part] for each in examined], mean) for part in examined[0][key]}
 
 
-def curves(results: Results, sequences: int, levels: int, rng: np.random.Generator) -> dict:
+def _intervals(values: ArrayLike, estimator: Callable[[ArrayLike], Estimate]) -> Intervals:
+    points = np.array([estimator(seeds)[:3] for seeds in np.asarray(values, float).T])
+    return dict(zip(("value", "low", "high"), points.T, strict=True))
+
+
+def curves(results: Results, sequences: int, levels: int) -> dict:
     """Return what `figures.draw_curves` needs.
 
     Args:
         results: by model.
         sequences: of the training.
         levels: of the curriculum.
-        rng: for the intervals.
     """
     sequences_per_level = sequences // levels
     return {
         "switches": [sequences_per_level * k for k in range(1, levels)],
         "seen": next(iter(results.values()))[0]["seen"],
-        "models": {name: median_interval([each["curve"] for each in seeds], rng) for name, seeds in results.items()},
+        "models": {name: error_intervals([each["curve"] for each in seeds]) for name, seeds in results.items()},
     }
 
 
 def search_tables(searches: Mapping[str, Search]) -> dict:
-    """Return what `figures.draw_search` needs: a table of errors per model, one column per learning rate."""
+    """Return what `figures.draw_search` needs, and what `winners` needs: a table of errors per model.
+
+    Returns:
+        By model: lrs (C,); rows (R,), labels; errors (R, C); winner [row, column]; recipe: the winner's values; error: the
+        winner's, with the full training.
+    """
     tables = {}
     for model, search in searches.items():
         kinds = [(recipe.max_grad_norm, has_initial_bias(recipe)) for recipe in search.recipes]
@@ -71,29 +84,62 @@ def search_tables(searches: Mapping[str, Search]) -> dict:
             "rows": [f"clip {norm:g}{' *' if bias and with_and_without_bias else ''}" for norm, bias in rows],
             "errors": table,
             "winner": [rows.index((winner.max_grad_norm, has_initial_bias(winner))), lrs.index(winner.lr)],
+            "recipe": asdict(winner),
+            "error": search.error,
         }
     return tables
 
 
-def errors_by_length(title: str, results: Results, longest: int, rng: np.random.Generator) -> dict:
+def winners(tables: Mapping[str, Mapping]) -> dict[str, Recipe]:
+    """Return the winning recipe of each model; `tables` as from `search_tables`, also after they were stored."""
+    recipes = {name: table["recipe"] for name, table in tables.items()}
+    return {name: Recipe(**{**values, "core": CoreConfig(**values["core"])}) for name, values in recipes.items()}
+
+
+def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], models: Sequence[str]) -> tuple[dict, str]:
+    """Return the search tables of a study run, and why there are none that can be used.
+
+    Args:
+        study: its results; None: there is none.
+        settings: of this run.
+        models: names of those that were searched.
+
+    Returns:
+        tables as from `search_tables`, by model, and an empty text; or no tables and the reason.
+    """
+    if study is None:
+        return {}, "there is no study run yet"
+    others = [f"{name} = {study['settings'].get(name)}" for name in SEARCHED_FOR if study["settings"].get(name) != settings[name]]
+    if others:
+        return {}, f"the study's search was made with {', '.join(others)}"
+    tables = study["data"].get("search", {})
+    if any("recipe" not in tables.get(name, {}) for name in models):
+        return {}, "the study's results do not say which recipes won"
+    return {name: tables[name] for name in models}, ""
+
+
+def errors_by_length(title: str, results: Results, longest: int) -> dict:
     """Return one panel of `figures.draw_lengths`.
 
     Args:
         title: of the panel.
         results: by model.
         longest: the longest trained length.
-        rng: for the intervals.
     """
     lengths = next(iter(results.values()))[0]["lengths"]
-    lines = {name: median_interval([each["errors"] for each in seeds], rng) for name, seeds in results.items()}
+    lines = {name: error_intervals([each["errors"] for each in seeds]) for name, seeds in results.items()}
     return {"title": title, "trained": [lengths[0], longest], "lengths": lengths, "lines": lines}
 
 
 def retention(levels: Sequence[tuple[int, int]], results: Results) -> dict:
-    """Return one curriculum of `figures.draw_retention`: its levels by name, and the median matrix by model."""
+    """Return one curriculum of `figures.draw_retention`: its levels by name, and by model the matrix of errors (geometric means)."""
+    shape = (len(levels), len(levels))
     return {
         "levels": [f"{low}" if low == high else f"{low}–{high}" for low, high in levels],
-        "models": {name: np.median([each["retention_error"] for each in seeds], axis=0) for name, seeds in results.items()},
+        "models": {
+            name: error_intervals([each["retention_error"].ravel() for each in seeds])["value"].reshape(shape)
+            for name, seeds in results.items()
+        },
     }
 
 
@@ -108,18 +154,34 @@ def variant(effective: Sequence[float], results: Sequence[dict]) -> dict:
         effective and error, of each seed; value, low, high: the proportion of seeds that learnt to add, and its interval.
     """
     errors = errors_at(results, LEARNT_LENGTH)
-    learnt = proportion(int((errors < LEARNT_BELOW).sum()), len(errors))
+    learnt = learnt_proportion(errors).estimate()
     return {"effective": effective, "error": errors, "value": learnt.value, "low": learnt.low, "high": learnt.high}
 
 
-def count_learnt(variants: Mapping[str, dict]) -> dict[str, tuple[int, int]]:
-    """Return by recipe how many seeds learnt to add, and of how many; see `variant`."""
-    return {name: (int((np.array(each["error"]) < LEARNT_BELOW).sum()), len(each["error"])) for name, each in variants.items()}
+def learnt_proportion(errors: ArrayLike) -> Evidence:
+    """Return the evidence of the proportion of seeds that learnt to add, from the error of each at `LEARNT_LENGTH`."""
+    return Evidence("proportion", _count_learnt(errors))
 
 
-def learnt_more(counts: Mapping[str, tuple[int, int]], better: str, worse: str) -> Estimate:
-    """Return the proportion of seeds that learnt with one recipe minus that with another; `counts` as from `count_learnt`."""
-    return difference_of_proportions(*counts[better], *counts[worse])
+def learnt_more(better: ArrayLike, worse: ArrayLike) -> Evidence:
+    """Return the evidence of the proportion of seeds that learnt with one recipe minus that with another; errors as above."""
+    others = {f"other_{name}": count for name, count in _count_learnt(worse).items()}
+    return Evidence("difference_of_proportions", {**_count_learnt(better), **others})
+
+
+def _count_learnt(errors: ArrayLike) -> dict[str, int]:
+    return {"successes": int((np.asarray(errors) < LEARNT_BELOW).sum()), "n": len(np.asarray(errors))}
+
+
+def slots_of_seeds(variants: Mapping[str, dict]) -> str:
+    """Return a table in Markdown: by recipe, how many seeds learnt to add, and the effective slots of those that did or not."""
+    rows = ["| recipe | learnt to add | effective slots of those | of the others |", "|---|---|---|---|"]
+    for name, part in variants.items():
+        learnt = np.asarray(part["error"]) < LEARNT_BELOW
+        slots = [np.asarray(part["effective"])[group] for group in (learnt, ~learnt)]
+        reach = [f"{group.min():.1f} to {group.max():.1f}" if len(group) else "–" for group in slots]
+        rows.append(f"| {name} | {learnt.sum()} of {len(learnt)} | {reach[0]} | {reach[1]} |")
+    return "\n".join(rows)
 
 
 def first_finite(results: Sequence[dict]) -> int:
@@ -127,24 +189,21 @@ def first_finite(results: Sequence[dict]) -> int:
     return next((i for i, result in enumerate(results) if result["error"] < DIVERGED), 0)
 
 
-def inside_memory(
-    examined: Sequence[dict], shown: int, alphas: Sequence[float], times: Sequence[int], rng: np.random.Generator
-) -> dict:
+def inside_memory(examined: Sequence[dict], shown: int, alphas: Sequence[float], times: Sequence[int]) -> dict:
     """Return what `figures.draw_memory` needs.
 
     Args:
         examined: of each network, as from `memory.examine`.
         shown: index of the network whose read-out is drawn.
         alphas, times: with which they were examined.
-        rng: for the intervals.
     """
     return {
         "total": examined[shown]["total"],
         "predicted": examined[shown]["predicted"],
         "alphas": alphas,
-        "moved": median_intervals(examined, "moved", rng),
+        "moved": mean_intervals(examined, "moved"),
         "times": times,
-        "contributions": median_intervals(examined, "contributions", rng),
+        "contributions": mean_intervals(examined, "contributions"),
     }
 
 
@@ -162,34 +221,74 @@ def errors_at(results: Sequence[dict], length: int) -> np.ndarray:
     return np.array([each["errors"][each["lengths"].index(length)] for each in results])
 
 
-def ratios_by_length(a: Sequence[dict], b: Sequence[dict], longest: int) -> list[float]:
-    """Return the median error of `a` by that of `b`, for each trained length."""
-    shortest = b[0]["lengths"][0]
-    return [np.median(errors_at(a, n)) / np.median(errors_at(b, n)) for n in range(shortest, longest + 1)]
+def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int | None = None) -> Evidence:
+    """Return the evidence of the error of one model by that of another: at a length, or the mean over the last level's."""
+    errors = [[each["error"] for each in results] if length is None else errors_at(results, length) for results in (above, below)]
+    return Evidence("ratio", dict(zip(("above", "below"), np.maximum(errors, ZERO), strict=True)))
 
 
-def relative_errors(results: Sequence[dict], task: str, length: int) -> np.ndarray:
-    """Return the root mean squared error at a length by the root mean square of the right answers, of each seed."""
+def ratios_by_length(above: Sequence[dict], below: Sequence[dict], longest: int) -> list[float]:
+    """Return the error of one model by that of another, geometric means, for each trained length."""
+    shortest = below[0]["lengths"][0]
+    return [error_ratio(above, below, n).estimate().value for n in range(shortest, longest + 1)]
+
+
+def relative_error(results: Sequence[dict], task: str, length: int) -> Evidence:
+    """Return the evidence of the root mean squared error at a length by the root mean square of the right answers."""
     test_set = draw_test_set(task, length, 0)
     answers = test_set.targets[test_set.answers]
-    return np.sqrt(errors_at(results, length)) / answers.square().mean().sqrt().item()
+    errors = np.sqrt(np.maximum(errors_at(results, length), ZERO)) / answers.square().mean().sqrt().item()
+    return Evidence("geometric_mean", {"values": errors})
 
 
-def old_level_accuracies(results: Sequence[dict]) -> np.ndarray:
-    """Return the mean accuracy on all levels but the last, after training on the last, of each seed."""
+def old_level_accuracy(results: Sequence[dict]) -> Evidence:
+    """Return the evidence of the mean accuracy on all levels but the last, after training on the last."""
+    return Evidence("mean", {"values": _old_levels(results)})
+
+
+def old_level_gain(results: Sequence[dict], others: Sequence[dict]) -> Evidence:
+    """Return the evidence of that accuracy minus that of another model, with the same seeds."""
+    return Evidence("mean", {"values": _old_levels(results) - _old_levels(others)})
+
+
+def _old_levels(results: Sequence[dict]) -> np.ndarray:
     return np.array([each["retention_accuracy"][-1, :-1].mean() for each in results])
 
 
-def trained_accuracies(results: Sequence[dict], longest: int) -> np.ndarray:
-    """Return the mean accuracy on the trained lengths, of each seed."""
+def trained_gain(results: Sequence[dict], others: Sequence[dict], longest: int) -> Evidence:
+    """Return the evidence of the mean accuracy on the trained lengths minus that of another recipe, with the same seeds."""
+    return Evidence("mean", {"values": _trained(results, longest) - _trained(others, longest)})
+
+
+def _trained(results: Sequence[dict], longest: int) -> np.ndarray:
     return np.array([np.mean(each["accuracies"][: each["lengths"].index(longest) + 1]) for each in results])
 
 
-def median_of(examined: Sequence[dict], key: str) -> float:
-    """Return the median over networks of one of their results; see `memory.examine`."""
-    return float(np.median([each[key] for each in examined]))
+def memory_slope(examined: Sequence[dict]) -> Evidence:
+    """Return the evidence of the change of the answer by that predicted, when the memory is edited; see `memory.edit`."""
+    return Evidence("mean", {"values": [each["slope"]["memory"] for each in examined]})
 
 
-def medians_of(examined: Sequence[dict], key: str) -> dict[str, float]:
-    """Return the median over networks of each part of one of their results, rounded to print; see `memory.examine`."""
-    return {part: round(float(np.median([each[key][part] for each in examined])), 2) for part in examined[0][key]}
+def mean_of(examined: Sequence[dict], key: str) -> float:
+    """Return the mean over networks of one of their results; see `memory.examine`."""
+    return float(np.mean([each[key] for each in examined]))
+
+
+def means_of(examined: Sequence[dict], key: str) -> dict[str, float]:
+    """Return the mean over networks of each part of one of their results, rounded to print; see `memory.examine`."""
+    return {part: round(float(np.mean([each[key][part] for each in examined])), 2) for part in examined[0][key]}
+
+
+def finding(measure: str, evidence: Evidence) -> dict[str, Any]:
+    """Return a number that is stored without a verdict: what was measured, value, low, high, n."""
+    return {"measure": measure, **evidence.estimate()._asdict()}
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """Return a finding as a line of Markdown.
+
+    Example:
+        >>> in_words({"measure": "error", "value": 0.12, "low": 0.1, "high": 0.14, "n": 5})
+        'error: **0.12** [0.1, 0.14], n = 5'
+    """
+    return f"{found['measure']}: **{found['value']:.3g}** [{found['low']:.3g}, {found['high']:.3g}], n = {found['n']}"

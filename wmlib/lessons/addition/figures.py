@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 LOWEST = 1e-5  # errors below it are drawn at it: a logarithmic axis has no zero
+HIGHEST = 1e6  # intervals end there: of two seeds they can span hundreds of decades
 PALETTE = list(COLORS.values())
 SHADES = ("#E69F00", "#8C5A00", "#3D2700", "#B8A47E")  # of our default's colour, for its variants
 
@@ -21,7 +22,7 @@ def draw_curves(data: dict) -> Figure:
     """Draw the error on the current level against the sequences seen.
 
     Args:
-        data: switches (L - 1,): where the level changes; seen (C,); models: label -> median, low, high (C,).
+        data: switches (L - 1,): where the level changes; seen (C,); models: label -> value, low, high (C,).
     """
     figure, axes = new_figure(8.4, 4.4)
     ax = axes[0, 0]
@@ -38,8 +39,8 @@ def draw_curves(data: dict) -> Figure:
 def _line(ax: Axes, x: Sequence[float], part: Mapping, k: int, label: str, colors: Sequence[str]) -> None:
     """Draw the k-th line of a panel, with its interval."""
     color = colors[k % len(colors)]
-    median, low, high = (np.maximum(part[name], LOWEST) for name in ("median", "low", "high"))
-    ax.plot(x, median, color=color, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.4, label=label)
+    value, low, high = (np.clip(part[name], LOWEST, HIGHEST) for name in ("value", "low", "high"))
+    ax.plot(x, value, color=color, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.4, label=label)
     ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
 
 
@@ -75,7 +76,7 @@ def draw_lengths(panels: list[dict]) -> Figure:
     """Draw the error by length, trained lengths shaded.
 
     Args:
-        panels: two, models and variants of our default: title, trained [low, high], lengths (C,), lines: label -> median,
+        panels: two, models and variants of our default: title, trained [low, high], lengths (C,), lines: label -> value,
             low, high (C,).
     """
     figure, axes = new_figure(9.2, 4.4, columns=len(panels), sharey=True)
@@ -97,7 +98,7 @@ def draw_retention(data: dict) -> Figure:
     """Draw what is retained: the error on each level (column) after each stage of training (row).
 
     Args:
-        data: by curriculum: levels (L,) labels, and models: label -> (L, L) median errors.
+        data: by curriculum: levels (L,) labels, and models: label -> (L, L) errors.
     """
     columns = max(len(part["models"]) for part in data.values())
     figure, axes = new_figure(9.2, 3.9 * len(data), rows=len(data), columns=columns)
@@ -148,8 +149,8 @@ def draw_memory(data: dict) -> Figure:
     """Draw the read-out of the running total, what an edit does to the answer, and which part contributes how much when.
 
     Args:
-        data: total, predicted (P,): true totals and the memory's read-out; alphas (A,); moved: label -> median, low, high (A,);
-            times (C,): digits seen before an edit; contributions: label -> median, low, high (C,), change by that predicted.
+        data: total, predicted (P,): true totals and the memory's read-out; alphas (A,); moved: label -> value, low, high (A,);
+            times (C,): digits seen before an edit; contributions: label -> value, low, high (C,), change by that predicted.
     """
     figure, axes = new_figure(11.0, 3.9, columns=3)
     left, middle, right = axes[0]
@@ -160,7 +161,7 @@ def draw_memory(data: dict) -> Figure:
     right.axhline(1, color=COLORS["grey"], linestyle=":")
     for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["contributions"])):
         for k, (label, part) in enumerate(lines.items()):
-            ax.plot(x, part["median"], color=PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
+            ax.plot(x, part["value"], color=PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
             ax.fill_between(x, part["low"], part["high"], color=PALETTE[k], alpha=0.2, linewidth=0)
     middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
     middle.legend(fontsize=8)
