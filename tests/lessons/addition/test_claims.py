@@ -1,28 +1,38 @@
-"""Claims: one rule each, and lengths that the tasks have."""
+"""Claims: one rule each, lengths that the tasks have, and evidence for each of them."""
 
 import pytest
 
+from wmlib.experiment.claims import judge
+from wmlib.experiment.statistics import Evidence
 from wmlib.lessons.addition import claims
 from wmlib.lessons.addition.recipes import TASKS
 
 
 @pytest.mark.parametrize("task", ["addition", "repeat", "priority_sort"])
-def test_every_claim_has_its_own_name_and_source(task):
-    all_claims = [*claims.reported(task), *claims.ours()]
-    assert len({claim.id for claim in all_claims}) == len(all_claims) == 11
-    assert all(claim.source.startswith("ours") for claim in claims.ours())
-    assert not any(claim.source.startswith("ours") for claim in claims.reported(task))
+def test_every_claim_has_its_own_name(task):
+    rules = claims.rules(task)
+    assert len({claim.id for claim in rules}) == len(rules) == 5
+    assert [claim.id for claim in rules if claim.source.startswith("ours")] == ["keeps_more"]
 
 
 def test_the_lengths_are_those_of_the_task():
     assert (claims.near("addition"), claims.far("addition")) == (25, 100)
     assert claims.far("repeat") == TASKS["repeat"].beyond[-1]
-    assert "to length 6, the DNC" in {claim.id: claim.text for claim in claims.reported("repeat")}["accurate_far"]
+    assert "to length 6, the DNC" in {claim.id: claim.text for claim in claims.rules("repeat")}["accurate_far"]
 
 
 def test_the_rules_judge_as_they_read():
-    rules = {claim.id: claim for claim in [*claims.reported("addition"), *claims.ours()]}
-    assert rules["order_of_magnitude"].verdict(11, (9.9, 12)) == "partly"  # the worse end counts
-    assert rules["accurate_far"].verdict(0.008, (0.005, 0.009)) == "reproduced"
-    assert rules["every_seed"].verdict(1.0, (0.7, 1.0)) == "reproduced"  # the value itself counts
-    assert rules["race_memory_off"].verdict(1.0, (0.04, 1.0)) == "not reproduced"
+    rules = {claim.id: claim for claim in claims.rules("addition")}
+    assert rules["order_of_magnitude"].verdict(11, 8, 15) == "reproduced"
+    assert rules["order_of_magnitude"].verdict(3, 2, 4.2) == "partly"
+    assert rules["keeps_old_tasks"].verdict(0.8, 0.7, 0.9) == "not reproduced"
+    assert rules["keeps_more"].verdict(0.07, -0.01, 0.15) == "undecided"
+    assert rules["accurate_far"].verdict(0.008, 0.005, 0.012) == "reproduced"
+    assert rules["accurate_far"].verdict(0.06, 0.04, 0.09) == "not reproduced"
+    assert rules["lstm_fails_beyond"].effect == pytest.approx(233, abs=1)
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(4, "undecided"), (5, "reproduced")])
+def test_five_seeds_are_needed(seeds, verdict):
+    evidence = Evidence("ratio", {"above": [20.0] * seeds, "below": [1.0] * seeds})
+    assert judge(claims.rules("addition")[0], evidence)["verdict"] == verdict

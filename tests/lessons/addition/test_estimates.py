@@ -1,36 +1,38 @@
 """Estimates against numbers computed by hand from small made-up results."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from wmlib.experiment.results import plain
-from wmlib.experiment.statistics import difference_of_proportions
+from wmlib.experiment.statistics import difference_of_proportions, mean
 from wmlib.lessons.addition import estimates, figures, measures, pipeline
 from wmlib.lessons.addition.pipeline import Search
-from wmlib.lessons.addition.recipes import Recipe, grid
+from wmlib.lessons.addition.recipes import Recipe, grid, with_default_initialization
 from wmlib.models.specs import CLOSED, CoreConfig
 from wmlib.viz.figures import to_png
 
 DNC = Recipe(CoreConfig("dnc", allocation_bias=CLOSED))
 
 
-def rng():
-    return np.random.default_rng(0)
+def test_intervals_are_those_of_each_point():
+    intervals = estimates.error_intervals([[0.1, 1.0], [10.0, 1.0]])
+    np.testing.assert_allclose(intervals["value"], [1, 1])
+    assert intervals["low"][0] < 0.1 and intervals["high"][0] > 10
+    assert intervals["low"][1] == intervals["high"][1] == 1
 
 
-def test_the_interval_of_a_median_holds_it():
-    interval = estimates.median_interval(rng().normal(size=(11, 5)), rng())
-    assert (interval["low"] < interval["median"]).all() and (interval["median"] < interval["high"]).all()
-    same = estimates.median_interval(np.ones((3, 2)), rng())
-    assert (same["low"] == 1).all() and (same["high"] == 1).all()
+def test_an_error_of_zero_has_a_logarithm():
+    assert estimates.error_intervals([[0.0], [0.0]])["value"] == pytest.approx([estimates.ZERO])
 
 
-def test_curves_have_switches_and_medians(results):
-    curves = estimates.curves(results, sequences=49, levels=3, rng=rng())
+def test_curves_have_switches_and_means(results):
+    curves = estimates.curves(results, sequences=49, levels=3)
     assert curves["switches"] == [16, 32] and list(curves["seen"]) == [0, 16, 32, 48]
-    np.testing.assert_allclose(curves["models"]["DNC"]["median"], [0, 0.2, 0.4, 0.6])
+    scale = (0.1 * 0.2 * 0.7) ** (1 / 3)
+    np.testing.assert_allclose(curves["models"]["DNC"]["value"][1:], [scale, 2 * scale, 3 * scale])
 
 
 def test_the_search_puts_each_error_in_its_place():
@@ -39,40 +41,88 @@ def test_the_search_puts_each_error_in_its_place():
     table = estimates.search_tables({"DNC": search})["DNC"]
     assert table["rows"] == ["clip 1", "clip 1 *", "clip 10", "clip 10 *"] and table["lrs"] == [0.01, 0.02]
     np.testing.assert_array_equal(table["errors"], np.arange(8.0).reshape(2, 4).T)
-    assert table["winner"] == [3, 0]
+    assert table["winner"] == [3, 0] and table["error"] == 0.5
     biased = grid(DNC, (0.01, 0.02))
     assert estimates.search_tables({"DNC": Search(biased, [1.0] * 4, biased[0], 1.0)})["DNC"]["rows"] == ["clip 1", "clip 10"]
 
 
+LSTM = Recipe(CoreConfig("lstm", 7, forget_bias=None), lr=0.08, max_grad_norm=10.0)
+SETTINGS = {"task": "addition", "num_slots": 5, "hidden_size": 7, "allocation_bias": -3.0, "sequences": 100}
+
+
+def made_up_study() -> dict:
+    """Return what a study run would have stored of a search, after it was written and read again."""
+    tried = [*grid(DNC), with_default_initialization(DNC)]
+    searches = {"DNC": Search(tried, [1.0] * len(tried), tried[-1], 0.5), "LSTM": Search([LSTM], [2.0], LSTM, 0.25)}
+    return json.loads(json.dumps(plain({"settings": SETTINGS, "data": {"search": estimates.search_tables(searches)}})))
+
+
+def test_winners_come_back_from_a_stored_search():
+    tables, reason = estimates.stored_search(made_up_study(), {**SETTINGS, "sequences": 7}, ["DNC", "LSTM"])
+    assert estimates.winners(tables) == {"DNC": with_default_initialization(DNC), "LSTM": LSTM} and not reason
+    assert tables["LSTM"]["error"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"task": "repeat"}, "the study's search was made with task = addition"),
+        ({"num_slots": 6, "hidden_size": 8}, "the study's search was made with num_slots = 5, hidden_size = 7"),
+        ({"allocation_bias": -2.0}, "the study's search was made with allocation_bias = -3.0"),
+    ],
+)
+def test_a_search_for_other_networks_is_not_taken(changed, reason):
+    assert estimates.stored_search(made_up_study(), {**SETTINGS, **changed}, ["DNC", "LSTM"]) == ({}, reason)
+
+
+def test_a_search_that_is_not_there_is_not_taken():
+    assert estimates.stored_search(None, SETTINGS, ["DNC"]) == ({}, "there is no study run yet")
+    study = made_up_study()
+    del study["data"]["search"]["LSTM"]["recipe"]
+    assert not estimates.stored_search(study, SETTINGS, ["DNC"])[1]
+    for models in (["DNC", "LSTM"], ["another"]):
+        assert "do not say which recipes won" in estimates.stored_search(study, SETTINGS, models)[1]
+
+
 def test_errors_by_length_and_at_one(results):
-    panel = estimates.errors_by_length("title", results, 4, rng())
+    panel = estimates.errors_by_length("title", results, 4)
     assert panel["trained"] == [2, 4] and panel["lengths"] == [2, 3, 4, 16, 20]
-    np.testing.assert_allclose(panel["lines"]["LSTM"]["median"], [0, 2, 4, 6, 8])
+    scale = (2 * measures.DIVERGED) ** (1 / 3)
+    np.testing.assert_allclose(panel["lines"]["LSTM"]["value"][1:], scale * np.arange(1, 5))
     np.testing.assert_allclose(estimates.errors_at(results["DNC"], 16), [0.3, 0.6, 2.1])
-    results["LSTM"] = results["LSTM"][:2]
-    for result in [*results["DNC"], *results["LSTM"]]:
-        result["errors"][0] = 1.0
-    assert estimates.ratios_by_length(results["LSTM"], results["DNC"], 4) == pytest.approx([1, 1.5 / 0.2, 3 / 0.4])
+
+
+def test_ratios_of_errors(results):
+    finite = results["LSTM"][:2]
+    scale = 2**0.5 / (0.1 * 0.2 * 0.7) ** (1 / 3)
+    assert estimates.ratios_by_length(finite, results["DNC"], 4) == pytest.approx([1, scale, scale])
+    evidence = estimates.error_ratio(finite, results["DNC"])
+    assert evidence.values == {"above": [1.0, 2.0], "below": [0.1, 0.2, 0.7]}
+    assert evidence.estimate().value == pytest.approx(scale) and evidence.estimate().n == 2
 
 
 def test_relative_errors_are_of_the_answers_size(results):
     size = measures.draw_test_set("addition", 20, 0).targets.sum((1, 2)).square().mean().sqrt().item()
     assert 35 < size < 45  # the sum of 20 digits, 2 each on average
     expected = np.sqrt([0.4, 0.8, 2.8]) / size
-    np.testing.assert_allclose(estimates.relative_errors(results["DNC"], "addition", 20), expected, rtol=1e-6)
+    evidence = estimates.relative_error(results["DNC"], "addition", 20)
+    assert evidence.estimator == "geometric_mean"
+    np.testing.assert_allclose(evidence.values["values"], expected, rtol=1e-5)
 
 
 def test_retention_names_its_levels(results):
     retention = estimates.retention([(1, 1), (2, 2), (2, 3)], results)
     assert retention["levels"] == ["1", "2", "2–3"]
-    np.testing.assert_allclose(retention["models"]["DNC"], 0.2 * np.arange(9).reshape(3, 3))
+    np.testing.assert_allclose(retention["models"]["DNC"].ravel()[1:], (0.1 * 0.2 * 0.7) ** (1 / 3) * np.arange(1, 9))
 
 
 def test_accuracies(results):
     panel = estimates.accuracies(results, 4)
     assert panel["trained"] == 4 and panel["variants"]["DNC"] == [[1.0, 1.0, 0.4, 0.0, 0.0]] * 3
-    np.testing.assert_allclose(estimates.trained_accuracies(results["DNC"], 4), [0.8] * 3)
-    np.testing.assert_allclose(estimates.old_level_accuracies(results["DNC"]), [0.4] * 3)  # of 0.2 and 0.6
+    assert estimates.old_level_accuracy(results["DNC"]).values == {"values": [0.4] * 3}  # of 0.2 and 0.6
+    worse = [{**each, "retention_accuracy": np.zeros((3, 3)), "accuracies": [0.0] * 5} for each in results["DNC"]]
+    assert estimates.old_level_gain(results["DNC"], worse).values == {"values": [0.4] * 3}
+    assert estimates.trained_gain(results["DNC"], worse, 4).values == {"values": [0.8] * 3}
 
 
 def test_a_variant_counts_the_seeds_that_learnt(results):
@@ -81,12 +131,14 @@ def test_a_variant_counts_the_seeds_that_learnt(results):
     np.testing.assert_allclose(part["error"], [0.4, 0.8, 2.8])
     assert part["effective"] == [1.0, 2.0, 3.0] and part["value"] == pytest.approx(2 / 3)
     assert 0 < part["low"] < part["value"] < part["high"] < 1
-    counts = estimates.count_learnt(variants)
-    assert counts == {"DNC": (2, 3), "LSTM": (0, 3)}
-    assert estimates.learnt_more(counts, "DNC", "LSTM") == difference_of_proportions(2, 3, 0, 3)
+    errors = {name: each["error"] for name, each in variants.items()}
+    assert estimates.learnt_proportion(errors["DNC"]).values == {"successes": 2, "n": 3}
+    assert estimates.learnt_more(errors["DNC"], errors["LSTM"]).estimate() == difference_of_proportions(2, 3, 0, 3)
+    rows = estimates.slots_of_seeds(variants).splitlines()
+    assert rows[2:] == ["| DNC | 2 of 3 | 1.0 to 2.0 | 3.0 to 3.0 |", "| LSTM | 0 of 3 | – | 1.0 to 3.0 |"]
 
 
-def test_medians_over_networks():
+def test_means_over_networks():
     examined = [
         {
             "total": [1.0, 2.0],
@@ -98,12 +150,16 @@ def test_medians_over_networks():
         }
         for k in (0.0, 1.0, 5.0)
     ]
-    panel = estimates.inside_memory(examined, 1, [-1, 1], [2, 4], rng())
+    panel = estimates.inside_memory(examined, 1, [-1, 1], [2, 4])
     assert panel["predicted"] == [1.0, 3.1] and panel["alphas"] == [-1, 1] and panel["times"] == [2, 4]
-    np.testing.assert_allclose(panel["moved"]["memory"]["median"], [1, 2])
-    np.testing.assert_allclose(panel["contributions"]["memory"]["median"], [0.5, 1])
-    assert estimates.median_of(examined, "transfer") == pytest.approx(0.1)
-    assert estimates.medians_of(examined, "slope") == {"memory": 0.33}
+    np.testing.assert_allclose(panel["moved"]["memory"]["value"], [2, 4])
+    assert panel["moved"]["memory"]["low"][0] == pytest.approx(mean([0, 1, 5]).low)
+    np.testing.assert_allclose(panel["contributions"]["memory"]["value"], [0.5, 2])
+    assert estimates.mean_of(examined, "transfer") == pytest.approx(0.2)
+    assert estimates.means_of(examined, "slope") == {"memory": 0.67}
+    found = estimates.finding("slope", estimates.memory_slope(examined))
+    assert found["value"] == pytest.approx(2 / 3, rel=1e-5) and found["n"] == 3
+    assert estimates.in_words(found).startswith("slope: **0.667** [")
 
 
 def test_the_first_finite_result_is_that_of_a_training_that_did_not_diverge(results):
@@ -125,17 +181,18 @@ def test_one_diverged_seed_goes_through_to_stored_numbers(run):
     examined = pipeline.examine(run, recipe, seeds, seed=5, alphas=[-2, 2], times=[2], samples=64)
     data = plain(
         {
-            "curves": estimates.curves({"DNC": seeds}, 200, 3, rng()),
-            "lengths": [estimates.errors_by_length("DNC", {"DNC": seeds}, 3, rng())] * 2,
+            "curves": estimates.curves({"DNC": seeds}, 200, 3),
+            "lengths": [estimates.errors_by_length("DNC", {"DNC": seeds}, 3)] * 2,
             "retention": {"disjoint": estimates.retention(levels, {"DNC": seeds, "again": seeds})},
             "seeds": {"limit": 1.0, "num_slots": 5, "variants": {"DNC": estimates.variant(effective, seeds)}},
-            "memory": estimates.inside_memory(examined, 1, [-2, 2], [2], rng()),
+            "memory": estimates.inside_memory(examined, 1, [-2, 2], [2]),
             "recall": {"task": estimates.accuracies({"DNC": seeds}, 3)},
         }
     )
     assert data["seeds"]["variants"]["DNC"]["effective"][0] == 0 < data["seeds"]["variants"]["DNC"]["effective"][1]
-    assert data["curves"]["models"]["DNC"]["median"][-1] > measures.DIVERGED / 3  # of two seeds, one of them diverged
+    assert data["curves"]["models"]["DNC"]["value"][-1] > measures.DIVERGED**0.5 / 10  # of two seeds, one of them diverged
     for name in data:
         assert to_png(getattr(figures, f"draw_{name}")(data[name]), dpi=50)
-    verdicts = [estimates.relative_errors(seeds, "addition", 100), estimates.old_level_accuracies(seeds)]
-    assert np.isfinite([*verdicts, estimates.trained_accuracies(seeds, 3)]).all()
+    verdicts = [estimates.relative_error(seeds, "addition", 100), estimates.old_level_accuracy(seeds)]
+    verdicts += [estimates.trained_gain(seeds, seeds, 3), estimates.error_ratio(seeds, seeds)]
+    assert np.isfinite([evidence.estimate() for evidence in verdicts]).all()

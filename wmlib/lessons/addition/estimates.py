@@ -109,7 +109,8 @@ def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], 
     """
     if study is None:
         return {}, "there is no study run yet"
-    others = [f"{name} = {study['settings'].get(name)}" for name in SEARCHED_FOR if study["settings"].get(name) != settings[name]]
+    its = study["settings"]
+    others = [f"{name} = {its.get(name)}" for name in SEARCHED_FOR if its.get(name) != settings[name]]
     if others:
         return {}, f"the study's search was made with {', '.join(others)}"
     tables = study["data"].get("search", {})
@@ -132,7 +133,7 @@ def errors_by_length(title: str, results: Results, longest: int) -> dict:
 
 
 def retention(levels: Sequence[tuple[int, int]], results: Results) -> dict:
-    """Return one curriculum of `figures.draw_retention`: its levels by name, and by model the matrix of errors (geometric means)."""
+    """Return one curriculum of `figures.draw_retention`: its levels by name, and by model the mean errors."""
     shape = (len(levels), len(levels))
     return {
         "levels": [f"{low}" if low == high else f"{low}–{high}" for low, high in levels],
@@ -223,8 +224,8 @@ def errors_at(results: Sequence[dict], length: int) -> np.ndarray:
 
 def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int | None = None) -> Evidence:
     """Return the evidence of the error of one model by that of another: at a length, or the mean over the last level's."""
-    errors = [[each["error"] for each in results] if length is None else errors_at(results, length) for results in (above, below)]
-    return Evidence("ratio", dict(zip(("above", "below"), np.maximum(errors, ZERO), strict=True)))
+    errors = (errors_at(each, length) if length else np.array([result["error"] for result in each]) for each in (above, below))
+    return Evidence("ratio", dict(zip(("above", "below"), (np.maximum(each, ZERO) for each in errors), strict=True)))
 
 
 def ratios_by_length(above: Sequence[dict], below: Sequence[dict], longest: int) -> list[float]:
