@@ -41,7 +41,7 @@ def test_what_has_no_interval_is_refused(values):
 
 
 def test_a_ratio_of_what_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match="above: got -1 among the values; a ratio needs values above 0"):
+    with pytest.raises(ValueError, match="above: got -1 among the values; a geometric mean needs values above 0"):
         statistics.ratio([1.0, -1.0], [1.0, 2.0])
 
 
