@@ -16,11 +16,11 @@ hypothesis.settings.load_profile("wmlib")
 
 TOML = """
 [01_good]
-steps = { doc = "how many", smoke = 1, quick = 3, paper = 9, min = 1, max = 10 }
-rate = { doc = "how fast", smoke = 0.1, quick = 0.5, paper = 0.5, min = 0.0 }
-task = { doc = "which one", smoke = "copy", quick = "copy", paper = "copy", choices = ["copy", "repeat"] }
+steps = { doc = "how many", smoke = 1, quick = 3, study = 5, paper = 9, min = 1, max = 10 }
+rate = { doc = "how fast", smoke = 0.1, quick = 0.5, study = 0.5, paper = 0.5, min = 0.0 }
+task = { doc = "which one", smoke = "copy", quick = "copy", study = "copy", paper = "copy", choices = ["copy", "repeat"] }
 [02_other]
-depth = { doc = "how deep", smoke = 1, quick = 1, paper = 1 }
+depth = { doc = "how deep", smoke = 1, quick = 1, study = 1, paper = 1 }
 [03_third]
 """
 
@@ -57,13 +57,13 @@ class Project:
 
 
 STORE = """
-from wmlib.experiment.results import Claim, judge
+from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.run import Run
-from wmlib.experiment.statistics import proportion
+from wmlib.experiment.statistics import Evidence
 run = Run("{name}", profile, seed, device, overrides=overrides)
-claim = Claim("works", "It works.", "ours", "no number given", "proportion that works", reproduced=0.9, partly=0.5)
-estimate = proportion(9, 10)
-run.store(("success rate", estimate, "9 of 10 work"), [judge(claim, estimate)], {{"line": [1, 2, 4]}})
+claim = Claim("works", "It works.", "ours", "no number given", "proportion that works", smallest=0.9, null=0.5)
+evidence = Evidence("proportion", {{"successes": 9, "n": 10}})
+run.store(("success rate", evidence.estimate(), "9 of 10 work"), [judge(claim, evidence)], {{"line": [1, 2, 4]}}, {{}})
 """
 
 

@@ -4,44 +4,66 @@ import pytest
 
 from wmlib.command import claims
 from wmlib.experiment import results
-from wmlib.experiment.results import Claim, ResultsError, judge
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.claims import Claim, judge
+from wmlib.experiment.results import ResultsError
+from wmlib.experiment.statistics import Evidence
 
 
-def store(figures, notebook, *texts):
+def store(folder, profile, notebook, texts, successes=75):
     """Write the results of a notebook with one claim for each text."""
     records = []
+    evidence = Evidence("proportion", {"successes": successes, "n": 100})
     for i, text in enumerate(texts):
-        claim = Claim(f"claim-{i}", text, "a|b", "80 %\nand more", "success rate", reproduced=0.9, partly=0.5)
-        records.append(judge(claim, Estimate(0.75, 0.625, 0.8125, 13)))
+        claim = Claim(f"claim-{i}", text, "a|b", "80 %\nand more", "success rate", smallest=0.7, null=0.5)
+        records.append(judge(claim, evidence))
     headline = {"label": "rate", "value": 0.75, "interval": [0.625, 0.8125], "n": 13, "text": "three of four"}
     record = {"settings": {}, "data": {}, "versions": {}, "commit": None, "dirty": None, "figures": []}
-    record |= {"schema": 1, "notebook": notebook, "title": "T", "profile": "quick", "seed": 1, "device": "cpu"}
+    record |= {"schema": 2, "notebook": notebook, "title": "T", "profile": profile, "seed": 1, "seeds": {}, "device": "cpu"}
     record |= {"machine": "two cores", "wall_time_s": 2.0, "from_scratch_s": 3.0, "headline": headline, "claims": records}
-    results.write(figures / notebook / "results.json", record)
+    results.write(folder / "results.json", record)
 
 
 @pytest.fixture
 def figures(tmp_path):
-    store(tmp_path / "figures", "02_other", "It is three.")
-    store(tmp_path / "figures", "01_good", "It is one.", "It is two.")
-    return tmp_path / "figures"
+    folder = tmp_path / "figures"
+    store(folder / "02_other", "quick", "02_other", ["It is three."])
+    store(folder / "01_good", "quick", "01_good", ["It is one.", "It is two."])
+    store(folder / "01_good/study", "study", "01_good", ["It is one.", "It is two."], successes=65)
+    return folder
 
 
 def test_one_row_a_claim_in_the_order_of_the_notebooks(figures):
     head, rule, *rows = claims.claims_table(figures).splitlines()
-    assert head.count("|") == rule.count("|") == 7
+    assert head.count("|") == rule.count("|") == 6
     assert [row.split(" (")[0].rpartition("| ")[2] for row in rows] == ["It is one.", "It is two.", "It is three."]
     assert rows[0] == (
-        "| [01](notebooks/01_good.ipynb) | It is one. (a\\|b) | 80 % and more | success rate: **0.75** [0.625, 0.812] | 13 "
-        "| **partly**: reproduced if success rate >= 0.9; partly if >= 0.5; else not reproduced |"
+        "| [01](notebooks/01_good.ipynb) | It is one. (a\\|b) | 80 % and more | success rate: **0.65 [0.553, 0.736]**, n = 100"
+        "<br><sub>quick: 0.75 [0.657, 0.825], n = 100</sub> | **partly** |"
     )
 
 
-def test_the_table_of_one_notebook_with_links_from_beside_it(figures):
-    rows = claims.claims_table(figures, only="02_other", notebooks="").splitlines()[2:]
-    assert len(rows) == 1 and rows[0].startswith("| [02](02_other.ipynb) | It is three. ")
-    assert len(claims.claims_table(figures, only="03_third").splitlines()) == 2
+def test_without_a_study_run_nothing_is_decided(figures):
+    row = claims.claims_table(figures, notebooks="{}.html").splitlines()[-1]
+    assert row == (
+        "| [02](02_other.html) | It is three. (a\\|b) | 80 % and more | success rate: no study run yet"
+        "<br><sub>quick: 0.75 [0.657, 0.825], n = 100</sub> | **undecided**: no study run yet |"
+    )
+
+
+def test_claims_are_computed_again_from_the_single_runs(figures):
+    assert claims.check(figures).startswith("5 claims in 3 files computed again")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"successes": 65', '"successes": 66'), ("0.552544", "0.562544"), ('"n": 100', '"n": 101')]
+)
+def test_stored_numbers_that_are_not_those_of_the_single_runs_are_named(figures, old, new):
+    file = figures / "01_good/study/results.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ResultsError, match=r"study/results.json: claim claim-0"):
+        claims.check(figures)
 
 
 def test_what_is_between_the_marks_is_replaced_and_nothing_else(figures):
@@ -71,6 +93,6 @@ def test_the_file_is_rewritten_as_a_whole(figures, tmp_path):
 
 def test_a_verdict_that_was_typed_in_is_refused(figures):
     file = figures / "01_good/results.json"
-    file.write_text(file.read_text().replace('"verdict": "partly"', '"verdict": "reproduced"'))
-    with pytest.raises(ResultsError, match="stored as 'reproduced', its rule and numbers give 'partly'"):
+    file.write_text(file.read_text().replace('"verdict": "reproduced"', '"verdict": "partly"'))
+    with pytest.raises(ResultsError, match="stored as 'partly', its rule and numbers give 'reproduced'"):
         claims.claims_table(figures)

@@ -6,16 +6,18 @@ from wmlib.experiment import paths
 
 
 def test_paths_do_not_depend_on_the_working_directory(project, tmp_path, monkeypatch):
-    before = paths.root(), paths.output("quick"), paths.figures("quick"), paths.notebooks()
+    before = paths.root(), paths.output("quick"), paths.figures("quick", "01_good"), paths.notebooks()
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert before == (paths.root(), paths.output("quick"), paths.figures("quick"), paths.notebooks())
+    assert before == (paths.root(), paths.output("quick"), paths.figures("quick", "01_good"), paths.notebooks())
 
 
-def test_only_unredirected_quick_figures_are_the_committed_ones(project, tmp_path, monkeypatch):
-    assert paths.figures("quick") == tmp_path / "figures"
-    assert paths.figures("smoke") == tmp_path / "build/smoke/figures"
+def test_unredirected_figures_of_quick_and_study_are_the_committed_ones(project, tmp_path, monkeypatch):
+    assert paths.figures("quick", "01_good") == tmp_path / "figures/01_good"
+    assert paths.figures("study", "01_good") == tmp_path / "figures/01_good/study"
+    assert paths.figures("smoke", "01_good") == tmp_path / "build/smoke/figures/01_good"
     monkeypatch.setenv("WMLIB_OUT", str(tmp_path / "elsewhere"))
-    assert paths.figures("quick") == paths.figures("paper") == tmp_path / "elsewhere/figures"
+    for profile in ("quick", "study", "paper"):
+        assert paths.figures(profile, "01_good") == tmp_path / "elsewhere/figures/01_good"
 
 
 def test_a_root_without_a_project_is_refused(tmp_path, monkeypatch):

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from wmlib.experiment import paths, results
+from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.fingerprint import FingerprintError
-from wmlib.experiment.results import Claim, ResultsError, judge
+from wmlib.experiment.results import ResultsError
 from wmlib.experiment.run import Run, choose_device
 from wmlib.experiment.settings import SettingError
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.statistics import Evidence
 
 CALLS = []  # of the functions below, which stand at the top of this module as functions that are cached must
 
@@ -63,7 +64,7 @@ def test_parameters_and_overrides_change_the_profiles_values(overrides, paramete
 
 
 def test_each_profile_has_its_values():
-    assert [start(profile=profile).settings.steps for profile in ("smoke", "quick", "paper")] == [1, 3, 9]
+    assert [start(profile=profile).settings.steps for profile in ("smoke", "quick", "study", "paper")] == [1, 3, 5, 9]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_each_profile_has_its_values():
         ({"overrides": {"steps": 11}}, "steps: got 11; allowed is 1 to 10"),
         ({"overrides": {"task": "cpoy"}}, "Did you mean 'copy'?"),
         ({"steps": "7"}, "steps: got '7'; allowed is a int"),
-        ({"profile": "quik"}, "profile: got 'quik'; allowed are smoke, quick, paper. Did you mean 'quick'?"),
+        ({"profile": "quik"}, "profile: got 'quik'; allowed are smoke, quick, study, paper. Did you mean 'quick'?"),
         ({"seed": -1}, "seed: got -1"),
         ({"seed": 1.5}, "seed: got 1.5"),
     ],
@@ -184,12 +185,13 @@ def test_a_lambda_is_refused():
 # Results
 
 
-CLAIM = Claim("works", "It works.", "ours", "90 %", "success rate", reproduced=0.9, partly=0.5)
-ESTIMATE = Estimate(0.8, 0.4, 0.95, 10)
+CLAIM = Claim("works", "It works.", "ours", "90 %", "success rate", smallest=0.9, null=0.4)
+EVIDENCE = Evidence("proportion", {"successes": 8, "n": 10})
 
 
 def store(run, data=None):
-    return run.store(("success rate", ESTIMATE, "8 of 10"), [judge(CLAIM, ESTIMATE)], data or {})
+    headline = ("success rate", EVIDENCE.estimate(), "8 of 10")
+    return run.store(headline, [judge(CLAIM, EVIDENCE)], data or {}, seeds={"runs": range(10)})
 
 
 def test_stored_results_are_in_their_folder_and_complete(project):
@@ -200,15 +202,23 @@ def test_stored_results_are_in_their_folder_and_complete(project):
     assert stored["headline"] == {
         "label": "success rate",
         "value": 0.8,
-        "interval": [0.4, 0.95],
+        "interval": [0.490162, 0.943318],
         "n": 10,
         "text": "8 of 10",
     }
     assert stored["settings"] == {"steps": 5, "rate": 0.25, "task": "copy"}
     assert (stored["notebook"], stored["profile"], stored["seed"], stored["device"]) == ("01_good", "quick", 4, "cpu")
     assert stored["data"] == {"x": [0, 1, 2], "third": 0.333333} and stored["figures"] == []
-    assert stored["claims"][0]["verdict"] == "partly"
+    assert stored["claims"][0]["verdict"] == "partly" and stored["seeds"] == {"runs": list(range(10))}
     assert (stored["commit"], stored["dirty"]) == (None, None)  # a project outside git
+
+
+def test_the_study_is_the_committed_one(project):
+    run = start()
+    assert run.study is None
+    stored = store(start(profile="study"))
+    assert run.study == stored and stored["profile"] == "study"
+    assert (project.path / "figures/01_good/study/results.json").is_file()
 
 
 def test_results_that_are_no_numbers_are_refused_and_nothing_is_written():

@@ -43,7 +43,7 @@ def test_unknown_notebook_is_refused_with_the_nearest(project):
 
 def test_a_table_that_breaks_its_own_bounds_is_refused(project):
     file = project.path / "notebooks/profiles.toml"
-    file.write_text('[01_good]\nsteps = { doc = "n", smoke = 0, quick = 3, paper = 9, min = 1 }')
+    file.write_text('[01_good]\nsteps = { doc = "n", smoke = 0, quick = 3, study = 3, paper = 9, min = 1 }')
     with pytest.raises(SettingError, match="steps: got 0"):
         read("01_good")
 
@@ -54,4 +54,4 @@ def test_the_table_in_the_notebook_shows_profiles_and_what_was_changed(project):
     for text in ("<b>7</b> (yours)", "<b>3</b>", ">9<", "how fast"):
         assert text in shown
     assert "(yours)" not in as_html(table, resolve(table, "quick", {}), "quick")
-    assert set(PROFILES) == {"smoke", "quick", "paper"}
+    assert set(PROFILES) == {"smoke", "quick", "study", "paper"}

@@ -40,7 +40,7 @@ def shown(monkeypatch):
 def make_run(project, profile="quick"):
     project.notebook("01_good")
     run = Run("01_good", profile, 1, "cpu")
-    run.store(("success rate", Estimate(0.5, 0.1, 0.9, 4), "half of them"), [], {"line": [1.0, 2.0, 4.0]})
+    run.store(("success rate", Estimate(0.5, 0.1, 0.9, 4), "half of them"), [], {"line": [1.0, 2.0, 4.0]}, {})
     return run
 
 

@@ -209,5 +209,8 @@ def simulate(record: Mapping[str, Any], effect: float, n: int, trials: int, rng:
 
     claim = claim_of(record)
     evidence = Evidence(**record["evidence"])
-    verdicts = Counter(judge(claim, evidence.simulated(effect, n, rng))["verdict"] for _ in range(trials))
+    verdicts: Counter[str] = Counter()
+    for _ in range(trials):
+        estimate = evidence.simulated(effect, n, rng)
+        verdicts[claim.verdict(*estimate[:3]) if estimate.n >= claim.needs else "undecided"] += 1
     return {verdict: verdicts[verdict] / trials for verdict in VERDICTS}

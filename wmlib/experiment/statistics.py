@@ -229,15 +229,15 @@ class Evidence:
         """Return the estimate of these numbers."""
         return ESTIMATORS[self.estimator](**self.values)
 
-    def simulated(self, effect: float, n: int, rng: np.random.Generator) -> Evidence:
-        """Return evidence of `n` runs as it would come if the truth were `effect` and the noise that of these numbers.
+    def simulated(self, effect: float, n: int, rng: np.random.Generator) -> Estimate:
+        """Return the estimate of `n` runs as it would come if the truth were `effect` and the noise that of these numbers.
 
         Args:
             effect: the true value of what is estimated.
             n: runs, or trials of a proportion.
             rng: of the noise.
         """
-        return Evidence(self.estimator, _SIMULATORS[self.estimator](effect, n, rng, **self.values))
+        return ESTIMATORS[self.estimator](**_SIMULATORS[self.estimator](effect, n, rng, **self.values))
 
 
 def _six_digits(values: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.experiment.statistics import Evidence
 from wmlib.training.vae import Objective
 
 CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels; the names of `measures.SIZES`
@@ -18,47 +18,47 @@ Tally = Mapping[str, np.ndarray]
 Tallies = Sequence[Tally]
 
 
-def recall(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, least: int = 1) -> Estimate | None:
-    """Return the proportion of the frames' blobs of one class that the pictures detect.
+def recall(tallies: Tallies, size: int = SMALL, least: int = 1) -> Evidence | None:
+    """Return the evidence of the proportion of the frames' blobs of one class that the pictures detect.
 
     Args:
         tallies: one a training seed.
-        rng: for the bootstrap over training seeds and episodes.
         size: number of the class, see `CLASSES`.
         least: None is returned where there are fewer blobs than this.
     """
-    return _proportion(tallies, "detected", "blobs", rng, size, least)
+    return _proportion(tallies, "detected", "blobs", size, least)
 
 
-def precision(tallies: Tallies, rng: np.random.Generator, size: int = SMALL, least: int = 1) -> Estimate | None:
+def precision(tallies: Tallies, size: int = SMALL, least: int = 1) -> Evidence | None:
     """Return the proportion of the pictures' blobs of one class that are in the frames; arguments as for `recall`."""
-    return _proportion(tallies, "matched", "drawn", rng, size, least)
+    return _proportion(tallies, "matched", "drawn", size, least)
 
 
-def _proportion(tallies: Tallies, hit: str, counted: str, rng: np.random.Generator, size: int, least: int) -> Estimate | None:
+def _proportion(tallies: Tallies, hit: str, counted: str, size: int, least: int) -> Evidence | None:
     hits = np.stack([tally[hit][:, size] for tally in tallies])
     counts = np.stack([tally[counted][:, size] for tally in tallies])
-    return ratio_of_sums(hits, counts, rng) if counts.sum() >= least else None
+    return Evidence("ratio_of_sums", {"hits": hits, "counts": counts}) if counts.sum() >= least else None
 
 
-def squared_error(tallies: Tallies, rng: np.random.Generator) -> Estimate:
-    """Return the squared error a frame."""
-    return ratio_of_sums(np.stack([tally["squared_error"] for tally in tallies]), tallies[0]["frames"], rng)
+def squared_error(tallies: Tallies) -> Evidence:
+    """Return the evidence of the squared error a frame."""
+    errors = np.stack([tally["squared_error"] for tally in tallies])
+    return Evidence("ratio_of_sums", {"hits": errors, "counts": tallies[0]["frames"]})
 
 
-def by_size(models: Mapping[str, Tallies], rng: np.random.Generator) -> dict:
+def by_size(models: Mapping[str, Tallies]) -> dict:
     """Return what `figures.draw_hits` needs: recall and precision by class; classes with fewer than `LEAST` blobs are None."""
     data: dict = {"classes": CLASSES}
     for measure in (recall, precision):
         data[measure.__name__] = {
-            name: [_ends(measure(tallies, rng, size, LEAST)) for size in range(len(CLASSES))]
+            name: [_ends(measure(tallies, size, LEAST)) for size in range(len(CLASSES))]
             for name, tallies in models.items()
         }
     return data
 
 
-def _ends(estimate: Estimate | None) -> tuple[float, float, float] | None:
-    return None if estimate is None else estimate[:3]
+def _ends(evidence: Evidence | None) -> tuple[float, float, float] | None:
+    return None if evidence is None else evidence.estimate()[:3]
 
 
 def learning_curves(frames: Sequence[float], models: Mapping[str, Sequence[Tallies]], baselines: Mapping[str, float]) -> dict:
