@@ -293,4 +293,10 @@ class MixtureHead(nn.Module):
             raise ValueError(f"features are {features.dtype}, the head is {weight.dtype}; convert one of them")
         raw = self.linear(features)  # (..., 3KZ), or (..., K + 2KZ) when shared
         logits, means, log_stds = (part.unflatten(-1, (self.num_components, -1)) for part in raw.split(self.split, -1))
-        return Mixture(logits, means, _Floor.apply(log_stds, self.min_log_std))
+        return Mixture(logits, means, self.floored(log_stds))
+
+    def floored(self, log_stds: Tensor) -> Tensor:
+        """Return log standard deviations that are no smaller than the floor; the gradient passes where it leads up from it."""
+        if not log_stds.is_cuda and not (log_stds < self.min_log_std).any():  # as a rule; to ask a GPU is to wait for it
+            return log_stds
+        return _Floor.apply(log_stds, self.min_log_std)

@@ -104,6 +104,8 @@ class RecurrentCore(nn.Module):
             raise ValueError(
                 f"inputs must be finite; at {where} they are {inputs[where].item()}. Mend the data before the core"
             )
+        if reset is not None and not isinstance(reset, Tensor):
+            raise ValueError(f"reset is a {type(reset).__name__}; it must be a tensor of dtype bool {tuple(inputs.shape[:-1])}")
         if reset is not None and (reset.shape != inputs.shape[:-1] or reset.dtype != torch.bool):
             raise ValueError(f"reset is {reset.dtype} {tuple(reset.shape)}; it must be bool {tuple(inputs.shape[:-1])}")
         batch = inputs.shape[:-2]
