@@ -65,7 +65,7 @@ class VAE(nn.Module):
         channels: of the first layer, at least 1; the other layers have 2, 4 and 8 times as many. 32 is the paper's;
             16 trains and encodes two to three times as fast.
 
-    Inside `torch.autocast` the layers compute as it says; posteriors and pictures come out in the parameters' dtype all the same.
+    Inside `torch.autocast` the layers compute as it says; posteriors and pictures have the parameters' dtype all the same.
 
     Raises:
         ValueError: a size that is no whole number above 0, no generator; in the calls, frames or latents of another shape or

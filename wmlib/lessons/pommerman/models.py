@@ -225,7 +225,7 @@ class BoardModel(SequenceModel):
 
 
 class _ClampedHead(MixtureHead):
-    """A head whose widths stay at the floor once they are there: a quarter of these models' widths are, and so they were studied."""
+    """A head whose widths stay at the floor: a quarter of these models' widths lie there, and the study measured them so."""
 
     def floored(self, log_stds: Tensor) -> Tensor:
         return log_stds.clamp(min=self.min_log_std)
