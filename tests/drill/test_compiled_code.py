@@ -25,7 +25,9 @@ def generator(seed=0):
 
 
 def dnc(**options):
-    return DNC(**{"input_size": 2, "hidden_size": H, "num_slots": N, "word_size": W, "num_heads": R, **options}, generator=generator())
+    return DNC(
+        **{"input_size": 2, "hidden_size": H, "num_slots": N, "word_size": W, "num_heads": R, **options}, generator=generator()
+    )
 
 
 def state_of(core, batch=B):

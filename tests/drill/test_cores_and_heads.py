@@ -30,7 +30,10 @@ def random(*shape, seed=1):
 
 
 def dnc(**options):
-    return DNC(**{"input_size": D, "hidden_size": 7, "num_slots": 11, "word_size": 5, "output_size": 3, **options}, generator=generator())
+    return DNC(
+        **{"input_size": D, "hidden_size": 7, "num_slots": 11, "word_size": 5, "output_size": 3, **options},
+        generator=generator(),
+    )
 
 
 NETWORKS = {
@@ -196,8 +199,12 @@ SIZES = {
     "latent_size": lambda size: VAE(generator=generator(), latent_size=size, channels=1),
     "latent_size of a world model": lambda size: WorldModel(LSTM(5, 8, generator=generator()), size, generator=generator()),
     "kernel_size": lambda size: layers.conv2d(2, 3, size, generator())(torch.zeros(1, 2, 9, 9)),
-    "batch_size": lambda size: VAETrainer(VAE_3, PAPER, FRAMES.__getitem__, np.arange(9), generator=generator(), batch_size=size),
-    "num_slots of a state": lambda size: dnc().initial_state(2, size) if size is not None else layers.check_sizes(num_slots=size),
+    "batch_size": lambda size: VAETrainer(
+        VAE_3, PAPER, FRAMES.__getitem__, np.arange(9), generator=generator(), batch_size=size
+    ),
+    "num_slots of a state": lambda size: (
+        dnc().initial_state(2, size) if size is not None else layers.check_sizes(num_slots=size)
+    ),
 }
 
 

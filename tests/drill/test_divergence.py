@@ -90,7 +90,9 @@ TRAININGS = {
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_training_that_diverges_stops_and_says_where(drill, name):
-    error = drill.refused(TRAININGS[name], "diverged at step", "learning rate", "loss", "gradient norm", error=TrainingDivergedError)
+    error = drill.refused(
+        TRAININGS[name], "diverged at step", "learning rate", "loss", "gradient norm", error=TrainingDivergedError
+    )
     copy = pickle.loads(pickle.dumps(error))  # as from a worker
     drill.good(str(copy) == str(error) and copy.step == error.step and set(copy.values) == set(error.values), copy)
 

@@ -29,7 +29,9 @@ def test_finite_steps_pass(network):
 def test_the_first_bad_step_is_named_with_its_numbers(network, loss, norm):
     watch = DivergenceWatch(network)
     watch.see(6, 0.1, torch.tensor(1.0), torch.tensor(1.0))
-    with pytest.raises(TrainingDivergedError, match=r"step 7 \(from 0\): learning rate 0.1, loss .*, KL 3, gradient norm") as raised:
+    with pytest.raises(
+        TrainingDivergedError, match=r"step 7 \(from 0\): learning rate 0.1, loss .*, KL 3, gradient norm"
+    ) as raised:
         watch.see(7, 0.1, torch.tensor(loss), torch.tensor(norm), {"KL": torch.tensor(3.0)})
     again = pickle.loads(pickle.dumps(raised.value))
     assert again.step == 7 and again.values["learning rate"] == 0.1 and str(again) == str(raised.value)
