@@ -16,6 +16,8 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -72,15 +74,19 @@ class EngineProcess:
         check_surroundings(SHARED_BYTES + 3 * size[0] * size[1])
         self.asked = 0.0
         self.silent = False
+        self.game = game = vizdoom.DoomGame()
         self._owner = os.getpid()
         self._launcher, self._engine = 0, 0  # process ids, once they are known
         self._failure: Exception | None = None
         self._ended = threading.Event()
-        self._descriptors: list[int] = []
-        self._folder = _new_folder(package)
-        self.game = game = vizdoom.DoomGame()
+        self._ours: list[int] = []  # file descriptors
+        self._theirs: list[int] = []
+        self._folder = _free_name()
         try:
-            files = self._folder / "package"
+            game.set_vizdoom_path(self._prepare(package / "vizdoom"))
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            files = self._folder / "package"  # a plain path, whatever that of the package is
+            files.symlink_to(package)
             game.load_config(str(files / "scenarios" / f"{scenario}.cfg"))
             configure(game)
             width, height = size
@@ -92,10 +98,15 @@ class EngineProcess:
             game.set_doom_game_path(str(files / "freedoom2.wad"))  # else a doom2.wad in the current folder would be taken
             game.set_doom_scenario_path(str(files / "scenarios" / f"{scenario}.wad"))
             game.set_doom_config_path(str(self._folder / "engine.ini"))
-            self._start(package / "vizdoom")
+            why = self._start()
+            if why:
+                kind = EngineKilled if why.startswith("signal") else EngineError
+                raise kind(f"the Doom engine {package / 'vizdoom'} did not start: {why}{self._last_words()}; {REMEDY}")
         except OSError as error:
             self.end()
-            raise EngineError(f"the Doom engine cannot be started here: {error}") from error
+            raise EngineError(
+                f"the Doom engine cannot be started here: {error}; it needs a folder for its files, see TMPDIR"
+            ) from error
         except BaseException:
             self.end()
             raise
@@ -109,37 +120,39 @@ class EngineProcess:
         if self not in _given_up:
             self._kill()
             self.game.close()
-            for descriptor in self._descriptors:
+            for descriptor in self._ours:
                 with contextlib.suppress(OSError):
                     os.write(descriptor, b"\n")
+            for descriptor in (*self._ours, *self._theirs):
                 os.close(descriptor)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start(self, engine: Path) -> None:
+    def _prepare(self, engine: Path) -> str:
+        """Set the watcher on our end, and return the executable that vizdoom shall start."""
         watched, watcher = map(_above_standard, os.pipe())
+        self._ours, self._theirs = [watcher], [watched]
         theirs, line = (_above_standard(end.detach()) for end in socket.socketpair())
-        self._descriptors = [watcher, line]
-        inherited = [watched, theirs]
-        try:
-            call = f"main({os.fsencode(engine)!r}, {os.fsencode(self._folder)!r}, {watched}, {theirs})\n"
-            source = Path(__file__).with_name("launcher.py").read_bytes() + call.encode()
-            path, script = find_launcher(source, self._folder)
-            inherited += script
-            for descriptor in inherited:
-                os.set_inheritable(descriptor, True)
-            self.game.set_vizdoom_path(path)
-            why = self._wait(line)
-        finally:
-            if self not in _given_up:
-                for descriptor in inherited:
-                    os.close(descriptor)
-        if why:
-            kind = EngineKilled if why.startswith("signal") else EngineError
-            raise kind(f"the Doom engine {engine} did not start: {why}{_last_words(self._folder)}; {REMEDY}")
-        os.write(line, b"\n")  # from now on the launcher ends with the engine
+        self._ours, self._theirs = [watcher, line], [watched, theirs]
+        call = f"main({os.fsencode(engine)!r}, {os.fsencode(self._folder)!r}, {watched}, {theirs})\n"
+        source = Path(__file__).with_name("launcher.py").read_bytes() + call.encode()
+        path, script = find_launcher(source, self._folder, watched)
+        self._theirs += script
+        return path
+
+    def _start(self) -> str:
+        """Let vizdoom start the launcher; return why that never comes to an end, or nothing."""
+        for descriptor in self._theirs[1:]:  # the watcher has the first
+            os.set_inheritable(descriptor, True)
+        _, line = self._ours
+        why = self._wait(line)
+        if self not in _given_up:
+            while self._theirs:
+                os.close(self._theirs.pop())
+            os.write(line, b"\n")  # from now on the launcher ends with the engine
+        return why
 
     def _wait(self, line: int) -> str:
-        """Let vizdoom do its part of the start; return why it never will, or nothing."""
+        """Run vizdoom's part of the start in a thread that can be given up; return why that was done, or nothing."""
         done = threading.Event()  # a thread's own word for it is not to be trusted after Ctrl-C
         thread = threading.Thread(target=self._initialize, args=(done,), name="Doom start", daemon=True)
         os.set_blocking(line, False)
@@ -161,8 +174,8 @@ class EngineProcess:
                     interrupt = error
         finally:
             told += _read(line)
-            if told.startswith("running"):
-                self._launcher, self._engine = map(int, told.split()[1:3])
+            if running := re.search(r"running (\d+) (\d+)\n", told):
+                self._launcher, self._engine = map(int, running.groups())
             if thread.ident is not None and not done.is_set():  # if its launcher ended now, vizdoom would take our process down
                 _given_up.append(self)
                 if self._engine:
@@ -200,15 +213,24 @@ class EngineProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._launcher, signal.SIGKILL)  # and the engine, which is in its group
 
+    def _last_words(self) -> str:
+        """Return the last line that the engine has printed, in brackets."""
+        with contextlib.suppress(OSError):
+            lines = (self._folder / "output").read_text(errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            return f" ({last[:200]})" if last else ""
+        return ""
 
-def find_launcher(source: bytes, folder: Path) -> tuple[str, list[int]]:
+
+def find_launcher(source: bytes, folder: Path, alive: int) -> tuple[str, list[int]]:
     """Return an executable that runs a source in Python, having run it with the argument --test.
 
     It needs no shell, and no folder whose files may be run, where the system has files in memory.
 
     Args:
         source: Python, which prints "ready" when its only argument is --test.
-        folder: for a script, if it must be.
+        folder: for a script, if it must be; made then.
+        alive: a file descriptor that the test inherits.
 
     Returns:
         its path, and the file descriptors that must be open and inherited where it is run.
@@ -221,8 +243,10 @@ def find_launcher(source: bytes, folder: Path) -> tuple[str, list[int]]:
         descriptors: list[int] = []
         try:
             path, descriptors = make(source, folder)
-            command = [path, "--test"]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=descriptors, timeout=30)
+            inherited = [alive, *descriptors]
+            done = subprocess.run(
+                [path, "--test"], stdin=subprocess.DEVNULL, capture_output=True, pass_fds=inherited, timeout=30
+            )
             if done.stdout == b"ready":
                 return path, descriptors
             fault = done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"exit status {done.returncode}"
@@ -251,7 +275,8 @@ def _in_memory(source: bytes, folder: Path) -> tuple[str, list[int]]:
 
 
 def _in_folder(source: bytes, folder: Path) -> tuple[str, list[int]]:
-    python, script = folder / "launcher.py", folder / "launcher"
+    folder.mkdir(mode=0o700)
+    python, script = folder / "launcher.py", folder / "launch"
     python.write_bytes(source)
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS {shlex.quote(str(python))} "$@"\n')
     script.chmod(0o700)
@@ -306,20 +331,21 @@ def check_installation(package: Path, version: str, scenario: str) -> None:
             raise EngineError(f"{path} is damaged: it is not the file that was installed; {REMEDY}")
 
 
-def _new_folder(package: Path) -> Path:
-    """Return a new folder with a link `package` to vizdoom's files: a plain path, whatever that of the package is."""
+def _free_name() -> Path:
+    """Return a name for a folder in the folder for temporary files; the watcher is to know it before it is there.
+
+    Raises:
+        EngineError: there is no such folder, or its name is none for the engine.
+    """
     try:
-        folder = Path(tempfile.mkdtemp(prefix="wmlib-doom-"))
-        (folder / "package").symlink_to(package)
+        parent = Path(tempfile.gettempdir())
     except OSError as error:
         raise EngineError(
-            f"the Doom engine needs a folder for its files, and there is none ({error}); set TMPDIR to a folder on a disk with "
-            "space"
+            f"the Doom engine needs a folder for its files ({error}); set TMPDIR to one that can be written"
         ) from None
-    if not str(folder).isprintable() or "\\" in str(folder):
-        shutil.rmtree(folder)
-        raise EngineError(f"TMPDIR: got {str(folder.parent)!r}; the Doom engine wants a path without control characters and \\")
-    return folder
+    if not str(parent).isprintable() or "\\" in str(parent):
+        raise EngineError(f"TMPDIR: got {str(parent)!r}; the Doom engine wants a path without control characters and \\")
+    return parent / f"wmlib-doom-{secrets.token_hex(4)}"
 
 
 def _above_standard(descriptor: int) -> int:
@@ -337,12 +363,3 @@ def _read(line: int) -> str:
         return os.read(line, 1000).decode()
     except BlockingIOError:
         return ""
-
-
-def _last_words(folder: Path) -> str:
-    """Return the last line that the engine has printed, in brackets."""
-    with contextlib.suppress(OSError):
-        lines = (folder / "output").read_text(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f" ({last[:200]})" if last else ""
-    return ""
