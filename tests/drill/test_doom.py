@@ -190,7 +190,7 @@ def test_the_engine_killed_while_it_starts(drill, seconds):
     same_game(drill, run(f"later(psutil.Process.kill, {seconds})\n" + PLAY))
 
 
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGSEGV", "SIGSTOP"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGSEGV", "SIGSTOP"])
 def test_the_engine_signalled_between_steps(drill, number):
     harm = f"lambda tic: tic in (2, 5) and engines()[0].send_signal(signal.{number})"
     same_game(drill, run(f"process.ANSWERS_WITHIN = 1\nprint(play({harm}))"))

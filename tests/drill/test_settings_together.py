@@ -43,7 +43,7 @@ def draw(setting, rng):
     low, high = setting.min, setting.max
     if rng.random() < 0.4:
         return type(setting.quick)(rng.choice([low, high]))
-    shift = 1 if low == 0 else 0
+    shift = 0 if low > 0 else 1 - low
     value = np.exp(rng.uniform(np.log(low + shift), np.log(high + shift))) - shift
     return type(setting.quick)(min(high, max(low, round(value) if isinstance(setting.quick, int) else value)))
 
