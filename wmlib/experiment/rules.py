@@ -41,7 +41,7 @@ def read(notebook: str, file: Path | None = None) -> dict[str, str]:
     for name, conditions in rules.items() if isinstance(rules, dict) else [("rules", rules)]:
         choose(f"{file}: rules", name, list(table))
         if not isinstance(conditions, dict) or not all(isinstance(why, str) for why in conditions.values()):
-            raise SettingError(f"{file}, table [rules.{name}]: got {conditions!r}; allowed are lines \"condition\" = \"why\"")
+            raise SettingError(f'{file}, table [rules.{name}]: got {conditions!r}; allowed are lines "condition" = "why"')
     return rules.get(notebook, {})
 
 
