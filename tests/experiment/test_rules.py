@@ -74,7 +74,7 @@ def test_rules_of_no_notebook_are_refused(add, table):
 def test_runner_and_notebook_both_ask(add, project):
     add('"steps * rate <= 2" = "so"')
     project.notebook("01_good", parameters="steps = None")
-    message = "steps and rate of 01_good: got steps = 9, rate = 0.5; allowed is"
+    message = "01_good: got steps = 9, rate = 0.5; allowed is"
     for call in (
         lambda steps: runner.plan(["01"], "quick", 1, "cpu", {"steps": steps}, None),
         lambda steps: Run("01_good", "quick", 1, "cpu", steps=steps),

@@ -71,7 +71,7 @@ def check(notebook: str, values: Mapping[str, Any], file: Path | None = None) ->
         if not holds:
             names = list(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
             got = ", ".join(f"{name} = {values[name]!r}" for name in names)
-            raise SettingError(f"{' and '.join(names)} of {notebook}: got {got}; allowed is {condition} ({why})")
+            raise SettingError(f"{notebook}: got {got}; allowed is {condition} ({why})")
 
 
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
