@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from wmlib.command.worker import execute
-from wmlib.experiment import paths, settings
+from wmlib.experiment import paths, rules, settings
 from wmlib.experiment.settings import SettingError, choose
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
@@ -180,6 +180,7 @@ def plan(
     for notebook, table in tables.items():
         source = paths.notebooks() / f"{notebook}.ipynb"
         checked = {name: table[name].check(value) for name, value in parameters.items() if name in table}
+        rules.check(notebook, vars(settings.resolve(table, profile, checked)))
         job = Job(
             notebook=notebook,
             source=source,
