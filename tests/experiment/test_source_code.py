@@ -63,7 +63,7 @@ DOOM = [VAE, WORLD_MODEL, CONTROLLERS]
         ("models/lstm.py", "forget = slice(self.hidden_size", "forget = slice(0", "cores"),
         ("envs/doom/take_cover.py", "MAX_TICS = 2100", "MAX_TICS = 2000", DOOM),
         ("envs/pommerman/layout.py", "MAX_STEPS = 10, 2", "MAX_STEPS = 11, 2", [POMMERMAN]),
-        ("rollouts/collection.py", '"environment", episode)', '"environment", episode + 1)', DOOM),
+        ("rollouts/task.py", '"environment", episode)', '"environment", episode + 1)', DOOM),
         ("agents/cma_es.py", "class CMAES", "OTHER = 1\n\n\nclass CMAES", [TOY, CONTROLLERS]),
         ("experiment/seeding.py", "digest()[:16]", "digest()[16:]", [ADDITION, *DOOM, POMMERMAN]),
     ],

@@ -175,7 +175,7 @@ class Artifact:
         source_code.check_code(*self.code)
 
     def is_whole(self) -> bool:
-        """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged and what its name says."""
+        """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged and its own."""
         if not os.path.lexists(self.path):
             return False
         try:
@@ -219,14 +219,14 @@ class Artifact:
     def begin(self) -> Path:
         """Return the partial folder, with what an earlier attempt left in it.
 
-        It is emptied if all is to be made afresh, and with a warning if it cannot be told that the attempt was at this artifact.
+        It is emptied if all is to be made afresh, and with a warning if it cannot be told whose it is.
         """
         if not self._is_resumable():
             _delete(self.partial)
             self._spent = 0.0
         self.partial.mkdir(parents=True, exist_ok=True)
-        for left in self.partial.rglob(".*.tmp"):  # of an attempt that was killed
-            left.unlink(missing_ok=True)
+        for left in list(self.partial.rglob(".*.tmp")):  # of an attempt that was killed
+            _delete(left)
         self._begun = time.time()
         self._write_manifest()
         return self.partial

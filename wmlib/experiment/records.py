@@ -1,7 +1,7 @@
 """Records: the JSON files of the project, written with a checksum of their content, and read in one way.
 
-Reading guide. `write` writes a record, `read` reads it or says in one `RecordError` what is wrong with it: cut, a changed bit, a
-missing field, not text, a folder in its place. What to do then is known to who reads: state is made again, results are not.
+Reading guide. `write` writes a record, `read` reads it or says in a `RecordError` what is wrong with it: cut, a changed bit, a
+missing field, no text, a folder in its place. What to do then, the caller knows: state is made again, results are not.
 """
 
 import hashlib

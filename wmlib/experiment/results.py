@@ -183,7 +183,9 @@ def plain(node: Any, digits: int = 6) -> Any:
         return float(np.format_float_positional(node, digits, fractional=False)) if node else 0.0
     if node is None or isinstance(node, bool | int | str):
         return node
-    raise ResultsError(f"a result is {node!r}, a {type(node).__name__}; store numbers, texts, and dicts, lists or arrays of them")
+    raise ResultsError(
+        f"a result is {node!r}, a {type(node).__name__}; store numbers, texts, and dicts, lists or arrays of them"
+    )
 
 
 def validate(results: dict, where: str = "results") -> dict:

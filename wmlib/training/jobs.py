@@ -82,7 +82,9 @@ def load_output(folder: Path, step: int) -> Any:
     """
     file = _output_file(folder, step)
     if not file.exists():
-        raise ValueError(f"step: got {step!r}; {folder} holds {', '.join(sorted(p.stem for p in folder.glob('*.safetensors')))}")
+        raise ValueError(
+            f"step: got {step!r}; {folder} holds {', '.join(sorted(p.stem for p in folder.glob('*.safetensors')))}"
+        )
     return checkpoint.load(file, _identity(folder.name, step))
 
 
@@ -131,7 +133,9 @@ def _check(job: Job) -> None:
     if not _is_count(job.steps):
         raise ValueError(f"steps: got {job.steps!r}; allowed is a whole number >= 1")
     if not job.kept_steps or not all(_is_count(step) and step <= job.steps for step in job.kept_steps):
-        raise ValueError(f"output_steps: got {job.output_steps!r}; allowed are steps from 1 to {job.steps}, one at least, or None")
+        raise ValueError(
+            f"output_steps: got {job.output_steps!r}; allowed are steps from 1 to {job.steps}, one at least, or None"
+        )
 
 
 def _is_count(value: Any) -> bool:
