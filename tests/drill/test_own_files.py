@@ -410,9 +410,10 @@ def test_a_folder_of_the_cache_that_is_something_else(drill, tmp_path, make, fil
 @DAMAGE
 def test_the_list_of_a_cache_with_damage(drill, tmp_path):
     for x, damage in enumerate(JSON + GONE):
+        before = set(tmp_path.iterdir())
         values(tmp_path, float(x))
-        (new,) = (p for p in tmp_path.glob("double-*/manifest.json") if f'"x": {float(x)}' in p.read_text())
-        damage(new)
+        (new,) = (path for path in set(tmp_path.glob("double-*")) - before)
+        damage(new / "manifest.json")
     (tmp_path / "a-file").touch()
     with no_more_rights_than_others():
         entries = artifacts.listing(tmp_path)
@@ -481,6 +482,8 @@ def a_copy_of_the_first_shard(c, other):
     ],
 )
 def test_a_shard_that_is_another_is_noticed(drill, tmp_path, change, arguments):
+    if change is frames_of_another_collection and "episodes" in arguments:
+        pytest.skip("a shorter collection of the same seed has the same frames")
     straight = collected(tmp_path)
     collected(tmp_path, name="other", **arguments)
     change(tmp_path / "c", tmp_path / "other")

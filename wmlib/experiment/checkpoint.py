@@ -10,6 +10,7 @@ in the header, with a checksum over both. So `Adam.state_dict()` or a generator 
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,9 @@ def load(path: str | Path, settings: Mapping | None = None) -> Any:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         header = metadata["wmlib"]
         whole = metadata["sha256"] == _digest(header, tensors)
-    except FileNotFoundError:
+    except FileNotFoundError:  # safetensors says so of whatever it cannot open
+        if os.path.lexists(path):
+            raise CheckpointError(path, "cannot be read") from None
         return None
     except KeyError as error:
         raise CheckpointError(path, f"is damaged (it has no field {error})") from None

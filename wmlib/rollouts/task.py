@@ -102,7 +102,7 @@ def blank_action(env: gymnasium.Env) -> np.ndarray:
     """
     space: Any = env.action_space
     if space.shape is None or space.dtype is None:
-        raise ValueError(f"env_id: the actions of {env} are {space}; allowed are numbers or arrays")
+        raise ValueError(f"env_id, env_kwargs: the actions of {env} are {space}; allowed are numbers or arrays")
     return np.zeros(space.shape, space.dtype)
 
 
@@ -110,7 +110,7 @@ def _blank_frames(env: gymnasium.Env) -> np.ndarray:
     """Return two frames of zeros."""
     space = env.observation_space
     if space.dtype != np.uint8 or space.shape is None:
-        raise ValueError(f"env_id: {env.spec.id if env.spec else env} has observations {space}; allowed are arrays of uint8")
+        raise ValueError(f"env_id, env_kwargs: {env} has observations {space}; allowed are arrays of uint8")
     return np.zeros((2, *space.shape), np.uint8)
 
 
@@ -171,7 +171,7 @@ def _try_environment(task: Task) -> None:
     try:
         env = task.make()
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
-        if isinstance(error, ImportError) and error.name != task.env_id.partition(":")[0]:
+        if isinstance(error, ImportError) and _missing(error) != task.env_id.partition(":")[0]:
             raise  # of the environment itself: it says what is missing
         raise ValueError(f"env_id, env_kwargs: got {task.env_id!r}, {task.env_kwargs}: {error}") from error
     try:
@@ -191,6 +191,11 @@ def _try_environment(task: Task) -> None:
             f"prepare: {task.prepare!r} makes {prepared.dtype} {prepared.shape} of frames uint8 {frames.shape}; "
             "allowed is uint8, of as many frames"
         )
+
+
+def _missing(error: BaseException) -> str | None:
+    """Return the module that an import did not find; gymnasium raises an error of its own from that one."""
+    return getattr(error, "name", None) or getattr(error.__cause__, "name", None)
 
 
 def describe(name: str, function: Any) -> dict:

@@ -9,6 +9,7 @@ damaged checkpoint, or another job's, is not gone on from.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 from joblib import Parallel, delayed
 
-from wmlib.experiment import checkpoint
+from wmlib.experiment import checkpoint, fingerprint
 from wmlib.experiment.cache import Artifact, ArtifactCache, ArtifactWarning, call
 from wmlib.experiment.checkpoint import CheckpointError
 from wmlib.experiment.progress import progress
@@ -119,7 +120,7 @@ def run_jobs(
     if workers == 0 or not isinstance(workers, int):
         raise ValueError(f"workers: got {workers!r}; allowed is a whole number of processes, or -1 for as many as cores")
     for job in jobs:
-        _check(job)
+        _check(job, cache)
     artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.output, job.output_steps]) for job in jobs]
     with _missing(artifacts, jobs) as left, quiet_workers():
         blocks = sum(-(-job.steps // block) for _, job in left)
@@ -128,7 +129,7 @@ def run_jobs(
     return [artifact.path for artifact in artifacts]
 
 
-def _check(job: Job) -> None:
+def _check(job: Job, cache: ArtifactCache) -> None:
     """Raise for a job that could not be done, before anything is written for any of them."""
     if not _is_count(job.steps):
         raise ValueError(f"steps: got {job.steps!r}; allowed is a whole number >= 1")
@@ -136,6 +137,14 @@ def _check(job: Job) -> None:
         raise ValueError(
             f"output_steps: got {job.output_steps!r}; allowed are steps from 1 to {job.steps}, one at least, or None"
         )
+    for name, function in (("begin", job.begin), ("output", job.output)):
+        if not callable(function):
+            raise ValueError(f"{name}: got {function!r}; allowed is a function that workers can import")
+        fingerprint.describe(function, cache.path, name)
+    try:
+        inspect.signature(job.begin).bind(**job.arguments)
+    except TypeError as error:
+        raise ValueError(f"arguments: got {sorted(job.arguments)}: {error}; allowed are those of begin") from None
 
 
 def _is_count(value: Any) -> bool:
