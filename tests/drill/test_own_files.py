@@ -519,6 +519,36 @@ def test_a_collection_without_its_manifest_is_nobody_elses(drill, tmp_path, dama
         drill.good(same(collected(tmp_path), straight), "other episodes")
 
 
+def of_an_earlier_version(folder):
+    """Take from the files of a collection or an artifact what the first version did not write."""
+    for path in folder.rglob("*.json"):
+        rewritten(path, lambda record: [record.pop(name, None) for name in ("sha256", "collection", "shard")])
+
+
+@DAMAGE
+@pytest.mark.parametrize("make", [collected, values, filled])
+def test_files_of_an_earlier_version_are_made_again(drill, tmp_path, make):
+    make(tmp_path / "old")
+    of_an_earlier_version(tmp_path / "old")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        drill.good(same(make(tmp_path / "old"), make(tmp_path / "straight")), "other content")
+    drill.good(caught and all("again" in str(warning.message) for warning in caught), caught)
+
+
+@IDENTITY
+@pytest.mark.parametrize("manifest", ["there", "lost", "halved"])
+def test_a_collection_of_an_earlier_version_is_nobody_elses(drill, tmp_path, manifest):
+    collected(tmp_path)
+    of_an_earlier_version(tmp_path / "c")
+    if manifest != "there":
+        (deleted if manifest == "lost" else halved)(tmp_path / "c/manifest.json")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}
+    drill.refused(lambda: collected(tmp_path, seed=6), tmp_path / "c", "another")
+    drill.refused(lambda: Rollouts(tmp_path / "c"), tmp_path / "c", "collect()")
+    drill.good(before == {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}, "files have changed")
+
+
 @IDENTITY
 def test_the_manifest_of_another_collection(drill, tmp_path):
     straight = collected(tmp_path)

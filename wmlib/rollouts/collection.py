@@ -229,7 +229,8 @@ def _claim(folder: Path, manifest: dict) -> Iterator[None]:
 def _is_to_be_written(folder: Path, manifest: dict) -> bool:
     """Make sure that a folder is free or holds this collection; return whether its manifest is not there.
 
-    A folder belongs to the collection that its shards name, whatever its manifest says; without a shard it is free.
+    A folder belongs to the collection that its shards name, whatever its manifest says; without a shard it is free. Shards of
+    earlier versions name nobody: the manifest, which has no checksum then, speaks for them, and they are collected again.
     """
     there = None
     fault = None
@@ -239,16 +240,19 @@ def _is_to_be_written(folder: Path, manifest: dict) -> bool:
         fault = f"{store.MANIFEST} is missing"
     except RecordError as error:
         fault = str(error)
+    use_another = "Use another folder, or delete this one"
+    facts = sorted(folder.glob("[0-9]*.json"))
     owners = []
-    for path in sorted(folder.glob("[0-9]*.json")):
+    for path in facts:
         with contextlib.suppress(RecordError, FileNotFoundError):  # a damaged shard names nobody
             owners.append(store.read_facts(path)["collection"])
-    use_another = "Use another folder, or delete this one"
+    if facts and not owners and there is not None:
+        owners = [there]
     if there is not None and "joined" in there:
         raise RolloutError(f"{folder} holds another collection, joined of {len(there['joined'])}. {use_another}")
     if owners and manifest not in owners:
         raise RolloutError(f"{folder} holds another collection: {store.differences(owners[0], manifest)}. {use_another}")
-    if not owners and there is None and (folder / store.MANIFEST).exists():
+    if not owners and there is None and (facts or (folder / store.MANIFEST).exists()):
         raise RolloutError(f"{folder} holds another thing, or nothing that is whole: {fault}. {use_another}")
     if there is not None and there != manifest:
         fault = f"{store.MANIFEST} is another collection's ({store.differences(there, manifest)})"

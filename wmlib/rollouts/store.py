@@ -94,9 +94,9 @@ def read_manifest(folder: Path) -> dict:
 
     Raises:
         FileNotFoundError: there is none.
-        RecordError: it is damaged.
+        RecordError: it is damaged. It may be without a checksum, as earlier versions wrote it.
     """
-    return records.read(folder / MANIFEST, _check_manifest)
+    return records.read(folder / MANIFEST, _check_manifest, signed=False)
 
 
 def read_facts(path: Path) -> dict:
