@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from functools import partial
@@ -17,8 +18,8 @@ import pytest
 
 from wmlib.envs.doom.scripted import sticky
 from wmlib.envs.doom.take_cover import ENV_ID, shrink
-from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, score
-from wmlib.rollouts.collection import play
+from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, collection, score
+from wmlib.rollouts.task import play
 
 ROOT = Path(__file__).parents[2]
 COUNTER = "wmlib-test/Counter-v0"
@@ -209,7 +210,7 @@ def test_a_folder_belongs_to_the_collection_that_its_shards_name(counted, tmp_pa
         path.unlink()
     assert len(other().lengths) == 11  # a manifest without a shard holds no folder
     shutil.copyfile(tmp_path / "c/manifest.json", tmp_path / "other/manifest.json")
-    with pytest.raises(RolloutError, match="shard 0: 00000.json is another collection's"):
+    with pytest.raises(RolloutError, match=r"shard 0: 00000.json is another collection's"):
         Rollouts(tmp_path / "other")
     with pytest.warns(RolloutWarning, match=r"manifest.json is another collection's \(seed: 6 there, 5 here\); it is written"):
         counted(folder=tmp_path / "other")
@@ -223,7 +224,7 @@ def test_shards_of_others_are_collected_again(counted, tmp_path, contents):
     for name in ("frames.npy", "steps.npz", "json"):
         (tmp_path / f"other/00001.{name}").replace(tmp_path / f"c/00001.{name}")
         shutil.copyfile(tmp_path / f"c/00000.{name}", tmp_path / f"c/00002.{name}")
-    with pytest.raises(RolloutError, match="shard 1: 00001.json is another collection's"):
+    with pytest.raises(RolloutError, match=r"shard 1: 00001.json is another collection's"):
         Rollouts(tmp_path / "c")
     with pytest.warns(RolloutWarning) as warned:
         counted()
@@ -253,6 +254,22 @@ def test_a_fault_in_a_policy_comes_through_and_leaves_nothing_half_written(tmp_p
     with pytest.raises(RuntimeError, match="no idea"):
         collect(tmp_path / "c", COUNTER, blind, 3, 1, workers=1)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_call_that_waits_for_one_that_fails_goes_on(counted, tmp_path):
+    begun = threading.Event()
+
+    def fails():
+        with pytest.raises(RuntimeError), collection._claim(tmp_path / "c", {"episodes": 1, "shard_episodes": 1}):
+            begun.set()
+            time.sleep(0.5)
+            raise RuntimeError("no idea")
+
+    other = threading.Thread(target=fails)
+    other.start()
+    begun.wait()
+    assert len(counted().lengths) == 11
+    other.join()
 
 
 def test_a_worker_that_is_killed_loses_only_its_shard(tmp_path):

@@ -114,7 +114,7 @@ def test_the_shards_of_a_collection_and_of_joined_ones():
     "wrong", [lambda frames: frames[:1], lambda frames: frames / 255, lambda frames: frames[:, : len(frames)]]
 )
 def test_prepared_frames_that_could_not_be_read_back_are_refused(tmp_path, wrong):
-    with pytest.raises(ValueError, match="prepare: got .* it must return uint8, all alike"):
+    with pytest.raises(ValueError, match=r"prepare: got .* it must return uint8, all alike"):
         write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(5, 1)], wrong)
     assert not list(tmp_path.iterdir())
 

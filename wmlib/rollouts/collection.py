@@ -1,6 +1,6 @@
 """Play episodes in parallel processes, and keep what was seen (`collect`) or only the returns (`score`).
 
-Reading guide. `task` says what an episode is; here episodes are handed out to processes. Episode i depends on (seed, i) alone, so
+Reading guide. `task` says what an episode is; here episodes go to processes. Episode i depends on (seed, i) alone, so
 neither the number of processes nor a restart changes a byte. `task.check` tries what can be tried before anything is written;
 `_claim` asks the shards in a folder whose it is, so a call that failed before its first shard holds no folder.
 """
@@ -206,24 +206,28 @@ def _claim(folder: Path, manifest: dict) -> Iterator[None]:
         RolloutError: the folder holds something else.
     """
     is_new = not folder.exists()
-    lock = folder / ".lock"
-    is_first = not lock.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        written: list[Path] = [lock] if is_first else []
-        try:
-            if _is_to_be_written(folder, manifest):
-                written.append(folder / store.MANIFEST)
-                records.write(written[-1], manifest)
-            yield
-        except BaseException:
-            if not any(folder.glob("[0-9]*.json")):
-                for path in written:
-                    path.unlink(missing_ok=True)
-            if is_new:
-                with contextlib.suppress(OSError):  # it holds something
-                    folder.rmdir()
-            raise
+    lock = FileLock(folder / ".lock")
+    is_first = not Path(lock.lock_file).exists()
+    while not lock.is_locked:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the folder went: another call failed, while this one waited for it
+            lock.acquire()
+    written = [Path(lock.lock_file)] if is_first else []
+    try:
+        if _is_to_be_written(folder, manifest):
+            written.append(folder / store.MANIFEST)
+            records.write(written[-1], manifest)
+        yield
+    except BaseException:
+        if not any(folder.glob("[0-9]*.json")):
+            for path in written:
+                path.unlink(missing_ok=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
+        raise
+    finally:
+        lock.release()
 
 
 def _is_to_be_written(folder: Path, manifest: dict) -> bool:

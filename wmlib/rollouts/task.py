@@ -110,7 +110,9 @@ def _blank_frames(env: gymnasium.Env) -> np.ndarray:
     """Return two frames of zeros."""
     space = env.observation_space
     if space.dtype != np.uint8 or space.shape is None:
-        raise ValueError(f"env_id, env_kwargs: {env} has observations {space}; allowed are arrays of uint8")
+        raise ValueError(
+            f"env_id, env_kwargs: {env.spec.id if env.spec else env} has observations {space}; allowed are arrays of uint8"
+        )
     return np.zeros((2, *space.shape), np.uint8)
 
 
