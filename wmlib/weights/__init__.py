@@ -167,8 +167,9 @@ def _agent(weights: Tensor, settings: dict[str, Any], parts: dict[str, str], fol
         if entry["sha256"] != parts.get(part, entry["sha256"]):
             raise ValueError(f"{folder}: {name} was saved with another {part}; save {name} again, or {AGAIN}")
         built.append(model)
+    vae, world_model = built
     actions = torch.tensor(settings["actions"], dtype=torch.float32)
-    return WorldModelsAgent(*built, weights, settings["names"], actions)
+    return WorldModelsAgent(vae, world_model, weights, settings["names"], actions)
 
 
 def fold(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
