@@ -61,20 +61,20 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         raise ValueError(f"executed: no notebooks named NN_name.ipynb in {executed}; run ./run_all.sh first")
     if out.exists() and not _is_gallery(out):
         raise ValueError(f"out: {out} holds something that is not a gallery; name another folder or remove it")
+    contents = []
+    for path in notebooks:
+        stored = figures / path.stem / "results.json"
+        record = results.read(stored) if stored.exists() else None
+        try:
+            contents.append((path.stem, nbformat.read(path, as_version=4), record))
+        except ValueError as error:
+            raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
 
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         site = Site(folder, paths.root(), figures, [path.stem for path in notebooks])
-        pages = []
-        for path in notebooks:
-            stored = figures / path.stem / "results.json"
-            record = results.read(stored) if stored.exists() else None
-            try:
-                notebook = nbformat.read(path, as_version=4)
-            except ValueError as error:
-                raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
-            pages.append(_build_page(path.stem, notebook, record, site))
+        pages = [_build_page(name, notebook, record, site) for name, notebook, record in contents]
         _check(pages)
         _write(pages, folder)
         folder.chmod(0o755)  # mkdtemp makes it private
