@@ -73,12 +73,13 @@ class Job:
 
 
 def available() -> list[str]:
-    """Return the names of all notebooks, in order.
+    """Return the names of all notebooks, in order: those that `profiles.toml` knows, whatever else lies beside them.
 
     Raises:
         SettingError: there are none.
     """
-    names = sorted(p.stem for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    known = (name for name in settings.tables() if re.fullmatch(r"\d\d_\w+", name))
+    names = sorted(name for name in known if (paths.notebooks() / f"{name}.ipynb").is_file())
     if not names:
         raise SettingError(f"no notebooks in {paths.notebooks()}; is this a whole clone of the project?")
     return names
@@ -140,7 +141,7 @@ def parameters_of(notebook: Path) -> set[str] | None:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
         lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
-    except (ValueError, KeyError, SyntaxError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError):
         return None
     targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in lines]
     return {target.id for target in targets if isinstance(target, ast.Name)}
@@ -258,7 +259,8 @@ def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
         finally:
             for worker in running.values():
                 worker.stop()
-                changed(worker.job)
+            for worker in running.values():
+                changed(worker.job)  # last: it may be what failed
     if stop.is_set():
         raise KeyboardInterrupt
 
@@ -295,7 +297,11 @@ class _Worker:
         job.cell = 0
         job.attempt += 1
         job._started = time.monotonic() - job.seconds
-        self.process.start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the process has told Python to ignore it
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         pipe_of_process.close()
 
     def receive(self) -> bool:

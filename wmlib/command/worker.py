@@ -25,19 +25,33 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], cell_timeout
         pipe: takes the messages.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the runner, which decides
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this Python, not one of the user's
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # for what this process starts
+    os.environ["IPYTHONDIR"] = f"{runtime}/ipython"  # a notebook must not depend on what the user starts IPython with
+    os.environ.pop("PYTHONSTARTUP", None)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill import execute_notebook
-    from papermill.exceptions import PapermillExecutionError
+    try:
+        import nbformat
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from papermill import execute_notebook
+        from papermill.exceptions import PapermillExecutionError
 
+        engine = _register_engine(pipe, runtime)
+    except ImportError as error:
+        pipe.send(("failed", f"notebooks need a package that is missing or broken: {error}"))
+        return
+    try:
+        nbformat.validate(nbformat.read(source, as_version=4))
+    except Exception as error:  # nbformat's own, or Python's where it does not look
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        pipe.send(("failed", f"{source} is no notebook that can be read ({reason}); get it back by: git checkout {source}"))
+        return
     try:
         execute_notebook(
-            source,
-            target,
+            _without_templates(source),
+            _without_templates(target),
             parameters,
-            engine_name=_register_engine(pipe, runtime),
+            engine_name=engine,
             kernel_name="python3",
             progress_bar=False,
             start_timeout=START_TIMEOUT,
@@ -57,6 +71,11 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], cell_timeout
         pipe.send(("ok",))
 
 
+def _without_templates(path: Path) -> str:
+    """Return a path as papermill wants it, which fills in what stands between braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def _register_engine(pipe: Connection, runtime: str) -> str:
     """Register a papermill engine that reports over the pipe, and return its name."""
     from papermill.clientwrap import PapermillNotebookClient
@@ -67,6 +86,7 @@ def _register_engine(pipe: Connection, runtime: str) -> str:
     class ReportingClient(PapermillNotebookClient):
         def create_kernel_manager(self) -> Any:
             manager = super().create_kernel_manager()
+            manager.kernel_spec_manager.kernel_dirs = []  # the kernel of this Python, whatever else is called python3
             # Unix sockets in our own folder: no TCP port that another process could take or listen to
             manager.transport = "ipc"
             manager.ip = f"{runtime}/kernel"

@@ -48,7 +48,10 @@ def notebooks() -> Path:
 
 
 def title(notebook: Path) -> str:
-    """Return a notebook's title: its first heading, without marks."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    heading = re.search(r"^# (.+)$", "".join(cells[0]["source"]), flags=re.MULTILINE)
+    """Return a notebook's title: its first heading, without marks; its name if it has none or cannot be read."""
+    try:
+        first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]
+        heading = re.search(r"^# (.+)$", "".join(first["source"]), flags=re.MULTILINE)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        heading = None
     return heading[1].strip() if heading else notebook.stem
