@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, NoReturn
 
 from wmlib.command import runner
 from wmlib.experiment import backend, paths, results, settings
+from wmlib.experiment.atomic import WriteError
 from wmlib.experiment.settings import SettingError
 
 
@@ -82,12 +82,12 @@ def main(arguments: list[str]) -> int:
         options.rest = rest
         if rest and options.command != "lab":
             raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], main_parser.flags())}")
-        if getattr(options, "out", None):
-            os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
+        if getattr(options, "out", None) is not None:
+            paths.redirect(options.out)
         if getattr(options, "profile", None):
             settings.choose("profile", options.profile, settings.PROFILES)
         return options.do(options)
-    except (SettingError, results.ResultsError, FileNotFoundError) as error:
+    except (SettingError, paths.OutputError, results.ResultsError, WriteError, FileNotFoundError) as error:
         print(f"wmlib: {error}", file=sys.stderr)
         return 2
 
