@@ -4,7 +4,6 @@ Expected are wrong words and settings, files that cannot be read or written, pac
 that are closed. Nothing heavy is imported here: it is what says that a package is missing.
 """
 
-import errno
 import io
 import os
 import re
@@ -13,10 +12,9 @@ from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 
+from wmlib.experiment.atomic import REMEDIES
 from wmlib.experiment.settings import SettingError
 
-ELSEWHERE = "name another folder with --out"
-REMEDIES = {errno.ENOSPC: f"make room, or {ELSEWHERE}"} | dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), ELSEWHERE)
 MODULES = {"beautifulsoup4": "bs4", "pillow": "PIL"}  # of packages that are imported by another name
 
 
@@ -74,7 +72,8 @@ def _about_files(error: OSError) -> str:
         return str(error)
     names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
     remedy = REMEDIES.get(error.errno or 0)
-    return f"{' and '.join(names) or 'output'}: {error.strerror}{f'; {remedy}' if remedy else ''}"
+    to_do = f"; {remedy}, or name another folder with --out" if remedy else ""
+    return f"{' and '.join(names) or 'output'}: {error.strerror}{to_do}"
 
 
 def _about_packages(error: ImportError) -> str:

@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, NoReturn
 
 from wmlib.command import boundary, runner
 from wmlib.experiment import backend, paths, results, settings
+from wmlib.experiment.atomic import WriteError
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons import NEEDS_DOOM
 
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
         The exit status: 0, all is well; 1, a notebook failed; 2, the user must correct something, named in one line on stderr;
         130, stopped; 141, nobody reads what it prints.
     """
-    return boundary.exit_status(lambda: _command(arguments), results.ResultsError)
+    return boundary.exit_status(lambda: _command(arguments), paths.OutputError, results.ResultsError, WriteError)
 
 
 def _command(arguments: list[str]) -> int:
@@ -91,26 +91,10 @@ def _command(arguments: list[str]) -> int:
     if rest and options.command != "lab":
         raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], main_parser.flags())}")
     if getattr(options, "out", None) is not None:
-        os.environ["WMLIB_OUT"] = _folder(options.out)
+        paths.redirect(options.out)
     if getattr(options, "profile", None) is not None:
         settings.choose("profile", options.profile, settings.PROFILES)
     return options.do(options)
-
-
-def _folder(text: str) -> str:
-    """Return the full name of the folder that `--out` means.
-
-    Raises:
-        SettingError: it is the name of none.
-    """
-    try:
-        folder = str(Path(text).expanduser().resolve())
-        folder.encode()  # notebooks hold it, as UTF-8
-    except (ValueError, RuntimeError) as error:
-        raise SettingError(f"out: got {text!r}; allowed is the name of a folder, in UTF-8 ({error})") from None
-    if not text.strip():
-        raise SettingError(f"out: got {text!r}; allowed is the name of a folder")
-    return folder
 
 
 def command_run(options: argparse.Namespace) -> int:

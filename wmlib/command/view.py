@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from wmlib.command.runner import Job
-from wmlib.experiment import results
 
 MARKS = {
     "waiting": "dim",
@@ -94,10 +93,9 @@ def summary(jobs: list[Job], console: Console) -> None:
 
 
 def _print_results(job: Job, console: Console) -> None:
-    try:
-        record = results.read(job.results)
-    except results.ResultsError as error:
-        console.print(f"    no results: {escape(str(error))}", style="red", soft_wrap=True)
+    record = job.record
+    if record is None:
+        console.print(f"    no results: {escape(job.no_record)}", style="red", soft_wrap=True)
         return
     console.print(f"    {escape(record['headline']['text'])}", soft_wrap=True)
     for claim in record["claims"]:

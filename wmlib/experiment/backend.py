@@ -14,6 +14,7 @@ from typing import Any
 from joblib import parallel_config
 
 from wmlib.experiment import settings
+from wmlib.experiment.processes import end_with_parent
 from wmlib.experiment.settings import SettingError
 
 BACKENDS = ("loky", "dask")
@@ -41,7 +42,8 @@ def use(backend: str, scheduler: str | None = None) -> None:
     client = None if scheduler is None else _client(scheduler)
     if _used is not None and _used[2] is not None:
         _used[2].close()
-    parallel_config(backend=backend)
+    # joblib's workers would wait for work for minutes after this process was killed, or for ever
+    parallel_config(backend=backend, **({"initializer": end_with_parent, "initargs": (os.getpid(),)} if client is None else {}))
     _used = (backend, scheduler, client)
 
 
