@@ -28,6 +28,7 @@ def exit_status(command: Callable[[], int], *expected: type[Exception]) -> int:
     Raises:
         Exception: a fault of this program.
     """
+    known: tuple[type[Exception], ...] = (SettingError, *expected)
     _prepare_streams()
     try:
         try:
@@ -36,7 +37,7 @@ def exit_status(command: Callable[[], int], *expected: type[Exception]) -> int:
             _flush()
     except BrokenPipeError:
         return 128 + 13  # as if SIGPIPE had ended it
-    except (SettingError, *expected) as error:
+    except known as error:
         text = str(error)
     except OSError as error:
         text = _about_files(error)
