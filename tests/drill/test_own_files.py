@@ -274,7 +274,7 @@ GONE = [deleted, a_link_to_nowhere]
 
 
 class Capabilities(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
+import uuid
 from typing import Any, NoReturn
 
 from wmlib.command import boundary, runner
@@ -115,7 +115,7 @@ def command_run(options: argparse.Namespace) -> int:
     boundary.check_installed("notebooks", *({"doom"} if any(job.notebook in NEEDS_DOOM for job in jobs) else ()))
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process; the parallel parts start processes
     if options.fresh:
-        os.environ["WMLIB_FRESH"] = str(time.time())
+        os.environ["WMLIB_FRESH"] = uuid.uuid4().hex
 
     from rich.console import Console
 
@@ -248,6 +248,7 @@ def _is_plain(value: Any) -> bool:
 
 def command_lab(options: argparse.Namespace) -> int:
     """Replace this process by JupyterLab, so that it gets Ctrl-C itself; does not return."""
+    boundary.check_installed("notebooks")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
     os.execv(sys.executable, [*lab, *options.rest])

@@ -40,9 +40,8 @@ def live_view(jobs: list[Job], console: Console) -> Iterator[Callable[[Job], Non
         jobs: all of them, waiting ones too.
         console: a terminal gets a table that is redrawn, anything else plain lines.
     """
-    if (
-        console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
-    ):  # FORCE_COLOR makes no terminal of a file
+    # FORCE_COLOR makes no terminal of a file
+    if console.is_terminal and not console.is_dumb_terminal and console.file.isatty():
         with Live(_table(jobs), console=console, refresh_per_second=4, transient=True) as live:
             yield lambda job: live.update(_table(jobs))
     else:

@@ -76,7 +76,7 @@ def _client(scheduler: str) -> Any:
     threading.Thread(target=answer, daemon=True).start()
     remedy = "start one (dask scheduler) and give the address that it prints, such as tcp://host:8786"
     try:
-        identity = answers.result(SECONDS + 2)
+        identity = answers.result(SECONDS + 1)
     except OSError as error:  # a timeout too
         raise SettingError(f"scheduler: nobody answers at {scheduler} within {SECONDS} s; {remedy}") from error
     except Exception as error:  # a word that is no address, a stranger's answer: distributed fails in many ways
@@ -84,4 +84,7 @@ def _client(scheduler: str) -> Any:
         raise SettingError(f"scheduler: got {scheduler!r}, which cannot be asked ({reason}); {remedy}") from error
     if identity.get("type") != "Scheduler":
         raise SettingError(f"scheduler: got {scheduler!r}, where a {identity.get('type')} answers and no scheduler; {remedy}")
-    return Client(scheduler, timeout=SECONDS)
+    try:
+        return Client(scheduler, timeout=SECONDS)
+    except Exception as error:  # it went away, or speaks another version
+        raise SettingError(f"scheduler: {scheduler} answers, but cannot be used ({error}); {remedy}") from error
