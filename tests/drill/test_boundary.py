@@ -1,4 +1,4 @@
-"""Errors by boundary: whatever a user, a table, a scheduler, a missing package or Ctrl-C may do, the command line says one line."""
+"""Errors by boundary: typos, tables, schedulers, missing packages and Ctrl-C are one line at the command line."""
 
 import contextlib
 import importlib.util
