@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
         (["-p", "stepz=3"], "-p: got 'stepz'.*Did you mean 'steps'"),
         (["02", "-p", "steps=3"], "-p: got 'steps'; allowed are depth"),
         (["-p", "steps"], "-p: got 'steps'; allowed is name=value"),
-        (["-p", "steps=many"], "steps: got 'many'; allowed is a int"),
+        (["-p", "steps=many"], "steps: got 'many'; allowed is a whole number"),
         (["-p", "steps=99"], "steps: got 99; allowed is 1 to 10"),
         (["-p", "seed=2"], "use --seed 2"),
         (["--jobs", "0"], "jobs: got 0"),

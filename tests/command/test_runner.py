@@ -180,7 +180,7 @@ def test_a_broken_notebook_file_is_a_failure_and_the_others_run(project):
     (project.path / "notebooks/01_good.ipynb").write_text("<<<<<<< not a notebook")
     jobs = plan(parameters={"rate": 0.25})
     run_in_process(jobs)
-    assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb could not be executed" in jobs[0].error
+    assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb is no notebook that can be read" in jobs[0].error
 
 
 def test_a_notebook_without_a_line_for_overrides_says_so(project):

@@ -48,8 +48,9 @@ _attempt = {
     "seconds": _seconds,
     "begun": _seconds,
 }
-_check_whole = records.checker(records.form({**_attempt, **_made}))
-_check_attempt = records.checker(records.form(_attempt, _made))  # made already: killed before it got its name
+_fresh = {"fresh": {"type": ["string", "null"]}}  # the run of `--fresh` that made it
+_check_whole = records.checker(records.form({**_attempt, **_made}, _fresh))
+_check_attempt = records.checker(records.form(_attempt, {**_made, **_fresh}))  # made already: killed before it got its name
 
 
 class ArtifactWarning(UserWarning):
@@ -61,12 +62,12 @@ class ArtifactCache:
 
     Args:
         folder: where they lie.
-        fresh_since: seconds since the epoch; older artifacts are made again (`--fresh`). 0: all may be used.
+        fresh: name of a run that makes everything again (`--fresh`): it uses only what it has made. None: all may be used.
     """
 
-    def __init__(self, folder: str | Path, fresh_since: float = 0.0) -> None:
+    def __init__(self, folder: str | Path, fresh: str | None = None) -> None:
         self.path = Path(folder)
-        self.fresh_since = fresh_since
+        self.fresh = fresh
         self._begun = time.time()
         self._seconds: dict[str, float] = {}  # cost of each artifact handed out that an earlier run had made
         try:
@@ -180,7 +181,7 @@ class Artifact:
             return False
         try:
             manifest = self._read_manifest(self.path, _check_whole)
-            if manifest["made"] < self._cache.fresh_since:
+            if not self._is_fresh(manifest):
                 return False
             for file, facts in manifest["files"].items():
                 if file_sha256(self.path / file) != facts["sha256"]:
@@ -269,7 +270,11 @@ class Artifact:
             self._warn(self.partial, str(error))
             return False
         self._spent = manifest["seconds"]
-        return manifest["begun"] >= self._cache.fresh_since
+        return self._is_fresh(manifest)
+
+    def _is_fresh(self, manifest: dict) -> bool:
+        """Return whether it may be used, which no clock is asked: they go back, and differ between machines."""
+        return self._cache.fresh is None or manifest.get("fresh") == self._cache.fresh
 
     def _read_manifest(self, folder: Path, check: Callable[[dict], object]) -> dict:
         manifest = records.read(folder / MANIFEST, check)
@@ -279,7 +284,7 @@ class Artifact:
 
     def _write_manifest(self, **made: Any) -> None:
         attempt = {"name": self.name, "determined_by": self._determined_by, "seconds": self._spent, "begun": self._begun}
-        records.write(self.partial / MANIFEST, {**attempt, **made})
+        records.write(self.partial / MANIFEST, {**attempt, "fresh": self._cache.fresh, **made})
 
     def _warn(self, folder: Path, fault: str) -> None:
         warnings.warn(f"artifact {folder} is damaged: {fault}; it is made again", ArtifactWarning, stacklevel=5)

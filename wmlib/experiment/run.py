@@ -62,8 +62,7 @@ class Run:
         self.device = choose_device("cpu" if cpu_only else device)
         self.backend = backend.use_what_was_asked()
         self.figures = paths.figures(profile) / notebook
-        fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
-        self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
+        self.cache = ArtifactCache(paths.output(profile) / "cache", os.environ.get("WMLIB_FRESH") or None)
         source_code.note_sources()
         self._start = time.monotonic()
         if self.device.type == "cpu":

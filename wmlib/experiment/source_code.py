@@ -135,12 +135,6 @@ def note_sources() -> None:
 
 
 def _content_hash(path: Path) -> str:
-    facts = path.stat()
-    return _read_hash(path, facts.st_mtime_ns, facts.st_size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _read_hash(path: Path, mtime_ns: int, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -182,7 +176,7 @@ def _check_constants(name: str, source: _Source) -> None:
         if repr(getattr(module, constant, None)) != text:
             raise RuntimeError(
                 f"{name}.{constant} is {getattr(module, constant, None)!r} in this process and {text} in its source, and a key "
-                "cannot see that. Set it back, or edit the source and restart"
+                "cannot see that. Set it back, or restart (if that does not help, delete __pycache__ beside the source first)"
             )
 
 
