@@ -2,7 +2,6 @@
 
 import time
 
-
 from wmlib.command import runner
 
 

@@ -155,7 +155,7 @@ def test_what_is_there_and_is_no_executed_copy(drill, clone, capsys, tmp_path, w
 
 
 @pytest.mark.kind(INPUT)
-@pytest.mark.parametrize("out", ["../new", "../{braces} {0}", "build/mine", "../with 'quotes' \"\" $HOME", "../Übung", "notebooks2"])
+@pytest.mark.parametrize("out", ["../new", "../{braces} {0}", "build/mine", '../it\'s "x" $HOME', "../Übung", "notebooks2"])
 def test_what_is_no_source_is_taken(drill, clone, out):
     paths.redirect(out)
     (job,) = runner.plan(["01"], "quick", 1, "cpu", {}, None)
@@ -267,7 +267,8 @@ def test_results_of_another_run_are_not_shown_as_ours(drill, project, store, tmp
     results_file = tmp_path / "figures/01_good/results.json"
     record = json.loads(results_file.read_text()) | {"seed": 1}
     results_file.write_text(json.dumps(record))
-    for name, cell in (("01_good", "pass"), ("02_other", f"open({str(jobs[1].results)!r}, 'w')"), ("03_third", store("03_third"))):
+    cells = {"01_good": "pass", "02_other": f"open({str(jobs[1].results)!r}, 'w')", "03_third": store("03_third")}
+    for name, cell in cells.items():
         project.notebook(name, cell)
     jobs = runner.plan([], "quick", 1, "cpu", {}, None)
     runner.run(jobs, 2, lambda job: None)

@@ -64,10 +64,12 @@ def _group(number):
 
 
 def test_a_leader_takes_its_group_with_it():
-    code = f"import subprocess, sys; from wmlib.experiment.processes import *\nchild = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n"
-    code += "print(child.pid, flush=True); time.sleep(1); signal.signal(signal.SIGINT, signal.SIG_IGN); end_group(os.getpid(), 0.2)"
+    code = "import subprocess, sys; from wmlib.experiment.processes import *\n"
+    code += f"child = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], stdout=subprocess.PIPE)\n"
+    code += "child.stdout.readline(); print(child.pid, flush=True)\n"
+    code += "signal.signal(signal.SIGINT, signal.SIG_IGN); end_group(os.getpid(), 0.2)"
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE, text=True)
-    number = int(process.stdout.readline() or process.stdout.readline())
+    number = int(process.stdout.readline())
     assert process.wait(60) == -signal.SIGKILL and gone(number)
 
 
