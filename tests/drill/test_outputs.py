@@ -373,3 +373,43 @@ def test_an_executed_copy_that_does_not_fit_leaves_the_last_one(drill, project):
         drill.good(job.executed.read_bytes() == before, "the last copy is whole")
         left = [path.name for path in job.executed.parent.iterdir()]
         drill.good(sorted(left) == [".01_good.lock", "01_good.ipynb"], left)
+
+
+def save_array(folder, size):
+    np.save(folder / "small.npy", np.ones(10))
+    np.save(folder / "a.npy", np.ones(size))
+
+
+def array(size):
+    return np.ones(size)
+
+
+@pytest.mark.kind(DISK)
+@pytest.mark.parametrize("what", ["folder", "value"])
+def test_an_artifact_that_does_not_fit_is_made_later(drill, project, what):
+    from wmlib.experiment.run import Run
+
+    project.notebook("01_good")
+    run = Run("01_good", "quick", 1, "cpu")
+
+    def make():
+        return run.cached_folder(save_array, 50_000) if what == "folder" else run.cached(array, 50_000)
+
+    with file_size(50_000):
+        drill.refused(make, "quick/cache/", "To do: ", error=WriteError)
+    made = make()
+    drill.good(len(np.load(made / "a.npy") if what == "folder" else made) == 50_000, "the same call goes on")
+
+
+@pytest.mark.kind(DISK)
+def test_a_gallery_that_does_not_fit_leaves_the_last_one(drill, project, capsys):
+    """The executed copy stands in for one that a run has made."""
+    project.notebook("01_good", "print(1)")
+    executed = project.executed("01_good", "smoke")
+    executed.parent.mkdir(parents=True)
+    executed.write_bytes((project.path / "notebooks/01_good.ipynb").read_bytes())
+    drill.good(run_main(capsys, "gallery", "--profile", "smoke").returncode == 0, "a gallery")
+    before = files(executed.parents[1])
+    with file_size(1000):
+        drill.refused_at_the_command_line(run_main(capsys, "gallery", "--profile", "smoke"), "smoke/gallery", "To do: ")
+    drill.good(files(executed.parents[1]) == before, "the last one is whole")

@@ -24,7 +24,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 from wmlib.experiment import checkpoint, fingerprint, source_code
-from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.experiment.atomic import file_sha256, naming_the_file, write_atomically
 
 MANIFEST, VALUES = "manifest.json", "values.safetensors"
 PARSED = ".parsed-sources.json"
@@ -175,7 +175,8 @@ class Artifact:
         start = time.monotonic()
         folder = self.begin()
         try:
-            yield folder
+            with naming_the_file(self.path):
+                yield folder
         except BaseException:
             self.pause(time.monotonic() - start)
             raise
