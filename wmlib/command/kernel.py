@@ -33,7 +33,11 @@ def main(launch: Callable[[], object]) -> None:
     launch()
 
 
-if __name__ == "__main__":
-    from ipykernel.kernelapp import launch_new_instance
+def _launch() -> None:
+    from ipykernel.kernelapp import launch_new_instance  # reads the environment as it is imported
 
-    main(launch_new_instance)
+    launch_new_instance()
+
+
+if __name__ == "__main__":
+    main(_launch)
