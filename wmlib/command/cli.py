@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from wmlib.command import boundary, runner
 from wmlib.experiment import backend, paths, results, settings
-from wmlib.experiment.atomic import WriteError
+from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons import NEEDS_DOOM
 
@@ -145,7 +145,8 @@ def build_gallery(profile: str) -> None:
 
     out = paths.output(profile)
     try:
-        index = build(out / "notebooks", paths.figures(profile), out / "gallery")
+        with naming_the_file(out / "gallery"):
+            index = build(out / "notebooks", paths.figures(profile), out / "gallery")
     except ValueError as error:
         raise SettingError(f"gallery: {error}") from None
     print(f"gallery: {index}")

@@ -28,12 +28,16 @@ def main(launch: Callable[[], object]) -> None:
     for name in os.listdir("/dev/fd"):
         with suppress(OSError):  # the locks that this process was given are not for what it starts
             os.set_inheritable(int(name), int(name) < 3)
-    # with its group: what the cells have started
-    end_with_parent(int(os.environ["JPY_PARENT_PID"]), last=lambda: end_group(os.getpid(), 1.0))
+    # with its group: what the cells have started. IPython's own watch would end this process alone, and so comes off
+    end_with_parent(int(os.environ.pop("JPY_PARENT_PID")), last=lambda: end_group(os.getpid(), 1.0))
     launch()
 
 
-if __name__ == "__main__":
-    from ipykernel.kernelapp import launch_new_instance
+def _launch() -> None:
+    from ipykernel.kernelapp import launch_new_instance  # reads the environment as it is imported
 
-    main(launch_new_instance)
+    launch_new_instance()
+
+
+if __name__ == "__main__":
+    main(_launch)

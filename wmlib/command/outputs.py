@@ -9,6 +9,7 @@ file, without a look at any clock.
 import fcntl
 import json
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -40,12 +41,14 @@ def hold(executed: Path, figures: Path) -> int:
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     deadline = time.monotonic() + PATIENCE
     while not _lock(held, path):
-        holder = os.pread(held, 100, 0).decode(errors="replace").strip() or "unknown"
-        if time.monotonic() > deadline or not holder.isdecimal() or is_alive(int(holder)):
+        signed = re.fullmatch(rb"([1-9]\d{0,8})\n", os.pread(held, 100, 0))
+        if time.monotonic() > deadline or signed is None or is_alive(int(signed[1])):
             os.close(held)
+            holder = f"process {int(signed[1])}" if signed else "another process"
+            stop = f"stop it (kill {int(signed[1])})" if signed else f"stop it (fuser {path} names it)"
             raise SettingError(
-                f"{executed.stem}: process {holder} is running it into {executed.parent.parent}; wait for its end, "
-                f"stop it (kill {holder}), or name another folder with --out"
+                f"{executed.stem}: {holder} is running it into {executed.parent.parent}; wait for its end, {stop}, "
+                "or name another folder with --out"
             )
         time.sleep(0.1)
     with suppress(OSError):  # the disk may be full; the lock is held all the same

@@ -23,7 +23,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 from wmlib.experiment import checkpoint, fingerprint, records, source_code
-from wmlib.experiment.atomic import file_sha256
+from wmlib.experiment.atomic import file_sha256, naming_the_file
 from wmlib.experiment.records import RecordError
 
 MANIFEST, VALUES = "manifest.json", "values.safetensors"
@@ -208,7 +208,8 @@ class Artifact:
         start = time.monotonic() - seconds
         folder = self.begin()
         try:
-            yield folder
+            with naming_the_file(self.path):
+                yield folder
         except BaseException:
             if {path.name for path in folder.glob("*")} <= {MANIFEST}:  # nothing to go on from
                 _delete(folder)

@@ -48,7 +48,7 @@ def end_group(leader: int, grace: float) -> None:
     it (joblib's workers, game engines) then has the time to remove what is its own. What still runs is killed.
 
     Args:
-        leader: its process id, which is the group's.
+        leader: its process id, which is the group's; it may be this process, which then ends with the others.
         grace: seconds.
     """
     steps: tuple[tuple[Callable[[int, int], None], int, float], ...] = (
@@ -57,6 +57,8 @@ def end_group(leader: int, grace: float) -> None:
         (os.killpg, signal.SIGKILL, 3.0),
     )
     for send, number, seconds in steps:
+        if send is os.kill and leader == os.getpid():  # nobody would be left to kill the others
+            continue
         if not is_alive(leader, os.killpg):
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -103,9 +105,9 @@ def remove(folder: Path) -> None:
     """Remove a temporary folder and what it says belongs to it."""
     with contextlib.suppress(OSError):
         for line in (folder / BELONGS).read_text().splitlines(keepends=True):
-            for place in (
-                (SHARED_MEMORY, Path(tempfile.gettempdir())) if line.endswith("\n") else ()
-            ):  # else cut short by a kill
+            if not line.endswith("\n"):  # cut short by a kill
+                continue
+            for place in (SHARED_MEMORY, Path(tempfile.gettempdir())):
                 for path in place.glob(line.strip()):
                     _remove(path)
     _remove(folder)
