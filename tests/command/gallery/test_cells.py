@@ -86,10 +86,11 @@ def test_code_is_visible_highlighted_and_can_be_folded(site):
     ("data", "metadata", "fault"),
     [
         ({"text/html": "<script src='x.js'></script>"}, {}, "<script> cannot be shown offline"),
-        ({"text/html": "<img alt='a' src='http://example.org/a.png'>"}, {}, "from the network"),
+        ({"text/html": "<img alt='a' src='http://example.org/a.png'>"}, {}, "names no file of the project"),
         ({"text/latex": r"$\oops$"}, {}, r"unknown command \oops"),
         ({"application/javascript": "alert(1)"}, {}, "an output comes only as application/javascript"),
-        ({"image/png": b"no picture"}, {"image/png": {"alt": "A plot"}}, "damaged: A plot"),
+        ({"image/png": b"no picture"}, {"image/png": {"alt": "A plot"}}, "an image/png output is damaged, or neither PNG"),
+        ({"image/png": "%%%"}, {"image/png": {"alt": "A plot"}}, "nor SVG: A plot"),
     ],
 )
 def test_faults_of_outputs_are_named(site, data, metadata, fault):

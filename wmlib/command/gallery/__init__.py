@@ -72,8 +72,10 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
             record = results.read(stored) if stored.exists() else None
             try:
                 notebook = nbformat.read(path, as_version=4)
-            except ValueError as error:
-                raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
+                nbformat.validate(notebook)
+            except Exception as error:  # nbformat stumbles over damage in a dozen ways
+                reason = str(error).strip().partition("\n")[0][:200]
+                raise ValueError(f"executed: {path} is not a notebook ({reason}); run it again") from error
             pages.append(_build_page(path.stem, notebook, record, site))
         _check(pages)
         _write(pages, folder)
@@ -107,7 +109,10 @@ def _hero(page: Page, site: Site, figure: dict[str, Any]) -> str:
     path = site.figure(page.name, figure["file"])
     if path is None:
         return page.problem(f"results.json names the figure {figure['file']}, which is not beside it")
-    html = show_picture(path.read_bytes(), figure["alt"], page, site, {})
+    try:
+        html = show_picture(path.read_bytes(), figure["alt"], page, site, {})
+    except ValueError as error:
+        return page.problem(f"the figure {figure['file']} {error}")
     return html.partition('<a class="motion"')[0]  # the whole card is a link already
 
 
@@ -115,7 +120,7 @@ def _is_gallery(folder: Path) -> bool:
     """Return whether a folder may be replaced: an earlier gallery, or empty."""
     index = folder / "index.html"
     if index.is_file():
-        return 'content="wmlib gallery"' in index.read_text(encoding="utf-8")
+        return 'content="wmlib gallery"' in index.read_text(encoding="utf-8", errors="replace")
     return folder.is_dir() and not any(folder.iterdir())
 
 
@@ -129,7 +134,8 @@ def _check(pages: list[Page]) -> None:
                 page.problem(f"the link to {there}#{fragment} has no such heading there")
     faults = [f"  {page.name}: {problem}" for page in pages for problem in page.problems]
     if faults:
-        raise ValueError("\n".join([f"the gallery was not written: {len(faults)} faults in the notebooks", *faults]))
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ValueError("\n".join([f"the gallery was not written: {count} in the notebooks", *faults]))
 
 
 def _write(pages: list[Page], folder: Path) -> None:

@@ -98,4 +98,7 @@ class _Cells(HTMLExporter):
         raw = output.data[kind]
         data = raw.encode() if kind == "image/svg+xml" else decode_base64(raw)
         size = {side: str(metadata[side]) for side in ("width", "height") if metadata.get(side)}
-        return f"<figure>{show_picture(data, alt, self._page, self._site, size)}</figure>"
+        try:
+            return f"<figure>{show_picture(data, alt, self._page, self._site, size)}</figure>"
+        except ValueError as error:
+            return self._page.problem(f"an {kind} output {error}: {alt[:60]}")

@@ -65,7 +65,7 @@ def to_mathml(tex: str, display: bool = False) -> str:
             raise ValueError(f"{words} {error}".strip()) from error
         _check(math)
     except ValueError as error:
-        raise ValueError(f"formula {tex.strip()}: {error}") from error
+        raise ValueError(f"formula {tex.strip()[:100]}: {error}") from error
     del math.attrib["xmlns"]
     _tidy(math, sides=itertools.cycle(("prefix", "postfix")))
     return tostring(math, encoding="unicode", short_empty_elements=False)

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock, lheading, paragraph
 from markdown_it.rules_block.table import escapedSplit, getLine, table
-from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline import StateInline, html_inline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
@@ -26,7 +26,7 @@ from wmlib.command.gallery.formula import to_mathml
 from wmlib.command.gallery.page import Page
 
 _CLOSING = {"$$": "$$", r"\\[": r"\\]", r"\\(": r"\\)", "$": "$"}
-_MARKS = re.compile(r"\\\\[])]|\\.|\$\$|[${}]", re.DOTALL)
+_MARKS = re.compile(r"\\\\[])]|\\.|\$\$|[${}]|\n[ \t]*\n", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]+\*?)\}.*?\\end\{\1\}", re.DOTALL)
 _CODE = re.compile(r"<(/?)(?:code|kbd|pre|samp|script|style|textarea|tt)\b", re.IGNORECASE)
 _RULE = re.compile(r"(?=.*\|)\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")  # the line between a table's heading and its rows
@@ -45,7 +45,7 @@ def markdown_to_html(source: str, page: Page) -> str:
 
 def set_formulas(html: str, page: Page) -> str:
     """Convert the formulas in the text of some HTML, outside `<pre>` and `<code>`."""
-    return _HTML.renderInline(html, {"page": page, "html": True})
+    return _HTML.renderInline(html, {"page": page, "html": True}) if re.search(r"[$\\]", html) else html
 
 
 def _formula_at(source: str, start: int) -> tuple[int, str, bool] | None:
@@ -57,17 +57,21 @@ def _formula_at(source: str, start: int) -> tuple[int, str, bool] | None:
         return None
     last = _closing(source, start + len(opening), _CLOSING[opening])
     tex = source[start + len(opening) : last]
-    after = source[last + len(opening) :]
-    if last < 0 or not tex.strip() or re.search(r"\n\s*\n", tex) or (opening == "$" and _is_money(source[:start], tex, after)):
+    end = last + len(opening)
+    if last < 0 or not tex.strip():
         return None
-    return last + len(opening), tex, opening in ("$$", r"\\[")
+    if opening == "$" and _is_money(source[max(0, start - 9) : start], tex, source[end : end + 9]):
+        return None
+    return end, tex, opening in ("$$", r"\\[")
 
 
 def _closing(source: str, start: int, mark: str) -> int:
-    """Return the place of the first closing mark outside braces, or else the first within; -1 if there is none."""
+    """Return the place of the first closing mark outside braces, or else within; -1 if an empty line or nothing comes first."""
     depth = 0
     within = -1
     for found in _MARKS.finditer(source, start):
+        if found[0][0] == "\n":
+            break
         if found[0] == mark and depth <= 0:
             return found.start()
         if found[0] == mark and within < 0:
@@ -83,11 +87,12 @@ def _is_money(before: str, tex: str, after: str) -> bool:
         >>> [_is_money(*text.split("$")) for text in ("for $5 or $6", "for 5 $ or 6 $.", "$HOME and $PATH", "for $ x^2 $.")]
         [True, True, True, False]
     """
-    if tex[0].isspace() and (before.rstrip()[-1:].isdigit() or after.lstrip()[:1].isdigit()):
+    if after[:1].isdigit() or (tex[0].isspace() and after.lstrip()[:1].isdigit()):
         return True
     if tex[-1].isspace() and (tex[0].isdigit() or after[:1].isalnum() or after[:1] in ("(", "{")):
         return True
-    return after[:1].isdigit()
+    number_before = before.rstrip()[-1:].isdigit()
+    return number_before and (tex[0].isspace() or tex[0] in ",.;:!?)/" or (tex[0] == "-" and before[-1:].isdigit()))
 
 
 # --- rules for the parser
@@ -95,7 +100,8 @@ def _is_money(before: str, tex: str, after: str) -> bool:
 
 def _formula(state: StateInline, silent: bool) -> bool:
     """Read one formula of running text."""
-    if state.src[state.pos] not in "$\\" or _in_code(state.tokens):
+    tokens, in_code = state.env.get("code", (None, False))
+    if state.src[state.pos] not in "$\\" or (in_code and tokens is state.tokens):
         return False
     if "html" in state.env and state.src.startswith(r"\$", state.pos):
         state.pending += "$"
@@ -114,11 +120,12 @@ def _formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _in_code(tokens: Sequence[Token]) -> bool:
-    """Return whether the last tag that HTML opened or closed around code was opened."""
-    tags = (_CODE.match(token.content) for token in reversed(tokens) if token.type == "html_inline")
-    last = next((tag for tag in tags if tag), None)
-    return last is not None and not last[1]
+def _tag(state: StateInline, silent: bool) -> bool:
+    """Read one tag of HTML; remember whether code follows."""
+    found = html_inline(state, silent)
+    if found and not silent and (code := _CODE.match(state.tokens[-1].content)):
+        state.env["code"] = (state.tokens, not code[1])
+    return found
 
 
 def _formulas(state: StateBlock, text: str) -> list[tuple[int, int]]:
@@ -190,6 +197,7 @@ def _parsers() -> tuple[MarkdownIt, MarkdownIt]:
     html = MarkdownIt("zero", {"html": True}, renderer_cls=_Renderer).enable(["entity", "html_inline"])
     for parser in (markdown, html):
         parser.inline.ruler.before("escape", "formula", _formula)
+        parser.inline.ruler.at("html_inline", _tag)
     return markdown, html
 
 

@@ -5,7 +5,7 @@ nh3 reads the HTML as a browser does and lets nothing else through, whether it w
 the gallery, links between notebooks lead to their pages, and other linked files come along.
 """
 
-import re
+from collections import Counter
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -54,7 +54,9 @@ def admit(html: str, page: Page, site: Site, attachments: dict[str, Any] | None 
             out without a word (IPython and pandas write them and the page has its own), and formulas in their text.
     """
     output = attachments is None
-    _name_faults(BeautifulSoup(html, "html.parser"), page, ignored={"style"} if output else set())
+    soup = BeautifulSoup(html, "html.parser")
+    _name_faults(soup, page, ignored={"style"} if output else set())
+    addresses = _addresses(soup)
     html = nh3.clean(
         html,
         tags=_TAGS,
@@ -65,6 +67,8 @@ def admit(html: str, page: Page, site: Site, attachments: dict[str, Any] | None 
         link_rel=None,
     )
     soup = BeautifulSoup(set_formulas(html, page) if output else html, "html.parser")
+    for address in addresses - _addresses(soup):
+        page.problem(f"{address[:80]} is neither an address with https:, http: or mailto: nor a file of the project")
     for link in soup.find_all("a", href=True):
         _point_link(link, page, site)
     for media in soup.find_all(_MEDIA):
@@ -80,23 +84,24 @@ def _get(tag: Tag, name: str) -> str:
     return (" ".join(value) if isinstance(value, list) else value or "").strip()
 
 
+def _addresses(soup: BeautifulSoup) -> Counter[str]:
+    """Return what links and pictures refer to."""
+    return Counter(
+        _get(tag, name) for tag in soup.find_all(_TAGS) for name in _ATTRIBUTES.get(tag.name, ()) if tag.has_attr(name)
+    )
+
+
 def _name_faults(soup: BeautifulSoup, page: Page, ignored: set[str]) -> None:
-    """Note the tags, attributes, style properties and kinds of addresses that are not on the lists."""
+    """Note the tags, attributes and style properties that are not on the lists."""
     for tag in soup.find_all(lambda tag: tag.name not in ignored):
         if tag.name not in _TAGS:
             page.problem(f"<{tag.name}> cannot be shown offline; show text, a table or a static picture instead")
             continue
         for name in tag.attrs:
-            scheme = re.match(r"([a-z][a-z\d+.-]*):", re.sub(r"[\0-\x20]", "", _get(tag, name)), re.IGNORECASE)
-            if name.startswith("on") or (name == "href" and scheme and scheme[1].lower().endswith("script")):
+            if name.startswith("on"):
                 page.problem(f"<{tag.name} {name}> needs JavaScript, which these pages do without")
             elif name not in _PLAIN | _ATTRIBUTES.get(tag.name, set()) and not name.startswith(tuple(_PREFIXES)):
                 page.problem(f"<{tag.name} {name}> cannot be shown offline; leave out the attribute {name}")
-            elif name in ("href", "poster", "src") and scheme and scheme[1].lower() not in _SCHEMES:
-                page.problem(
-                    f"<{tag.name} {name}={_get(tag, name)[:60]!r}> is an address with {scheme[1]}:; there are http:, https:, "
-                    "mailto: and the files of the project"
-                )
         for declaration in _get(tag, "style").split(";"):
             name = declaration.partition(":")[0].strip().lower()
             if name and name not in _PROPERTIES:
@@ -110,13 +115,13 @@ def _place_picture(img: Tag, page: Page, site: Site, attachments: dict[str, Any]
     if not _get(img, "alt"):
         page.problem(f"the picture {address[:60]} has no alt text")
         return
-    try:
-        data = _picture_data(address, site, attachments)
-    except ValueError as error:
-        page.problem(f"the picture {error}")
-        return
     given = {name: _get(img, name) for name in img.attrs if name not in ("alt", "loading", "src")}
-    img.replace_with(BeautifulSoup(show_picture(data, _get(img, "alt"), page, site, given), "html.parser"))
+    try:
+        html = show_picture(_picture_data(address, site, attachments), _get(img, "alt"), page, site, given)
+    except ValueError as error:
+        page.problem(f"the picture {address[:80]} {error}")
+    else:
+        img.replace_with(BeautifulSoup(html, "html.parser"))
 
 
 def _picture_data(address: str, site: Site, attachments: dict[str, Any]) -> bytes:
@@ -129,7 +134,7 @@ def _picture_data(address: str, site: Site, attachments: dict[str, Any]) -> byte
     if scheme == "attachment":
         forms = attachments.get(rest) or attachments.get(unquote(rest))
         if not forms:
-            raise ValueError(f"{rest} is not attached to its cell")
+            raise ValueError("is not attached to its cell")
         return decode_base64(next(iter(forms.values())))
     if scheme == "data":
         kind, _, content = rest.partition(",")
@@ -145,7 +150,7 @@ def _place_media(media: Tag, page: Page, site: Site) -> None:
             try:
                 file, place = site.find(address)
             except ValueError as error:
-                page.problem(f"the <{media.name}> {error}")
+                page.problem(f"the file {address[:80]} {error}")
             else:
                 media[name] = site.add(f"files/{place}", file.read_bytes())
 
@@ -162,7 +167,7 @@ def _point_link(link: Tag, page: Page, site: Site) -> None:
     try:
         file, place = site.find(path)
     except ValueError as error:
-        page.problem(f"the link to {error}")
+        page.problem(f"the link to {address[:80]} {error}")
         return
     if place.suffix != ".ipynb":
         link["href"] = site.add(f"files/{place}", file.read_bytes()) + hash + fragment

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "GIF": ".gif", "WEBP": ".webp"}  # MPO: JPEG with a preview inside
@@ -52,28 +52,31 @@ class Site:
             The file, and its place in the project.
 
         Raises:
-            ValueError: it names no file of the project that may be shown.
+            ValueError: it names no file of the project that may be shown; begins with "names".
         """
         try:
             url = urlsplit(address)
             path = unquote(url.path, errors="strict")
             place = PurePosixPath(os.path.normpath(PurePosixPath("notebooks") / path))
             run = self.figures.joinpath(*place.parts[1:]) if place.parts[0] == "figures" else self.project / place
-            file = run if run.is_file() else self.project / place
-            inside = any(file.resolve().is_relative_to(home.resolve()) for home in (self.project, self.figures))
-            hidden = place.is_absolute() or {"..", ".git"} & set(place.parts) or "\\" in path
-            good = inside and not hidden and not url.scheme and not url.netloc and file.is_file() and os.access(file, os.R_OK)
-        except (OSError, ValueError):  # a name too long, a null byte, a loop of links, no address at all
+            file = run if os.path.isfile(run) else self.project / place
+            hidden = place.is_absolute() or {"..", ".git"} & set(place.parts) or "\\" in path  # which browsers read as /
+            good = not (url.scheme or url.netloc or hidden) and self._is_ours(file)
+        except ValueError:  # no address at all
             good = False
         if not good:
-            raise ValueError(f"{address[:80]} names no file of the project (relative paths start in notebooks/)")
+            raise ValueError("names no file of the project (relative paths start in notebooks/)")
         return file, place
+
+    def _is_ours(self, file: Path) -> bool:
+        """Return whether this is a file that can be read and lies in the project or the run, symbolic links followed."""
+        homes = (self.project.resolve(), self.figures.resolve())
+        return os.path.isfile(file) and os.access(file, os.R_OK) and any(map(file.resolve().is_relative_to, homes))
 
     def figure(self, notebook: str, file: str) -> Path | None:
         """Return a figure of a notebook that its results.json names, or None if there is none of this name beside it."""
         path = self.figures / notebook / file
-        inside = path.resolve().is_relative_to(self.figures.resolve()) and ".." not in path.parts
-        return path if inside and path.is_file() else None
+        return path if path.parent.name == notebook and self._is_ours(path) else None
 
     def add(self, relative: str, data: bytes) -> str:
         """Write one file of the gallery; return its relative address, percent-coded."""
@@ -116,8 +119,8 @@ class Page:
     problems: list[str] = field(default_factory=list)
 
     def problem(self, text: str) -> str:
-        """Note a fault; return an empty text to show in its place."""
-        self.problems.append(text)
+        """Note a fault, on one line; return an empty text to show in its place."""
+        self.problems.append(" ".join(text.split()))
         return ""
 
 
@@ -129,17 +132,22 @@ def show_picture(data: bytes, alt: str, page: Page, site: Site, given: dict[str,
     Args:
         data: the file's bytes: PNG, JPEG, GIF, WebP or SVG.
         alt: the words for those who do not see it; not empty.
-        page: the page it is on; takes a problem if the picture cannot be decoded to its last row.
+        page: the page it is on.
         site: the gallery.
         given: further attributes of the `<img>`; of a size with one side the other follows.
 
     Returns:
         An `<img>`, or a `<picture>` with a link to the animation.
+
+    Raises:
+        ValueError: it cannot be decoded to its last row; begins with "is".
     """
     try:
         suffix, size, frames = _decode(data)
+    except UnidentifiedImageError:
+        raise ValueError("is damaged, or neither PNG, JPEG, GIF, WebP nor SVG") from None
     except Exception as error:  # Pillow raises a dozen kinds
-        return page.problem(f"a picture ({len(data)} bytes) is damaged: {alt[:60]} ({error})")
+        raise ValueError(f"is damaged ({error})") from error
     stem = f"pictures/{page.name}-{hashlib.sha256(data).hexdigest()[:8]}"
     address = site.add(stem + suffix, data)
     attributes = {"src": address, "alt": alt} | _sized(given, size) | {"loading": "lazy"}
@@ -184,7 +192,10 @@ def _decode(data: bytes) -> tuple[str, tuple[int, int] | None, int]:
 
 def _check_drawing(data: bytes) -> None:
     """Raise a ValueError if an SVG has anything but shapes and text: opened by itself it would be a live page."""
-    for element in ElementTree.fromstring(data).iter():
+    root = ElementTree.fromstring(data)
+    if root.tag != "{http://www.w3.org/2000/svg}svg":
+        raise ValueError("neither a picture nor <svg xmlns='http://www.w3.org/2000/svg'>")
+    for element in root.iter():
         space, _, name = element.tag.rpartition("}")
         drawn = space == "{http://www.w3.org/2000/svg"
         if (drawn and name not in _DRAWING) or space.endswith("xhtml"):

@@ -1,11 +1,13 @@
 """The second reading of a page: its title, the ids of its headings, its table of contents, and tables that can be scrolled."""
 
+from collections import Counter
 from urllib.parse import quote
 
 from bs4 import BeautifulSoup
 
 from wmlib.command.gallery.page import Page
 
+_OURS = {"content", "contents"}  # ids of the page around the cells
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 
 
@@ -44,7 +46,7 @@ def _number_headings(soup: BeautifulSoup, page: Page) -> None:
             page.heading = heading.decode_contents()
             heading.decompose()
             continue
-        id = _free_id(text.replace(" ", "-"), page.ids)
+        id = _free_id(text.replace(" ", "-"), page.ids | _OURS)
         heading["id"] = id
         page.ids.add(id)
         if level <= 3 and not heading.find_parent(class_="outputs"):
@@ -52,7 +54,10 @@ def _number_headings(soup: BeautifulSoup, page: Page) -> None:
     if not page.title:
         page.problem("there is no title: the first cell begins with '# '")
         page.title = page.heading = page.name
-    page.ids |= {str(tag["id"]) for tag in soup.find_all(id=True)}
+    ids = Counter(str(tag["id"]) for tag in soup.find_all(id=True))
+    for id in [id for id, count in ids.items() if id in _OURS or (count > 1 and id != "failed")]:
+        page.problem(f"the id {id} is there twice; give one of them another name")
+    page.ids |= ids.keys()
 
 
 def _free_id(wanted: str, taken: set[str]) -> str:
