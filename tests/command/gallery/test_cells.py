@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_raw_cell
 
 
 def test_formulas_become_mathml_wherever_they_stand(everything):
@@ -101,3 +101,14 @@ def test_the_marks_that_papermill_leaves_are_dropped(site):
     mark = new_markdown_cell('<span style="color:red">An Exception</span>', metadata={"tags": ["papermill-error-cell-tag"]})
     page = site.built(mark, "Text")
     assert "An Exception" not in page.get_text()
+
+
+def test_a_raw_cell_is_text(site):
+    page = site.built(new_raw_cell("<script>alert(1)</script>"))
+    assert page.main.pre.get_text() == "<script>alert(1)</script>" and not page.main.find("script")
+
+
+@pytest.mark.parametrize("metadata", [{}, 3, {"alt": None}, {"alt": 5}, {"alt": " "}])
+def test_an_alt_text_is_text(site, metadata):
+    output = site.shows({"image/png": site.picture(), "text/plain": "<Figure>"}, {"image/png": metadata})
+    assert "an image/png output has no alt text in its metadata: <Figure>" in site.faults(site.code(output))

@@ -55,6 +55,7 @@ def test_faults_of_html_are_named(site, cell, fault):
         "link.png",
         "linked/outside.png",
         "../.git/config",
+        "config",
         "a%00b.png",
         "x" * 300,
     ],
@@ -65,15 +66,20 @@ def test_nothing_outside_the_project_gets_in(site, place, path):
     (site.root / ".git/config").touch()
     (site.root / "notebooks/link.png").symlink_to(site.root.parent / "outside.png")
     (site.root / "notebooks/linked").symlink_to(site.root.parent)
+    (site.root / "notebooks/config").symlink_to("../.git/config")
     assert "names no file of the project" in site.faults(place.format(path))
 
 
-def test_a_figure_outside_is_not_there(site):
+@pytest.mark.parametrize("file", ["../hero.png", "/etc/hostname", "link.png", "gone.png", "a/hero.png", "a\\u0000b.png"])
+def test_a_figure_outside_its_folder_is_not_there(site, file):
     site.add("01_good")
-    stored = site.root / "figures/01_good/results.json"
+    folder = site.root / "figures/01_good"
+    (site.root.parent / "outside.png").write_bytes(site.picture())
     (site.root / "figures/hero.png").write_bytes(site.picture())
-    stored.write_text(stored.read_text().replace('"hero.png"', '"../hero.png"'))
-    with pytest.raises(ValueError, match=r"hero\.png, which is not beside it"):
+    (folder / "link.png").symlink_to(site.root.parent / "outside.png")
+    stored = folder / "results.json"
+    stored.write_text(stored.read_text().replace('"hero.png"', f'"{file}"'))
+    with pytest.raises(ValueError, match="which is not beside it"):
         site.build()
 
 

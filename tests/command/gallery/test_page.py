@@ -114,12 +114,22 @@ def test_the_kind_of_a_picture_is_what_it_is_not_what_it_is_called(page_and_site
         '<image href="https://example.org/a.png"/>',
         '<b xmlns="http://www.w3.org/1999/xhtml">b</b>',
         "<g>",
+        "<style>@import 'a.css'</style>",
+        '<g fill="url(https://example.org/a.svg#b)"/>',
+        '<g style="fill: u\\72l(a.svg)"/>',
+        "<?xml-stylesheet href='a.css'?>",
     ],
 )
 def test_a_drawing_is_shapes_and_text(page_and_site, inside):
     page, target = page_and_site
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 5">{}</svg>'
-    drawn = show_picture(svg.format('<g id="a"/><use href="#a"/>').encode(), "A box", page, target, {"width": "30"})
+    drawn = show_picture(
+        svg.format('<g id="a" fill="url(#b)"/><use href="#a"/><style>*{{stroke: red}}</style>').encode(),
+        "A box",
+        page,
+        target,
+        {"width": "30"},
+    )
     assert 'width="30"' in drawn and "height" not in drawn
     with pytest.raises(ValueError, match="is damaged"):
         show_picture(svg.format(inside).encode(), "A box", page, target, {})

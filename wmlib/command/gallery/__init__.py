@@ -73,6 +73,7 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
             try:
                 notebook = nbformat.read(path, as_version=4)
                 nbformat.validate(notebook)
+                nbformat.writes(notebook).encode()  # JSON may hold half a character
             except Exception as error:  # nbformat stumbles over damage in a dozen ways
                 reason = str(error).strip().partition("\n")[0][:200]
                 raise ValueError(f"executed: {path} is not a notebook ({reason}); run it again") from error

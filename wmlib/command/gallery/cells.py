@@ -90,9 +90,10 @@ class _Cells(HTMLExporter):
         return f'<div class="markdown">{self._markdown(content, {})}</div>'
 
     def _picture(self, output: NotebookNode, kind: str) -> str:
-        metadata = output.metadata.get(kind, {})
-        alt = metadata.get("alt", "").strip()
-        if not alt:
+        metadata = output.metadata.get(kind)
+        metadata = metadata if isinstance(metadata, dict) else {}
+        alt = metadata.get("alt")
+        if not isinstance(alt, str) or not alt.strip():
             text = " ".join(output.data.get("text/plain", "").split())[:60]
             return self._page.problem(f"an {kind} output has no alt text in its metadata: {text}")
         raw = output.data[kind]

@@ -5,6 +5,7 @@ wherever it meets a dollar or a backslash outside code. Formulas bind tighter th
 `_keep_whole` lets a paragraph go on through a formula whose lines look like a list, `_table` keeps a formula's bars in a cell.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from html import unescape
@@ -89,7 +90,11 @@ def _is_money(before: str, tex: str, after: str) -> bool:
     """
     if after[:1].isdigit() or (tex[0].isspace() and after.lstrip()[:1].isdigit()):
         return True
-    if tex[-1].isspace() and (tex[0].isdigit() or after[:1].isalnum() or after[:1] in ("(", "{")):
+    if tex[-1].isspace() and tex[0].isdigit():
+        return True
+    if (tex[-1].isspace() or tex[-1] in "/:=") and (after[:1].isalnum() or after[:1] in ("(", "{")):
+        return True
+    if tex[0].isspace() and before[-1:].isalnum():
         return True
     number_before = before.rstrip()[-1:].isdigit()
     return number_before and (tex[0].isspace() or tex[0] in ",.;:!?)/" or (tex[0] == "-" and before[-1:].isdigit()))
@@ -153,15 +158,38 @@ def _keep_whole(rule: Callable[[StateBlock, int, int, bool], bool]) -> Callable[
             for line in range(text.count("\n", 0, first) + 1, text.count("\n", 0, last) + 1):
                 state.sCount[start + line] = state.blkIndent + 4  # nothing that far to the right ends a paragraph
         try:
-            return rule(state, start, end, silent)
+            found = rule(state, start, end, silent)
         finally:
             state.sCount = indents
+        if found and not silent:
+            _name_lost_table(state, state.tokens[-2].content)
+        return found
 
     return read
 
 
+def _name_lost_table(state: StateBlock, text: str) -> None:
+    """Note a table that is read as a paragraph: nothing below its heading, or not one rule a column."""
+    for first, last in reversed(_formulas(state, text)):
+        text = text[:first] + text[last:]
+    lines = [line.strip() for line in text.split("\n")]
+    for heading, below in itertools.pairwise(lines):
+        rows = all(len(line) > 1 and line[0] == line[-1] == "|" for line in (heading, below))
+        if rows or ("|" in heading and _RULE.fullmatch(below)):
+            columns = len(_cells(heading))
+            state.env["page"].problem(
+                f"a table is read as text: below its heading {heading!r} comes {below!r}, not {'|---' * columns}|"
+            )
+            return
+
+
+def _cells(row: str) -> list[str]:
+    """Return the cells of a table's row."""
+    return escapedSplit(re.sub(r"^\||(?<!\\)\|$", "", row.strip()))
+
+
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Read a table with the bars of formulas hidden; note what would be dropped from it, or make it plain text."""
+    """Read a table with the bars of formulas hidden; note what would be dropped from it."""
     if start + 1 >= end or "|" not in getLine(state, start) or not _RULE.fullmatch(getLine(state, start + 1).strip()):
         return False
     lines = range(start, next((line for line in range(start, end) if state.isEmpty(line)), end))
@@ -171,14 +199,14 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         for first, last in _formulas(state, row):
             hidden = row[first:last].replace("|", _HIDDEN)
             state.src = state.src[: place + first] + hidden + state.src[place + last :]
-    cells = [len(escapedSplit(re.sub(r"^\||(?<!\\)\|$", "", getLine(state, line).strip()))) for line in lines]
+    cells = [len(_cells(getLine(state, line))) for line in lines]
     before = len(state.tokens)
     found = table(state, start, end, silent)
     state.src = source
     for token in state.tokens[before:]:
         token.content = token.content.replace(_HIDDEN, "|")
     for line, count in zip(lines, cells, strict=True):
-        if (line == start + 1 and count != cells[0]) or (found and line < state.line and count > cells[0]):
+        if found and line < state.line and count > cells[0]:
             state.env["page"].problem(
                 f"a table has {cells[0]} cells in its heading and {count} in the row {getLine(state, line)!r}; "
                 r"a bar that is no border is written \|"

@@ -20,6 +20,9 @@ from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "GIF": ".gif", "WEBP": ".webp"}  # MPO: JPEG with a preview inside
+_FETCHING = re.compile(
+    r"@import|\\|image-set|url\(\s*(?!['\"]?(?:#|data:))", re.IGNORECASE
+)  # of style sheets; \\ hides what follows
 _DRAWING = set(
     "circle clipPath defs desc ellipse g image line linearGradient marker mask metadata path pattern polygon polyline "
     "radialGradient rect stop style svg switch symbol text textPath title tspan use".split()
@@ -60,7 +63,7 @@ class Site:
             place = PurePosixPath(os.path.normpath(PurePosixPath("notebooks") / path))
             run = self.figures.joinpath(*place.parts[1:]) if place.parts[0] == "figures" else self.project / place
             file = run if os.path.isfile(run) else self.project / place
-            hidden = place.is_absolute() or {"..", ".git"} & set(place.parts) or "\\" in path  # which browsers read as /
+            hidden = place.is_absolute() or ".." in place.parts or "\\" in path  # which browsers read as /
             good = not (url.scheme or url.netloc or hidden) and self._is_ours(file)
         except ValueError:  # no address at all
             good = False
@@ -70,8 +73,11 @@ class Site:
 
     def _is_ours(self, file: Path) -> bool:
         """Return whether this is a file that can be read and lies in the project or the run, symbolic links followed."""
+        if not os.path.isfile(file) or not os.access(file, os.R_OK):
+            return False
+        real = file.resolve()
         homes = (self.project.resolve(), self.figures.resolve())
-        return os.path.isfile(file) and os.access(file, os.R_OK) and any(map(file.resolve().is_relative_to, homes))
+        return any(real.is_relative_to(home) and ".git" not in real.relative_to(home).parts for home in homes)
 
     def figure(self, notebook: str, file: str) -> Path | None:
         """Return a figure of a notebook that its results.json names, or None if there is none of this name beside it."""
@@ -192,17 +198,21 @@ def _decode(data: bytes) -> tuple[str, tuple[int, int] | None, int]:
 
 def _check_drawing(data: bytes) -> None:
     """Raise a ValueError if an SVG has anything but shapes and text: opened by itself it would be a live page."""
-    root = ElementTree.fromstring(data)
-    if root.tag != "{http://www.w3.org/2000/svg}svg":
+    parts = ElementTree.iterparse(io.BytesIO(data), ("end", "pi"))
+    for event, element in parts:
+        if event == "pi":
+            raise ValueError(f"<?{element.text[:40]}?> in a drawing")
+    if parts.root.tag != "{http://www.w3.org/2000/svg}svg":
         raise ValueError("neither a picture nor <svg xmlns='http://www.w3.org/2000/svg'>")
-    for element in root.iter():
+    for element in parts.root.iter():
         space, _, name = element.tag.rpartition("}")
         drawn = space == "{http://www.w3.org/2000/svg"
-        if (drawn and name not in _DRAWING) or space.endswith("xhtml"):
+        fetching = name == "style" and _FETCHING.search("".join(element.itertext()))
+        if (drawn and name not in _DRAWING) or space.endswith("xhtml") or fetching:
             raise ValueError(f"<{name}> in a drawing")
         for attribute, value in element.attrib.items():
             linked = attribute.rpartition("}")[2] == "href" and not value.startswith(("#", "data:image/"))
-            if attribute.startswith("on") or (linked and drawn):
+            if attribute.startswith("on") or (linked and drawn) or _FETCHING.search(value):
                 raise ValueError(f"<{name} {attribute}={value[:40]!r}> in a drawing")
 
 
