@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 
 from wmlib.command import runner
@@ -122,7 +123,9 @@ def test_every_notebook_in_jupyterlab(drill, browser, lab, name):
     browser.get(f"{lab}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb")
     drawn = f"{notebook} .jp-MarkdownCell .jp-RenderedMarkdown"
     cells = "return [...document.querySelectorAll(arguments[0])].length"
-    wait(lambda: browser.execute_script(cells, drawn) > 10, lambda: f"{name}: {browser.title}")
+    source = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
+    texts = sum(cell.cell_type == "markdown" for cell in source.cells)
+    wait(lambda: browser.execute_script(cells, drawn) == texts, lambda: f"{texts} texts of {name}: {browser.title}")
     wait(lambda: browser.execute_script(f"{PICTURES}.length", notebook), lambda: f"a picture in {name}")
     drill.good(broken_pictures(browser, notebook) == [], f"{name}: {broken_pictures(browser, notebook)}")
     dead = dead_links(browser, notebook, lambda address: browser.execute_async_script(FETCH, address) == 200)
