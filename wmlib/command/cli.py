@@ -60,7 +60,7 @@ def parser() -> Parser:
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
-    lab = commands.add_parser("lab", help="open JupyterLab on notebooks/; further arguments go to it")
+    lab = commands.add_parser("lab", help="open JupyterLab in notebooks/; further arguments go to it")
     lab.set_defaults(do=command_lab)
     return main
 
@@ -148,7 +148,11 @@ def build_gallery(profile: str) -> None:
         with naming_the_file(out / "gallery"):
             index = build(out / "notebooks", paths.figures(profile), out / "gallery")
     except ValueError as error:
-        raise SettingError(f"gallery: {error}") from None
+        reason, *faults = str(error).splitlines()
+        for fault in faults:
+            print(fault)
+        first = f"; the first is {faults[0].strip()}" if faults else ""
+        raise SettingError(f"gallery: {reason}{first}") from None
     print(f"gallery: {index}")
 
 
@@ -251,5 +255,12 @@ def command_lab(options: argparse.Namespace) -> int:
     """Replace this process by JupyterLab, so that it gets Ctrl-C itself; does not return."""
     boundary.check_installed("notebooks")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
+    given = {word.lstrip("-").partition("=")[0] for word in options.rest}
+    lab = [sys.executable, "-m", "jupyterlab"]
+    if not given & {"ip", "ServerApp.ip"}:
+        lab.append("--ServerApp.ip=127.0.0.1")
+    if not given & {"notebook-dir", "ServerApp.root_dir"}:
+        lab.append(f"--ServerApp.root_dir={paths.root()}")  # notebooks show the project's figures and link to its code
+        if "LabApp.default_url" not in given:
+            lab.append("--LabApp.default_url=/lab/tree/notebooks")
     os.execv(sys.executable, [*lab, *options.rest])
