@@ -8,7 +8,12 @@
 #   ./run_all.sh 01 --profile smoke -p ...    see: ./run_all.sh run --help
 set -euo pipefail
 here=$PWD
-CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")"
+script=${BASH_SOURCE[0]}
+CDPATH='' cd -P -- "$(dirname -- "$script")"
+while [ -L "$(basename -- "$script")" ]; do # the project is where the file is, not where a link to it is
+  script=$(readlink -- "$(basename -- "$script")")
+  CDPATH='' cd -P -- "$(dirname -- "$script")"
+done
 
 suitable() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -18,6 +23,8 @@ fail() {
   echo "run_all.sh: $1" >&2
   exit 1
 }
+
+[ -f pyproject.toml ] && [ -f wmlib/__main__.py ] || fail "no project in $PWD; run the file that lies in your clone, or a link to it"
 
 # 1. a Python environment: the active one (venv, or conda but not its base) if its Python is new enough, else .venv
 active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
@@ -32,6 +39,7 @@ else
     if [ -z "$base" ]; then
       fail "no Python >= 3.11 found. Install one (Debian/Ubuntu: apt install python3 python3-venv; macOS: brew install python), or activate a conda environment that has it."
     fi
+    [ -w . ] || fail "$PWD is read-only, so .venv cannot be made there; activate an environment of your own with Python >= 3.11"
     if ! "$base" -m venv --clear .venv; then
       rm -rf .venv
       fail "$base cannot make .venv (Debian/Ubuntu: apt install python3-venv)."
@@ -67,6 +75,6 @@ case "${1:-}" in
     ;;
   *)
     cd -- "$here"
-    exec "$python" -m wmlib "$@"
+    exec "$python" -P -m wmlib "$@"
     ;;
 esac

@@ -108,6 +108,8 @@ def clone(tmp_path):
     (tmp_path / "project").mkdir()
     for name in ("run_all.sh", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / "project" / name)
+    (tmp_path / "project/wmlib").mkdir()
+    (tmp_path / "project/wmlib/__main__.py").touch()
     (tmp_path / "bin").mkdir()
     return tmp_path
 
@@ -123,23 +125,23 @@ esac
 """
 
 
-def call(clone, *arguments, old=0, **environment):
+def call(clone, *arguments, old=0, script="project/run_all.sh", **environment):
     for name in ("python3", "python", "python3.11", "python3.12", "python3.13", "python3.14"):
         (clone / "bin" / name).write_text(STAND_IN.format(old=old))
         (clone / "bin" / name).chmod(0o755)
     calls = clone / "calls"
     calls.unlink(missing_ok=True)
     env = {"PATH": f"{clone / 'bin'}:/usr/bin:/bin", "CALLS": str(calls), **environment}
-    done = subprocess.run([clone / "project/run_all.sh", *arguments], env=env, capture_output=True, text=True, cwd="/")
+    done = subprocess.run([clone / script, *arguments], env=env, capture_output=True, text=True, cwd="/")
     return done, calls.read_text().splitlines() if calls.exists() else []
 
 
 def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
     done, calls = call(clone, "01", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
-    assert calls[0] == "venv" and calls[2:] == ["-m wmlib.models.dnc", "-m wmlib 01 --profile smoke"]
+    assert calls[0] == "venv" and calls[2:] == ["-m wmlib.models.dnc", "-P -m wmlib 01 --profile smoke"]
     assert calls[1].startswith("-m pip install") and "-c constraints.txt -e .[notebooks,doom,dev]" in calls[1]
-    assert call(clone)[1] == ["-m wmlib"]
+    assert call(clone)[1] == ["-P -m wmlib"]
     (clone / "project/constraints.txt").write_text("numpy==2.1.0\n")
     assert any("pip install" in c for c in call(clone)[1])  # the lists have changed
 
@@ -147,10 +149,10 @@ def test_first_start_makes_a_venv_and_installs_and_the_second_does_not(clone):
 def test_tests_lint_and_lab_and_an_active_environment(clone):
     call(clone)
     assert call(clone, "test", "-k", "x")[1] == ["-m pytest -n auto --dist worksteal -k x"]
-    assert call(clone, "lab")[1] == ["-m wmlib lab"]
+    assert call(clone, "lab")[1] == ["-P -m wmlib lab"]
     assert call(clone, "lint")[1] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m codespell_lib"]
     _, calls = call(clone, "list", VIRTUAL_ENV=str(clone))
-    assert "venv" not in calls and calls[-1] == "-m wmlib list" and (clone / ".wmlib-installed").exists()
+    assert "venv" not in calls and calls[-1] == "-P -m wmlib list" and (clone / ".wmlib-installed").exists()
 
 
 def test_a_stale_or_base_environment_is_not_taken(clone):
@@ -167,7 +169,7 @@ def test_the_callers_folder_is_kept_for_relative_paths(clone):
     done, _ = call(clone)
     assert done.returncode == 0
     (clone / "project/.venv/bin/python").write_text((clone / "bin/python3").read_text().replace('*) echo "', '*) echo "$PWD '))
-    assert call(clone, "list")[1][-1] == "/ -m wmlib list"
+    assert call(clone, "list")[1][-1] == "/ -P -m wmlib list"
     assert call(clone, "test")[1][-1] == f"{clone}/project -m pytest -n auto --dist worksteal"
 
 
@@ -175,3 +177,39 @@ def test_without_a_new_enough_python_it_says_what_to_install(clone):
     done, calls = call(clone, old=1)
     assert done.returncode == 1 and not calls
     assert re.search(r"no Python >= 3.11 found. Install one .*apt install python3 .*brew install python", done.stderr)
+
+
+def test_through_links_it_works_on_the_project(clone):
+    """A link of an absolute name to a relative link to a linked folder, as a package manager or a user makes them."""
+    (clone / "a b").mkdir()
+    (clone / "linked").symlink_to("project")
+    (clone / "a b/run").symlink_to("../linked/run_all.sh")
+    (clone / "bin/wm").symlink_to(clone / "a b/run")
+    done, calls = call(clone, "test", script="bin/wm")
+    assert done.returncode == 0 and calls[-1].startswith("-m pytest"), done.stderr
+    assert (clone / "project/.venv").is_dir() and not any((clone / name / ".venv").exists() for name in ("bin", "a b"))
+
+
+def test_a_copy_elsewhere_says_where_it_belongs(clone):
+    shutil.copy(ROOT / "run_all.sh", clone / "run_all.sh")
+    done, calls = call(clone, script="run_all.sh")
+    assert done.returncode == 1 and not calls and not (clone / ".venv").exists()
+    assert done.stderr.count("\n") == 1 and f"no project in {clone}" in done.stderr
+
+
+def test_every_checkout_has_the_same_bytes(tmp_path):
+    """With Git for Windows, which asks for CRLF, or any other habit."""
+
+    def git(*arguments, cwd=ROOT):
+        return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+    for name in ("run_all.sh", "wmlib/__init__.py", "notebooks/profiles.toml", "figures/x.png"):
+        attributes = git("check-attr", "text", "eol", "--", name)
+        assert ("text: unset" if name.endswith(".png") else "eol: lf") in attributes, attributes
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    (tmp_path / "run_all.sh").write_bytes(b"#!/bin/sh\r\nexit 0\r\n")
+    git("-c", "init.defaultBranch=main", "init", "-q", cwd=tmp_path)
+    git("-c", "core.autocrlf=true", "add", ".", cwd=tmp_path)
+    (tmp_path / "run_all.sh").unlink()
+    git("-c", "core.autocrlf=true", "checkout", "run_all.sh", cwd=tmp_path)
+    assert (tmp_path / "run_all.sh").read_bytes() == b"#!/bin/sh\nexit 0\n"

@@ -6,4 +6,35 @@ world), `experiment` (how a run is made) -> `rollouts` (experience on disk), `tr
 (the command line).
 """
 
+import os
+import stat
+
 __version__ = "0.1.0"
+
+
+def _find_place_for_compiled_code() -> None:
+    """See to it that Numba can keep what it compiles: beside the sources, in the user's cache or else in a temporary folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if "NUMBA_CACHE_DIR" in os.environ or os.access(os.path.dirname(__file__), os.W_OK) or _is_usable(f"{cache}/numba"):
+        return
+    import tempfile  # not above: `__main__` has not yet seen to it that Python's own modules are found first
+
+    folder = f"{tempfile.gettempdir()}/wmlib-compiled-{os.getuid()}"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    facts = os.lstat(folder)
+    if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077:
+        folder = tempfile.mkdtemp(prefix=f"wmlib-compiled-{os.getpid()}-")  # somebody else's: Numba would run what it holds
+    os.environ["NUMBA_CACHE_DIR"] = folder
+
+
+def _is_usable(folder: str) -> bool:
+    if not os.path.isabs(folder):  # there is no home
+        return False
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+_find_place_for_compiled_code()

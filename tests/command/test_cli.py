@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
         (["-p", "stepz=3"], "-p: got 'stepz'.*Did you mean 'steps'"),
         (["02", "-p", "steps=3"], "-p: got 'steps'; allowed are depth"),
         (["-p", "steps"], "-p: got 'steps'; allowed is name=value"),
-        (["-p", "steps=many"], "steps: got 'many'; allowed is a int"),
+        (["-p", "steps=many"], "steps: got 'many'; allowed is a whole number"),
         (["-p", "steps=99"], "steps: got 99; allowed is 1 to 10"),
         (["-p", "seed=2"], "use --seed 2"),
         (["--jobs", "0"], "jobs: got 0"),
@@ -186,8 +186,11 @@ def test_gallery_is_built_from_executed_notebooks(project, capsys):
     assert capsys.readouterr().out == f"gallery: {index}\n" and "A title" in index.read_text()
     nbformat.write(new_notebook(cells=[new_markdown_cell("No title, [dead](gone.py)")]), executed)
     assert main(["gallery"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("wmlib: gallery: the gallery was not written: 2 faults")
+    told = capsys.readouterr()
+    assert told.err.startswith(
+        "wmlib: gallery: the gallery was not written: 2 faults in the notebooks; the first is 01_good: the"
+    )
+    assert told.err.count("\n") == 1 and "01_good: there is no title" in told.out
     assert "A title" in index.read_text()
 
 
@@ -207,16 +210,42 @@ def test_claims_are_written_into_the_readme(project, store, capsys):
     assert error.startswith("wmlib: README: the marks") and error.count("\n") == 1 and readme.read_text() == "no marks"
 
 
-def test_lab_listens_on_loopback_and_keeps_the_token(project, monkeypatch):
+@pytest.fixture
+def lab(project, monkeypatch):
+    """The command that `lab` with these arguments becomes."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     commands = []
-    monkeypatch.setattr(cli.os, "execv", lambda program, command: commands.append((program, command)))
-    main(["lab", "--no-browser"])
-    ((program, command),) = commands
-    assert program == sys.executable and command[:3] == [sys.executable, "-m", "jupyterlab"]
+    monkeypatch.setattr(cli.os, "execv", lambda program, command: commands.append([program, *command]))
+
+    def start(*arguments):
+        main(["lab", *arguments])
+        return commands.pop()
+
+    return start
+
+
+def test_lab_listens_on_loopback_and_keeps_the_token(lab):
+    command = lab("--no-browser")
+    assert command[:4] == [sys.executable, sys.executable, "-m", "jupyterlab"]
     assert "--ServerApp.ip=127.0.0.1" in command and command[-1] == "--no-browser"
-    assert f"--ServerApp.root_dir={project.path / 'notebooks'}" in command
     assert not any("token" in word for word in command)
+
+
+def test_lab_serves_the_project_and_opens_its_notebooks(lab, project):
+    """Seen from notebooks/ alone, every picture and link to ../figures or ../wmlib would be dead."""
+    command = lab()
+    assert f"--ServerApp.root_dir={project.path}" in command
+    assert "--LabApp.default_url=/lab/tree/notebooks" in command
+
+
+@pytest.mark.parametrize(
+    "option", ["--ip=0.0.0.0", "--ServerApp.ip=0.0.0.0", "--notebook-dir=/srv", "--ServerApp.root_dir=/srv"]
+)
+def test_what_is_asked_of_lab_goes_before_our_own(lab, option):
+    command = lab(option)  # Jupyter refuses an option that is there twice
+    assert command[-1] == option
+    assert any("ip=" in word for word in command) and sum("ip=" in word for word in command) == 1
+    assert sum("dir=" in word for word in command) == 1
 
 
 # --- cache -----------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -150,7 +151,7 @@ run.cached_folder(make, {log!r}, {go!r}, {ready!r})
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_ends_all_processes_leaves_nothing_half_and_the_next_call_goes_on(project, wmlib, tmp_path, number):
     ready, log, go = (tmp_path / n for n in ("ready", "log", "go"))
     project.notebook("01_good", SLOW.format(ready=str(ready), log=str(log), go=str(go)))
@@ -168,7 +169,8 @@ def test_a_stop_ends_all_processes_leaves_nothing_half_and_the_next_call_goes_on
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
     assert not list(tmp_path.rglob("*.partial.ipynb")) and not project.executed("01_good").exists()
-    if number == signal.SIGTERM:
+    assert not list(Path("/tmp").glob(f"wmlib-run-{process.pid}-*"))
+    if number != signal.SIGINT:
         return
     go.touch()
     assert wmlib("run", "01").returncode == 0
@@ -180,7 +182,7 @@ def test_a_broken_notebook_file_is_a_failure_and_the_others_run(project):
     (project.path / "notebooks/01_good.ipynb").write_text("<<<<<<< not a notebook")
     jobs = plan(parameters={"rate": 0.25})
     run_in_process(jobs)
-    assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb could not be executed" in jobs[0].error
+    assert [j.status for j in jobs] == ["failed", "ok"] and "01_good.ipynb is no notebook that can be read" in jobs[0].error
 
 
 def test_a_notebook_without_a_line_for_overrides_says_so(project):
@@ -189,3 +191,23 @@ def test_a_notebook_without_a_line_for_overrides_says_so(project):
     path.write_text(path.read_text().replace("overrides: dict = {}", ""))
     with pytest.raises(SettingError, match=r"-p depth: 02_other cannot take it; its parameters cell needs a line `overrides"):
         plan(words=["02"], parameters={"depth": 3})
+
+
+def test_outputs_that_another_run_has_are_not_touched(three):
+    jobs = plan()
+    held = runner.outputs.hold(jobs[1].executed, jobs[1].results.parent)
+    with pytest.raises(SettingError, match=f"02_other: process {os.getpid()} is running it"):
+        run_in_process(jobs)
+    assert [job.status for job in jobs] == ["waiting"] * 3
+    os.close(held)
+    run_in_process(jobs[1:2])
+    assert jobs[1].status == "ok"
+
+
+def test_a_users_own_notebook_is_not_replaced(three, tmp_path, monkeypatch):
+    monkeypatch.setenv("WMLIB_OUT", str(tmp_path / "course"))
+    (tmp_path / "course/notebooks").mkdir(parents=True)
+    (tmp_path / "course/notebooks/02_other.ipynb").write_text("my own")
+    with pytest.raises(SettingError, match=r"out: .*02_other.ipynb is there and is not an executed copy"):
+        plan()
+    assert (tmp_path / "course/notebooks/02_other.ipynb").read_text() == "my own"

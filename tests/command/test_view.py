@@ -7,6 +7,7 @@ from rich.console import Console
 
 from wmlib.command import view
 from wmlib.command.runner import Job
+from wmlib.experiment import results
 
 
 def job(tmp_path, name="01_good", **state):
@@ -83,9 +84,10 @@ def test_the_summary_names_headline_verdicts_figures_and_errors(console, project
         project.notebook(name)
     values = {"profile": "quick", "seed": 1, "device": "cpu", "overrides": {}}
     exec(store("01_good").replace("It works.", "It [bold]works."), values)
+    record = results.read(tmp_path / "figures/01_good/results.json")
     jobs = [
-        job(tmp_path, status="ok", seconds=83.0, attempt=2),
-        job(tmp_path, "02_other", status="ok", seconds=1.0, attempt=1),
+        job(tmp_path, status="ok", seconds=83.0, attempt=2, record=record),
+        job(tmp_path, "02_other", status="ok", seconds=1.0, attempt=1, no_record="it [bold]stored nothing"),
         job(tmp_path, "03_third", status="failed", seconds=2.0, attempt=1, error="cell 4 of 03_third.ipynb: x[0] is wrong"),
     ]
     view.summary(jobs, console)
@@ -97,20 +99,19 @@ def test_the_summary_names_headline_verdicts_figures_and_errors(console, project
         "    ran/01_good.ipynb",
     ]
     assert (
-        lines[4] == "02_other  ok  0:01" and lines[5].startswith("    no results: ") and lines[6].startswith("03_third  failed")
+        lines[4] == "02_other  ok  0:01"
+        and lines[5] == "    no results: it [bold]stored nothing"
+        and lines[6].startswith("03_third  failed")
     )
     assert "03_third: failed" in lines[7] and lines[8] == "cell 4 of 03_third.ipynb: x[0] is wrong" and len(lines) == 9
 
 
 def test_figures_are_listed_with_short_paths(console, project, store, tmp_path, monkeypatch):
-    from wmlib.experiment import results
-
     project.notebook("01_good")
     exec(store("01_good"), {"profile": "quick", "seed": 1, "device": "cpu", "overrides": {}})
-    one = job(tmp_path, status="ok")
-    record = results.read(one.results)
+    record = results.read(tmp_path / "figures/01_good/results.json")
     figure = {"name": "line", "file": "line.png", "alt": "A line that rises to the right", "caption": "A line."}
-    results.write(one.results, record | {"figures": [figure]})
+    one = job(tmp_path, status="ok", record=record | {"figures": [figure]})
     (tmp_path / "a/b").mkdir(parents=True)
     for folder, path in ((tmp_path, "figures/01_good/line.png"), (tmp_path / "a/b", "../../figures/01_good/line.png")):
         monkeypatch.chdir(folder)

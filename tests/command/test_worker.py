@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -21,7 +22,7 @@ def run(project, tmp_path):
         ours, theirs = context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="wmlib-", dir="/tmp") as runtime:
             source = project.path / "notebooks" / f"{name}.ipynb"
-            arguments = (source, tmp_path / "executed.ipynb", parameters or {}, cell_timeout, runtime, theirs)
+            arguments = (source, tmp_path / "executed.ipynb", parameters or {}, cell_timeout, Path(runtime), theirs)
             process = context.Process(target=execute, args=arguments)
             process.start()
             theirs.close()

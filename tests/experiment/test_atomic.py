@@ -1,13 +1,15 @@
 """Files that are written whole or not at all."""
 
+import errno
 import hashlib
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.experiment.atomic import WriteError, file_sha256, naming_the_file, write_atomically
 
 
 def test_what_was_written_is_there_and_nothing_else(tmp_path):
@@ -52,6 +54,54 @@ def test_a_write_that_deletes_its_file_fails_and_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "x", os.unlink)
     assert not os.listdir(tmp_path)
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_what_the_disk_refuses_names_the_file_and_the_remedy(tmp_path, number):
+    path = tmp_path / "x"
+    path.write_text("old")
+    with pytest.raises(WriteError) as raised:
+        write_atomically(path, raising(OSError(number, os.strerror(number))))
+    assert str(raised.value).startswith(f"{path} cannot be written: {os.strerror(number)}")
+    assert "To do: " in str(raised.value) and "--out DIR" in str(raised.value) and raised.value.errno == number
+    assert ("MB are free" in str(raised.value)) == (number == errno.ENOSPC)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("text", ["I/O error: No space left on device (os error 28)", "1000 requested and 124 written"])
+def test_a_full_disk_is_seen_through_the_errors_of_libraries(tmp_path, text):
+    with pytest.raises(WriteError, match="No space left on device"):
+        write_atomically(tmp_path / "x", raising(RuntimeError(text)))
+
+
+def test_errors_that_are_not_the_disks_stay_as_they_are(tmp_path):
+    for error in (ValueError("x"), RuntimeError("(os error 2)"), OSError(errno.ENOSPC, "x", "/elsewhere/y"), OSError("x")):
+        with pytest.raises(type(error)) as raised:
+            write_atomically(tmp_path / "x", raising(error))
+        assert raised.value is error
+    with pytest.raises(WriteError) as outer, naming_the_file(tmp_path / "outer"), naming_the_file(tmp_path / "inner"):
+        raise OSError(errno.ENOSPC, "x")
+    assert "inner" in str(outer.value)  # named once, by who knows best
+
+
+def test_a_limit_of_file_sizes_is_named(tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match=r"ulimit -f"):
+            write_atomically(tmp_path / "x", lambda temporary: Path(temporary).write_bytes(bytes(2000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])

@@ -139,17 +139,26 @@ def test_an_interrupted_stage_goes_on_from_what_it_left(cache):
 
 def test_fresh_makes_older_artifacts_again_and_newer_ones_not(tmp_path):
     ArtifactCache(tmp_path).values(values)
-    fresh = ArtifactCache(tmp_path, fresh_since=time.time())
+    fresh = ArtifactCache(tmp_path, fresh="today")
     fresh.values(values)
     fresh.values(values)
     assert len(CALLS) == 2
+
+
+def test_fresh_asks_no_clock(tmp_path, monkeypatch):
+    """What was made while the clock was ahead is made again; what this run made before the clock was set back is not."""
+    now = time.time()
+    for run, when, calls in ((None, 9e9, 1), ("a", now, 2), ("a", 0.0, 2), ("b", 0.0, 3), ("b", 9e9, 3), (None, 0.0, 3)):
+        monkeypatch.setattr(time, "time", lambda when=when: when)
+        ArtifactCache(tmp_path, run).values(values)
+        assert len(CALLS) == calls
 
 
 def test_fresh_does_not_go_on_from_an_older_attempt(tmp_path):
     for cache in (ArtifactCache(tmp_path), ArtifactCache(tmp_path)):
         with pytest.raises(KeyboardInterrupt):
             cache.folder(interrupted)
-    ArtifactCache(tmp_path, fresh_since=time.time()).folder(interrupted)
+    ArtifactCache(tmp_path, fresh="today").folder(interrupted)
     assert CALLS == [[], ["part"], []]
 
 

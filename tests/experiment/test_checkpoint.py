@@ -158,3 +158,13 @@ def test_a_kill_in_mid_write_leaves_a_whole_checkpoint(tmp_path):
     state = checkpoint.load(tmp_path / "x")
     assert state["step"] >= step
     assert (state["w"] == state["step"]).all()
+
+
+@pytest.mark.parametrize("wrong", ["a folder", "a link to nowhere"])
+def test_what_is_there_and_no_file_is_not_taken_for_nothing(tmp_path, wrong):
+    path = tmp_path / "x"
+    path.mkdir() if wrong == "a folder" else path.symlink_to("nowhere")
+    with pytest.raises(CheckpointError, match=r"x (is a folder|cannot be read); delete it to start again"):
+        checkpoint.load(path)
+    checkpoint.save(path, 3)
+    assert checkpoint.load(path) == 3

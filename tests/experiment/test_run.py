@@ -75,7 +75,7 @@ def test_each_profile_has_its_values():
         ({"stepz": None}, "parameter: got 'stepz'"),
         ({"overrides": {"steps": 11}}, "steps: got 11; allowed is 1 to 10"),
         ({"overrides": {"task": "cpoy"}}, "Did you mean 'copy'?"),
-        ({"steps": "7"}, "steps: got '7'; allowed is a int"),
+        ({"steps": "7"}, "steps: got '7'; allowed is a whole number"),
         ({"profile": "quik"}, "profile: got 'quik'; allowed are smoke, quick, study, paper. Did you mean 'quick'?"),
         ({"seed": -1}, "seed: got -1"),
         ({"seed": 1.5}, "seed: got 1.5"),
@@ -171,7 +171,7 @@ def test_a_folder_is_filled_once():
 
 def test_fresh_makes_what_is_older_again(monkeypatch):
     start().cached(draw, 1)
-    monkeypatch.setenv("WMLIB_FRESH", str(time.time()))
+    monkeypatch.setenv("WMLIB_FRESH", "today")
     for _ in range(2):
         start().cached(draw, 1)
     assert CALLS == [(1, 2), (1, 2)]

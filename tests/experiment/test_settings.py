@@ -20,9 +20,9 @@ def test_profile_values_and_overrides(project):
     [
         ("quik", {}, "profile: got 'quik'.*Did you mean 'quick'"),
         ("quick", {"stepz": 3}, "parameter: got 'stepz'.*Did you mean 'steps'"),
-        ("quick", {"steps": 3.0}, "steps: got 3.0; allowed is a int"),
+        ("quick", {"steps": 3.0}, "steps: got 3.0; allowed is a whole number"),
         ("quick", {"steps": True}, "steps: got True"),
-        ("quick", {"rate": "fast"}, "rate: got 'fast'; allowed is a float"),
+        ("quick", {"rate": "fast"}, "rate: got 'fast'; allowed is a finite number"),
         ("quick", {"steps": 11}, "steps: got 11; allowed is 1 to 10"),
         ("quick", {"steps": 0}, "steps: got 0; allowed is 1 to 10"),
         ("quick", {"rate": -0.1}, "rate: got -0.1; allowed is >= 0.0"),

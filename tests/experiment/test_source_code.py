@@ -12,6 +12,7 @@ import pytest
 import wmlib
 from wmlib.experiment import source_code
 from wmlib.experiment.fingerprint import determined_by
+from wmlib.experiment.records import RecordError
 from wmlib.experiment.source_code import closure, code_hash
 
 PACKAGE = Path(wmlib.__file__).parent
@@ -62,7 +63,7 @@ DOOM = [VAE, WORLD_MODEL, CONTROLLERS]
         ("models/lstm.py", "forget = slice(self.hidden_size", "forget = slice(0", "cores"),
         ("envs/doom/take_cover.py", "MAX_TICS = 2100", "MAX_TICS = 2000", DOOM),
         ("envs/pommerman/layout.py", "MAX_STEPS = 10, 2", "MAX_STEPS = 11, 2", [POMMERMAN]),
-        ("rollouts/collection.py", '"environment", episode)', '"environment", episode + 1)', DOOM),
+        ("rollouts/task.py", '"environment", episode)', '"environment", episode + 1)', DOOM),
         ("agents/cma_es.py", "class CMAES", "OTHER = 1\n\n\nclass CMAES", [TOY, CONTROLLERS]),
         ("experiment/seeding.py", "digest()[:16]", "digest()[16:]", [ADDITION, *DOOM, POMMERMAN]),
     ],
@@ -131,6 +132,18 @@ def test_a_source_that_was_edited_after_it_was_looked_at_is_refused_whatever_its
         copy.hash("wmlib.training.schedules")
 
 
+def test_an_edit_is_seen_whatever_its_date_and_size_say(copy):
+    """As after `cp -p`, on disks that count dates in seconds, or when a clock was set back."""
+    copy.hash("wmlib.training.schedules")
+    path = copy.root / "wmlib/training/schedules.py"
+    facts = path.stat()
+    path.write_text(path.read_text().replace("0.03", "0.04"))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert (path.stat().st_mtime_ns, path.stat().st_size) == (facts.st_mtime_ns, facts.st_size)
+    with pytest.raises(RuntimeError, match="was edited after this kernel started"):
+        copy.hash("wmlib.training.schedules")
+
+
 def test_a_constant_that_was_changed_in_this_process_is_refused(monkeypatch):
     from wmlib.models.dnc import addressing
 
@@ -149,13 +162,15 @@ def test_code_that_a_key_does_not_speak_of_is_refused():
         source_code.check_code("wmlib.training.schedules", "another")
 
 
-def test_what_another_parser_made_of_the_sources_is_not_used(tmp_path):
+def test_what_another_parser_made_of_the_sources_is_not_used(tmp_path, monkeypatch):
     code_hash("wmlib.training.schedules")
     stored = tmp_path / "parsed.json"
-    stored.write_text(source_code.dump_parsed().replace('{"parser": "', '{"parser": "0'))
+    count = source_code.store_parsed(stored)
     source_code._parsed.clear()
-    source_code.load_parsed(stored)
-    assert source_code.parsed_count() == 0
+    assert source_code.load_parsed(stored) == source_code.parsed_count() == count > 0
+    source_code._parsed.clear()
+    monkeypatch.setattr(source_code, "_parser", lambda: "another")
+    assert source_code.load_parsed(stored) == source_code.parsed_count() == 0
 
 
 def test_the_hash_costs_less_than_fifty_milliseconds(tmp_path):
@@ -163,12 +178,11 @@ def test_the_hash_costs_less_than_fifty_milliseconds(tmp_path):
     for lesson in LESSONS:
         code_hash(lesson)
     stored = tmp_path / "parsed.json"
-    stored.write_text(source_code.dump_parsed())
+    source_code.store_parsed(stored)
     for lesson in LESSONS:
         seconds = []
         for _ in range(5):
             source_code._parsed.clear()
-            source_code._read_hash.cache_clear()
             source_code._package_file.cache_clear()
             start = time.process_time()
             source_code.load_parsed(stored)
@@ -179,8 +193,9 @@ def test_the_hash_costs_less_than_fifty_milliseconds(tmp_path):
 
 def test_what_was_parsed_is_only_a_memory(tmp_path):
     (tmp_path / "damaged.json").write_text('{"x": ')
-    source_code.load_parsed(tmp_path / "damaged.json")
-    source_code.load_parsed(tmp_path / "absent.json")
+    with pytest.raises(RecordError, match=r"damaged.json cannot be read"):
+        source_code.load_parsed(tmp_path / "damaged.json")
+    assert source_code.load_parsed(tmp_path / "absent.json") == 0
     before = code_hash("wmlib.training.schedules")
     source_code._parsed.clear()
     assert code_hash("wmlib.training.schedules") == before

@@ -76,3 +76,17 @@ def test_num_parameters_counts_what_is_learnt():
     module = nn.Sequential(linear(3, 5, generator()), conv2d(2, 7, 3, generator()), nn.BatchNorm2d(7))
     assert num_parameters(module) == (3 * 5 + 5) + (2 * 7 * 9 + 7) + 2 * 7  # buffers do not count
     assert num_parameters(nn.Identity()) == 0
+
+
+@pytest.mark.parametrize("size", [1.5, 2.0, True, "3", None, 0, -1])
+def test_sizes_are_whole_numbers_from_1_on(size):
+    with pytest.raises(ValueError, match="hidden_size is .*it must be"):
+        layers.check_sizes(hidden_size=size)
+
+
+def test_no_generator_is_refused_and_the_global_one_left_alone():
+    before = torch.get_rng_state()
+    for given in (None, 1):
+        with pytest.raises(ValueError, match=f"generator is {given}; pass a torch.Generator"):
+            layers.linear(2, 3, given)
+    assert torch.equal(before, torch.get_rng_state())

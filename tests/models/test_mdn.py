@@ -333,3 +333,16 @@ def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_at_the_floor_the_gradient_passes_where_it_leads_up():
+    head = MixtureHead(1, 1, 1, generator=torch.Generator().manual_seed(0), min_std=0.1)
+    for depth, target, passes in ((0.5, 3.0, True), (0.5, 0.0, False), (-0.5, 3.0, True), (-0.5, 0.0, True), (50.0, 3.0, True)):
+        with torch.no_grad():
+            head.linear.weight.zero_()
+            head.linear.bias.copy_(torch.tensor([0.0, 0.0, math.log(0.1) - depth]))
+        head.zero_grad()
+        mixture = head(torch.ones(1, 1))
+        (-mixture.log_prob(torch.full((1, 1), target))).sum().backward()
+        assert mixture.log_stds.item() == pytest.approx(max(math.log(0.1), math.log(0.1) - depth))
+        assert (head.linear.bias.grad[2].item() != 0) == passes, (depth, target)

@@ -181,7 +181,6 @@ def test_bad_input_is_refused_with_its_place(name):
     ("call", "message"),
     [
         (lambda core: core(sequence(B, T, 3)), r"inputs have shape \(3, 5, 3\).*D = 2"),
-        (lambda core: core(sequence(B, 0, D)), "T >= 1"),
         (lambda core: core(sequence(D)), r"inputs have shape \(2,\)"),
         (lambda core: core(sequence(dtype=torch.float32)), "inputs are torch.float32, the core is torch.float64"),
         (lambda core: core(sequence(), core.initial_state(2)), r"state has leading axes \(2,\), inputs have \(3,\)"),
@@ -199,3 +198,41 @@ def test_the_interface_itself_is_to_be_filled_in():
     for call in (core, core.initial_state, core.features):
         with pytest.raises(NotImplementedError):
             call(*(() if call is core.initial_state else (None,)))
+
+
+@pytest.mark.parametrize("name", ["lstm", "dnc, full link"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda part: part.float(), "torch.float32"),
+        (lambda part: part[..., :-1], "it must be"),
+        (lambda part: None, "is a NoneType"),
+    ],
+)
+def test_every_part_of_a_state_is_checked(name, change, message):
+    core = make(name)
+    state = core.initial_state(B)
+    for field in state._fields:
+        if state._asdict()[field].numel():
+            with pytest.raises(ValueError, match=rf"state\.{field} is .*|state has leading axes") as raised:
+                core(sequence(), state._replace(**{field: change(getattr(state, field))}))
+            assert message in str(raised.value) or field == "memory"
+
+
+@pytest.mark.parametrize("name", ["lstm", "dnc, full link"])
+def test_autocast_changes_nothing_and_16_bits_are_refused(name):
+    core = make(name)
+    plain = core(sequence())[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(core(sequence())[0], plain)
+    with pytest.raises(ValueError, match=r"they must be torch.float32 or torch.float64.*autocast"):
+        core.half()(sequence(dtype=torch.float16))
+
+
+@pytest.mark.parametrize("name", ["lstm", "dnc, full link"])
+def test_nothing_in_a_batch_or_in_time(name):
+    core = make(name)
+    assert core(sequence(B, T, D)[:0])[0].shape[:2] == (0, T)
+    state = core(sequence())[1]
+    outputs, after = core(sequence(B, T, D)[:, :0], state)
+    assert outputs.shape[:2] == (B, 0) and all(torch.equal(a, b) for a, b in zip(state, after, strict=True))

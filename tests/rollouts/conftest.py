@@ -54,7 +54,8 @@ def counting():
 @pytest.fixture
 def counted(tmp_path):
     """Collect 11 episodes in shards of 3, in this process, into the folder `c`."""
-    return partial(collect, tmp_path / "c", "wmlib-test/Counter-v0", count, 11, 5, shard_episodes=3, workers=1)
+    arguments = {"env_id": "wmlib-test/Counter-v0", "policy": count, "episodes": 11, "seed": 5}
+    return partial(collect, folder=tmp_path / "c", **arguments, shard_episodes=3, workers=1)
 
 
 @pytest.fixture

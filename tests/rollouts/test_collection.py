@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from functools import partial
@@ -17,11 +18,15 @@ import pytest
 
 from wmlib.envs.doom.scripted import sticky
 from wmlib.envs.doom.take_cover import ENV_ID, shrink
-from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, score
-from wmlib.rollouts.collection import play
+from wmlib.rollouts import RolloutError, Rollouts, RolloutWarning, collect, collection, score
+from wmlib.rollouts.task import play
 
 ROOT = Path(__file__).parents[2]
 COUNTER = "wmlib-test/Counter-v0"
+
+
+def to_float(frames):
+    return frames / 255
 
 
 def blind(rng):
@@ -166,6 +171,75 @@ def test_arguments_are_checked_before_anything_is_played(counting, tmp_path):
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.parametrize(
+    "argument, value, named",
+    [
+        ("seed", -1, "seed: got -1"),
+        ("episodes", 2.5, "episodes: got 2.5"),
+        ("workers", 0, "workers: got 0"),
+        ("num_envs", 2, "policy: got .* must be an agent"),
+        ("policy", 3, "policy: got 3: it cannot be called"),
+        ("policy", lambda rng: lambda frame: 1, "policy: got .* lambda"),
+        ("env_id", "wmlib-test/Counting-v0", "env_id, env_kwargs: got .*Counting"),
+        ("env_kwargs", {"most": 3}, "env_id, env_kwargs: got .*most"),
+        ("env_kwargs", {"least": float("nan")}, "env_kwargs: must be JSON values"),
+        ("prepare", to_float, r"prepare: .*to_float.* makes float64 \(2, 3, 5, 2\) of frames uint8"),
+        ("folder", "", "folder: got ''"),
+    ],
+)
+def test_a_refused_call_leaves_nothing_and_the_right_one_goes_through(counted, tmp_path, argument, value, named):
+    with pytest.raises(ValueError, match=named):
+        counted(**{argument: value}) if argument != "folder" else collect("", COUNTER, blind, 1, 1)
+    assert not list(tmp_path.iterdir())
+    assert len(counted().lengths) == 11
+
+
+def test_a_folder_belongs_to_the_collection_that_its_shards_name(counted, tmp_path, contents):
+    counted()
+    whole = contents(tmp_path / "c")
+    other = partial(counted, seed=6)
+    for damage in (Path.unlink, truncate):
+        damage(tmp_path / "c/manifest.json")
+        with pytest.raises(RolloutError, match="another collection: seed: 5 there, 6 here"):
+            other()
+        with pytest.warns(RolloutWarning, match=r"c: manifest.json .*; it is written again"):
+            counted()
+        assert contents(tmp_path / "c") == whole
+    shutil.copytree(tmp_path / "c", tmp_path / "other")
+    for path in (tmp_path / "c").glob("0*"):
+        path.unlink()
+    assert len(other().lengths) == 11  # a manifest without a shard holds no folder
+    shutil.copyfile(tmp_path / "c/manifest.json", tmp_path / "other/manifest.json")
+    with pytest.raises(RolloutError, match=r"shard 0: 00000.json is another collection's"):
+        Rollouts(tmp_path / "other")
+    with pytest.warns(RolloutWarning, match=r"manifest.json is another collection's \(seed: 6 there, 5 here\); it is written"):
+        counted(folder=tmp_path / "other")
+    assert contents(tmp_path / "other") == whole
+
+
+def test_shards_of_others_are_collected_again(counted, tmp_path, contents):
+    counted()
+    counted(folder=tmp_path / "other", seed=6)
+    whole = contents(tmp_path / "c")
+    for name in ("frames.npy", "steps.npz", "json"):
+        (tmp_path / f"other/00001.{name}").replace(tmp_path / f"c/00001.{name}")
+        shutil.copyfile(tmp_path / f"c/00000.{name}", tmp_path / f"c/00002.{name}")
+    with pytest.raises(RolloutError, match=r"shard 1: 00001.json is another collection's"):
+        Rollouts(tmp_path / "c")
+    with pytest.warns(RolloutWarning) as warned:
+        counted()
+    assert [str(w.message).rpartition("; ")[2] for w in warned] == [f"shard {n} is collected again" for n in (1, 2)]
+    assert contents(tmp_path / "c") == whole
+
+
+def test_a_folder_that_holds_something_else_stays_as_it_is(counted, tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/manifest.json").write_text('{"name": "a web application"}')
+    with pytest.raises(RolloutError, match=r"holds another thing.*Use another folder"):
+        counted()
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["manifest.json"]
+
+
 def test_a_full_disk_stops_early_and_keeps_what_is_there(counted, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**6, 10**6, 900))
@@ -179,7 +253,23 @@ def test_a_full_disk_stops_early_and_keeps_what_is_there(counted, tmp_path, monk
 def test_a_fault_in_a_policy_comes_through_and_leaves_nothing_half_written(tmp_path):
     with pytest.raises(RuntimeError, match="no idea"):
         collect(tmp_path / "c", COUNTER, blind, 3, 1, workers=1)
-    assert {p.name for p in (tmp_path / "c").iterdir()} == {".lock", "manifest.json"}
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_call_that_waits_for_one_that_fails_goes_on(counted, tmp_path):
+    begun = threading.Event()
+
+    def fails():
+        with pytest.raises(RuntimeError), collection._claim(tmp_path / "c", {"episodes": 1, "shard_episodes": 1}):
+            begun.set()
+            time.sleep(0.5)
+            raise RuntimeError("no idea")
+
+    other = threading.Thread(target=fails)
+    other.start()
+    begun.wait()
+    assert len(counted().lengths) == 11
+    other.join()
 
 
 def test_a_worker_that_is_killed_loses_only_its_shard(tmp_path):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from wmlib.rollouts import store
-from wmlib.rollouts.store import BLOCK, Episode, fault, shard_bytes, shard_path, write_shard
+from wmlib.rollouts.store import BLOCK, Episode, Shard, fault, shard_bytes, shard_path, write_shard
 
 SHAPE = (3, 5, 2)
+MANIFEST = {"seed": 5, "episodes": 3, "shard_episodes": 1}
 BLANK = np.zeros(2, np.float32)
 
 
@@ -30,7 +31,7 @@ def episode(length, seed, terminated=True):
 # rows of all episodes together: less than a block of frames, one, one more, and several
 @pytest.mark.parametrize("lengths", [(1,), (3, 2), (BLOCK - 1,), (BLOCK,), (2 * BLOCK + 5, 1, BLOCK)])
 def test_a_shard_holds_what_was_played(tmp_path, lengths):
-    write_shard(tmp_path, 7, SHAPE, BLANK, [episode(n, i, i % 2 == 0) for i, n in enumerate(lengths)])
+    write_shard(tmp_path, 7, MANIFEST, SHAPE, BLANK, [episode(n, i, i % 2 == 0) for i, n in enumerate(lengths)])
     stored = np.load(shard_path(tmp_path, 7, store.FRAMES))
     assert np.array_equal(stored, np.concatenate([frames(n, i) for i, n in enumerate(lengths)])) and stored.dtype == np.uint8
     with np.load(tmp_path / "00007.steps.npz") as steps:
@@ -45,7 +46,7 @@ def test_a_shard_holds_what_was_played(tmp_path, lengths):
         assert steps["actions"].dtype == steps["rewards"].dtype == np.float32
     facts = json.loads((tmp_path / "00007.json").read_text())
     assert (facts["episodes"], facts["rows"]) == (len(lengths), sum(lengths) + len(lengths))
-    assert fault(tmp_path, 7) is None
+    assert fault(tmp_path, 7, Shard(MANIFEST, 7)) is None
     assert shard_bytes(tmp_path, 7) == sum((tmp_path / f"00007.{part}").stat().st_size for part in (store.FRAMES, store.STEPS))
 
 
@@ -56,7 +57,7 @@ def test_blocks_of_frames_are_prepared_before_they_are_stored(tmp_path):
         sizes.append(len(block))
         return 255 - block[:, ::2, :, 0]
 
-    write_shard(tmp_path, 0, SHAPE, BLANK, [episode(BLOCK, 1)], prepare)
+    write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(BLOCK, 1)], prepare)
     stored = np.load(shard_path(tmp_path, 0, store.FRAMES))
     assert np.array_equal(stored, 255 - frames(BLOCK, 1)[:, ::2, :, 0])
     assert max(sizes) == BLOCK
@@ -68,34 +69,58 @@ def test_a_shard_that_fails_does_not_exist(tmp_path):
         raise RuntimeError("no idea")
 
     with pytest.raises(RuntimeError, match="no idea"):
-        write_shard(tmp_path, 0, SHAPE, BLANK, [episode(3, 0), broken])
-    assert not list(tmp_path.iterdir()) and fault(tmp_path, 0) == ""
+        write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0), broken])
+    assert not list(tmp_path.iterdir()) and fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
 
 
 def test_a_shard_is_not_there_until_its_facts_are(tmp_path):
-    assert fault(tmp_path, 0) == ""
-    write_shard(tmp_path, 0, SHAPE, BLANK, [episode(3, 0)])
-    assert fault(tmp_path, 0) is None and fault(tmp_path, 1) == ""
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
+    write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) is None and fault(tmp_path, 1, Shard(MANIFEST, 1)) == ""
     (tmp_path / "00000.json").unlink()
-    assert fault(tmp_path, 0) == ""
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
 
 
 def test_sizes_are_compared_always_and_bytes_if_asked(tmp_path):
-    write_shard(tmp_path, 0, SHAPE, BLANK, [episode(3, 0)])
+    write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
     path = shard_path(tmp_path, 0, store.FRAMES)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert fault(tmp_path, 0, checksums=False) is None
-    assert fault(tmp_path, 0) == "00000.frames.npy has changed (its checksum does not match)"
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False) is None
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == "00000.frames.npy has changed (its checksum does not match)"
     path.write_bytes(content[:-1])
-    assert "bytes instead of" in fault(tmp_path, 0, checksums=False)
+    assert "bytes instead of" in fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False)
     path.unlink()
-    assert fault(tmp_path, 0, checksums=False) == "00000.frames.npy is missing"
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False) == "00000.frames.npy is missing"
+
+
+def test_a_shard_says_whose_it_is_and_which(tmp_path):
+    write_shard(tmp_path, 1, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
+    other = {**MANIFEST, "seed": 6}
+    assert fault(tmp_path, 1, Shard(other, 1)) == "00001.json is another collection's (seed: 5 there, 6 here)"
+    assert fault(tmp_path, 1, Shard(MANIFEST, 2)) == "00001.json is that of another shard, 1 in place of 2"
+    assert fault(tmp_path, 1, Shard(MANIFEST, 1)) is None
+
+
+def test_the_shards_of_a_collection_and_of_joined_ones():
+    other = {"seed": 6, "episodes": 4, "shard_episodes": 2}
+    assert store.shards(other) == [(other, 0), (other, 1)] and len(store.shards({**other, "episodes": 5})) == 3
+    joined = {"joined": [{"joined": [MANIFEST, other]}, MANIFEST]}
+    assert store.shards(joined) == [*store.shards(MANIFEST), *store.shards(other), *store.shards(MANIFEST)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda frames: frames[:1], lambda frames: frames / 255, lambda frames: frames[:, : len(frames)]]
+)
+def test_prepared_frames_that_could_not_be_read_back_are_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match=r"prepare: got .* it must return uint8, all alike"):
+        write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(5, 1)], wrong)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no JSON"])
 def test_facts_that_cannot_be_read_are_a_fault(tmp_path, text):
-    write_shard(tmp_path, 0, SHAPE, BLANK, [episode(3, 0)])
+    write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
     (tmp_path / "00000.json").write_text(text)
-    assert fault(tmp_path, 0).startswith("00000.json cannot be read")
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)).startswith("00000.json cannot be read")

@@ -1,11 +1,12 @@
 """Long jobs: whole, in blocks, resumed, side by side; always the same bits."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from wmlib.experiment.cache import ArtifactCache
+from wmlib.experiment.cache import ArtifactCache, ArtifactWarning
 from wmlib.experiment.checkpoint import CheckpointError
 from wmlib.training import jobs
 from wmlib.training.jobs import Job, cached_map, load_output, parallel_map, run_jobs
@@ -127,14 +128,62 @@ def test_the_cost_is_that_of_all_blocks(tmp_path, monkeypatch):
     assert json.loads((folder / "manifest.json").read_text())["seconds"] == 3
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch):
+def stopped(folder, monkeypatch, job):
     monkeypatch.setitem(STOP, 1, 8)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(ArtifactCache(tmp_path), [walk(1)], "walks", block=3, parallel_from=10**9)
-    (state,) = tmp_path.rglob(jobs.STATE)
-    state.write_bytes(state.read_bytes()[:-3])
-    with pytest.raises(CheckpointError, match=r"checkpoint.safetensors is damaged"):
-        run_jobs(ArtifactCache(tmp_path), [walk(1)], "walks", block=3, parallel_from=10**9)
+        run_jobs(ArtifactCache(folder), [job], "walks", block=3, parallel_from=10**9)
+    monkeypatch.delitem(STOP, 1)
+    RUN.clear()
+    (partial,) = folder.glob("*.partial")
+    return partial
+
+
+def cut(path, other):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def exchanged(path, other):
+    os.replace(other, path)
+
+
+@pytest.mark.parametrize("file", [jobs.STATE, "2.safetensors"])
+@pytest.mark.parametrize("harm, fault", [(cut, "is damaged"), (exchanged, "was written under other settings: artifact: ")])
+@pytest.mark.parametrize("parallel_from", [0, 10**9])
+def test_a_job_begins_again_where_its_files_are_damaged_or_anothers(tmp_path, monkeypatch, file, harm, fault, parallel_from):
+    job = walk(1, output_steps=(2, 10))
+    partial = stopped(tmp_path / "one", monkeypatch, job)
+    other = stopped(tmp_path / "other", monkeypatch, walk(1, 11, output_steps=(2, 11)))
+    harm(partial / file, other / file)
+    with pytest.warns(ArtifactWarning, match=rf"partial: {file} {fault}.*; it is trained again"):
+        (folder,) = run_jobs(ArtifactCache(tmp_path / "one"), [job], "walks", block=3, parallel_from=parallel_from)
+    assert parallel_from == 0 or [step for _, step in RUN] == list(range(1, 11))
+    assert [load_output(folder, step)["place"] for step in (2, 10)] == [plain(1, 2), plain(1, 10)]
+
+
+def test_what_a_job_did_not_keep_is_named(tmp_path):
+    (folder,) = run_jobs(ArtifactCache(tmp_path), [walk(1, output_steps=(2, 10))], "walks", block=3, parallel_from=10**9)
+    with pytest.raises(ValueError, match=r"step: got 3; .* holds 10, 2"):
+        load_output(folder, 3)
+    other = folder.with_name("begin-0123456789abcdef")
+    os.rename(folder, other)
+    with pytest.raises(CheckpointError, match=r"artifact: 'begin-.*' there, 'begin-0123456789abcdef' here"):
+        load_output(other, 2)
+
+
+@pytest.mark.parametrize(
+    "job, how, named",
+    [
+        (walk(1), {"block": 0}, "block: got 0"),
+        (walk(1), {"workers": 0}, "workers: got 0"),
+        (walk(1, 0), {}, "steps: got 0"),
+        (walk(1, 10, (0, 10)), {}, r"output_steps: got \(0, 10\); allowed are steps from 1 to 10"),
+        (walk(1, 10, (11,)), {}, r"output_steps: got \(11,\)"),
+    ],
+)
+def test_a_job_that_could_not_be_done_is_refused_before_anything_is_written(tmp_path, job, how, named):
+    with pytest.raises(ValueError, match=named):
+        run_jobs(ArtifactCache(tmp_path), [walk(2), job], "walks", **{"block": 3, "parallel_from": 10**9, **how})
+    assert not RUN and not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def square(x):
@@ -171,7 +220,7 @@ def test_a_parallel_map_keeps_the_order(tmp_path):
 def test_a_worker_does_not_run_code_that_the_key_does_not_speak_of():
     code = ("wmlib.training.schedules", "another")
     with pytest.raises(RuntimeError, match="was edited while it was at work"):
-        jobs._run_block(0, None, walk(2, 5), 5, code)
+        jobs._run_block(0, None, walk(2, 5), 5, "name", code)
     with pytest.raises(RuntimeError, match="was edited while it was at work"):
         jobs._timed(0, begin, {"seed": 2}, code)
     assert not RUN

@@ -151,8 +151,8 @@ def test_a_run_yields_between_steps():
             {"seq_len": 15, "ahead": 1},
             "batch_size, seq_len: got 3, 15; 3 streams of 16 rows need more than the 47 rows of the table",
         ),
-        ({"batch_size": 0}, "batch_size, seq_len: got 0, 5"),
-        ({"seq_len": 0}, "batch_size, seq_len: got 3, 0"),
+        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
+        ({"seq_len": 0}, "seq_len is 0; it must be at least 1"),
     ],
 )
 def test_more_rows_than_there_are_are_refused(options, message):

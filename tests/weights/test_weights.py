@@ -1,5 +1,7 @@
 """Trained weights: whole, small, usable, and refused when they are other files than the manifest's."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,79 @@ def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
         weights.load("small", tmp_path)
     with pytest.raises(ValueError, match="name is 'big'; there are small"):
         weights.load("big", tmp_path)
+
+
+@pytest.fixture
+def small():
+    """What `save` needs for a small VAE, but for the folder."""
+    vae = VAE(generator=torch.Generator().manual_seed(0), latent_size=3, channels=1)
+    settings = {"latent_size": 3, "channels": 1}
+    return {"name": "vae", "kind": "vae", "tensors": vae.state_dict(), "settings": settings, "made": "here", "scores": {}}
+
+
+@pytest.mark.parametrize(
+    "argument, value",
+    [
+        ("name", "../vae"),
+        ("name", "sha256"),
+        ("kind", "vea"),
+        ("kind", "world model"),
+        ("settings", {"latent_size": 4, "channels": 1}),
+        ("settings", None),
+        ("tensors", {}),
+        ("scores", {"tics": float("nan")}),
+        ("sha256", "0"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, small, argument, value):
+    with pytest.raises(ValueError, match=argument):
+        weights.save(**{**small, argument: value}, folder=tmp_path / "w")
+    assert not list(tmp_path.iterdir())
+    small["tensors"]["convolutions.0.bias"][0] = 1e5
+    with pytest.raises(ValueError, match=r"tensors: .* is not finite in half precision"):
+        weights.save(**small, folder=tmp_path / "w")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", '{"vae": {}}', '{"vae": 1, "sha256": "0"}'])
+def test_a_damaged_manifest_is_named_and_left(tmp_path, small, text):
+    (tmp_path / "manifest.json").write_text(text)
+    for call in (lambda: weights.load("vae", tmp_path), lambda: weights.save(**small, folder=tmp_path)):
+        with pytest.raises(ValueError, match=r"manifest.json cannot be read .*; get it again from the repository"):
+            call()
+    assert (tmp_path / "manifest.json").read_text() == text
+
+
+def test_a_manifest_without_a_checksum_is_read_but_none_with_a_wrong_one(tmp_path, small):
+    weights.save(**small, folder=tmp_path)
+    path = tmp_path / "manifest.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "sha256": "0"}))
+    with pytest.raises(ValueError, match=r"manifest.json has changed"):
+        weights.load("vae", tmp_path)
+    path.write_text(json.dumps({"vae": record["vae"]}))
+    assert weights.load("vae", tmp_path)[1] == record["vae"]
+    (tmp_path / "vae.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"vae.safetensors cannot be read .No such file"):
+        weights.load("vae", tmp_path)
+
+
+def test_an_agent_plays_only_with_the_parts_it_was_saved_with(tmp_path, small):
+    core = {"kind": "lstm", "hidden_size": 7}
+    model = WorldModel(
+        LSTM(3 + 2, 7, generator=torch.Generator().manual_seed(0), forget_bias=1.0), 3, generator=torch.Generator()
+    )
+    settings = {"vae": "vae", "world_model": "m", "names": ["z"], "actions": [[1, 0], [0, 1]]}
+    c = {"tensors": {"weights": torch.ones(3)}, "settings": settings, "folder": tmp_path}
+    with pytest.raises(ValueError, match=r"kind, tensors, settings: they do not make a controller .*KeyError: 'vae'"):
+        weights.save("c", "controller", **c)
+    weights.save(**small, folder=tmp_path)
+    weights.save("m", "world model", model.state_dict(), {"latent_size": 3, "core": core}, tmp_path)
+    with pytest.raises(ValueError, match="weights of shape"):
+        weights.save("c", "controller", **{**c, "tensors": {"weights": torch.ones(400)}})
+    weights.save("c", "controller", **c)
+    assert weights.load_agent("c", tmp_path).names == ("z",)
+    small["tensors"]["convolutions.0.bias"] += 1
+    weights.save(**small, folder=tmp_path)
+    with pytest.raises(ValueError, match="c was saved with another vae; save c again"):
+        weights.load_agent("c", tmp_path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from pathlib import Path
+import uuid
 from typing import Any, NoReturn
 
-from wmlib.command import runner
+from wmlib.command import boundary, runner
 from wmlib.experiment import backend, paths, results, settings
+from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
+from wmlib.lessons import NEEDS_DOOM
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,7 +61,7 @@ def parser() -> Parser:
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
-    lab = commands.add_parser("lab", help="open JupyterLab on notebooks/; further arguments go to it")
+    lab = commands.add_parser("lab", help="open JupyterLab in notebooks/; further arguments go to it")
     lab.set_defaults(do=command_lab)
     return main
 
@@ -73,24 +74,28 @@ def main(arguments: list[str]) -> int:
 
     Returns:
         The exit status: 0, all is well; 1, a notebook failed; 2, the user must correct something, named in one line on stderr;
-        130, stopped.
+        130, stopped; 141, nobody reads what it prints.
     """
+    return boundary.exit_status(lambda: _command(arguments), paths.OutputError, results.ResultsError, WriteError)
+
+
+def _command(arguments: list[str]) -> int:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise SettingError("the current folder was deleted; go to another one") from None
     if not arguments or (arguments[0] not in runner.COMMANDS and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
     main_parser = parser()
-    try:
-        options, rest = main_parser.parse_known_args(arguments)
-        options.rest = rest
-        if rest and options.command != "lab":
-            raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], main_parser.flags())}")
-        if getattr(options, "out", None):
-            os.environ["WMLIB_OUT"] = str(Path(options.out).resolve())
-        if getattr(options, "profile", None):
-            settings.choose("profile", options.profile, settings.PROFILES)
-        return options.do(options)
-    except (SettingError, results.ResultsError, FileNotFoundError) as error:
-        print(f"wmlib: {error}", file=sys.stderr)
-        return 2
+    options, rest = main_parser.parse_known_args(arguments)
+    options.rest = rest
+    if rest and options.command != "lab":
+        raise SettingError(f"unknown option {rest[0]!r}.{settings.nearest(rest[0], main_parser.flags())}")
+    if getattr(options, "out", None) is not None:
+        paths.redirect(options.out)
+    if getattr(options, "profile", None) is not None:
+        settings.choose("profile", options.profile, settings.PROFILES)
+    return options.do(options)
 
 
 def command_run(options: argparse.Namespace) -> int:
@@ -103,13 +108,15 @@ def command_run(options: argparse.Namespace) -> int:
         raise SettingError(f"jobs: got {options.jobs}; allowed is a whole number >= 1")
     backend.use(options.backend, options.scheduler)  # a wrong address is found now, not in a notebook
     os.environ["WMLIB_BACKEND"] = options.backend
+    os.environ.pop("WMLIB_SCHEDULER", None)
     if options.scheduler:
         os.environ["WMLIB_SCHEDULER"] = options.scheduler
     parameters = runner.parse_parameters(options.parameters)
     jobs = runner.plan(options.notebooks, options.profile, options.seed, options.device, parameters, options.cell_timeout)
+    boundary.check_installed("notebooks", *({"doom"} if any(job.notebook in NEEDS_DOOM for job in jobs) else ()))
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process; the parallel parts start processes
     if options.fresh:
-        os.environ["WMLIB_FRESH"] = str(time.time())
+        os.environ["WMLIB_FRESH"] = uuid.uuid4().hex
 
     from rich.console import Console
 
@@ -139,9 +146,14 @@ def build_gallery(profile: str) -> None:
 
     out = paths.output(profile)
     try:
-        index = build(out / "notebooks", paths.figures(profile), out / "gallery")
+        with naming_the_file(out / "gallery"):
+            index = build(out / "notebooks", paths.figures(profile), out / "gallery")
     except ValueError as error:
-        raise SettingError(f"gallery: {error}") from None
+        reason, *faults = str(error).splitlines()
+        for fault in faults:
+            print(fault)
+        first = f"; the first is {faults[0].strip()}" if faults else ""
+        raise SettingError(f"gallery: {reason}{first}") from None
     print(f"gallery: {index}")
 
 
@@ -153,13 +165,17 @@ def command_gallery(options: argparse.Namespace) -> int:
 
 def command_list(options: argparse.Namespace) -> int:
     """Print the notebooks with their settings and headlines."""
-    for name in runner.available():
+    names = runner.available()
+    for name in names:
         print(f"{name}: {paths.title(paths.notebooks() / f'{name}.ipynb')}")
         for setting in settings.read(name).values():
             value = getattr(setting, options.profile)
             print(f"    -p {setting.name}={value}  {setting.doc}; allowed: {setting.allowed()}")
         stored = paths.figures(options.profile, name) / "results.json"
         print(f"    {results.read(stored)['headline']['text'] if stored.exists() else 'not run yet'}")
+    others = sorted(path.name for path in paths.notebooks().glob("[0-9][0-9]*.ipynb") if path.stem not in names)
+    if others:
+        print(f"left out, as profiles.toml knows no such notebook: {', '.join(others)}")
     return 0
 
 
@@ -206,6 +222,8 @@ def _size(count: int) -> str:
 
 
 def _age(seconds: float) -> str:
+    if seconds < 0:
+        return "from the future"  # a clock was set back, or another machine's is ahead
     for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= unit:
             return f"{seconds / unit:.0f} {name}"
@@ -239,6 +257,14 @@ def _is_plain(value: Any) -> bool:
 
 def command_lab(options: argparse.Namespace) -> int:
     """Replace this process by JupyterLab, so that it gets Ctrl-C itself; does not return."""
+    boundary.check_installed("notebooks")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lab = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={paths.notebooks()}"]
+    given = {word.lstrip("-").partition("=")[0] for word in options.rest}
+    lab = [sys.executable, "-m", "jupyterlab"]
+    if not given & {"ip", "ServerApp.ip"}:
+        lab.append("--ServerApp.ip=127.0.0.1")
+    if not given & {"notebook-dir", "ServerApp.root_dir"}:
+        lab.append(f"--ServerApp.root_dir={paths.root()}")  # notebooks show the project's figures and link to its code
+        if "LabApp.default_url" not in given:
+            lab.append("--LabApp.default_url=/lab/tree/notebooks")
     os.execv(sys.executable, [*lab, *options.rest])

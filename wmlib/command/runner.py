@@ -2,83 +2,41 @@
 
 `plan` turns the user's words into checked jobs (everything that can be refused is refused here, before anything starts),
 `run` executes them. The runner (this process) never talks to a kernel: a worker process does (`worker.py`), and reports over a
-pipe. So a stop is simple and sure: end the kernel's process group, then the worker.
+pipe. So a stop is simple and sure: close the pipe. The worker then ends the kernel and all that the kernel started, and does
+the same when the runner is killed; the runner does it when the worker is.
 """
 
 import ast
 import json
-import multiprocessing
 import os
 import re
 import signal
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from wmlib.command.worker import execute
-from wmlib.experiment import paths, settings
+from wmlib.command import outputs
+from wmlib.command.job import Attempt, Job
+from wmlib.experiment import paths, processes, rules, settings
 from wmlib.experiment.settings import SettingError, choose
 
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "study": 7 * 24 * 3600, "paper": 7 * 24 * 3600}
 # a word that is none of them is taken for a notebook
 COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test", "lint")
-GRACE = 5.0  # seconds between asking a process to end and ending it
-
-
-@dataclass
-class Job:
-    """One notebook to run, and what became of it.
-
-    Args:
-        notebook: file name without ending.
-        source: the notebook.
-        executed: the executed copy.
-        results: its `results.json`.
-        parameters: what is injected behind its parameters cell, by name.
-        cell_timeout: seconds that one cell may take.
-        status: waiting, running, ok, failed (a cell raised an error), died (the kernel did) or stopped.
-        cell, cells: number of the cell that runs, and how many there are.
-        line: the last progress line of the running cell.
-        error: the failing cell's source and error.
-        attempt: how often it was started.
-        seconds: that finished attempts took.
-    """
-
-    notebook: str
-    source: Path
-    executed: Path
-    results: Path
-    parameters: dict[str, Any]
-    cell_timeout: int
-    status: str = "waiting"
-    cell: int = 0
-    cells: int = 0
-    line: str = ""
-    error: str = ""
-    attempt: int = 0
-    seconds: float = 0.0
-    _started: float = field(default=0.0, repr=False)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds so far, of all attempts."""
-        return time.monotonic() - self._started if self.status == "running" else self.seconds
 
 
 def available() -> list[str]:
-    """Return the names of all notebooks, in order.
+    """Return the names of all notebooks, in order: those that `profiles.toml` knows, whatever else lies beside them.
 
     Raises:
         SettingError: there are none.
     """
-    names = sorted(p.stem for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    known = (name for name in settings.tables() if re.fullmatch(r"\d\d_\w+", name))
+    names = sorted(name for name in known if (paths.notebooks() / f"{name}.ipynb").is_file())
     if not names:
         raise SettingError(f"no notebooks in {paths.notebooks()}; is this a whole clone of the project?")
     return names
@@ -140,7 +98,7 @@ def parameters_of(notebook: Path) -> set[str] | None:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
         lines = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign | ast.Assign)]
-    except (ValueError, KeyError, SyntaxError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError):
         return None
     targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in lines]
     return {target.id for target in targets if isinstance(target, ast.Name)}
@@ -180,6 +138,7 @@ def plan(
     for notebook, table in tables.items():
         source = paths.notebooks() / f"{notebook}.ipynb"
         checked = {name: table[name].check(value) for name, value in parameters.items() if name in table}
+        rules.check(notebook, vars(settings.resolve(table, profile, checked)))
         job = Job(
             notebook=notebook,
             source=source,
@@ -195,6 +154,9 @@ def plan(
         choose_device(device)
     for folder in {jobs[0].executed.parent, *(job.results.parent for job in jobs)}:
         _check_writable(folder)
+    if os.environ.get("WMLIB_OUT"):
+        for job in jobs:
+            outputs.check_is_copy(job.executed)
     return jobs
 
 
@@ -234,120 +196,70 @@ def run(jobs: list[Job], workers: int, changed: Callable[[Job], None]) -> None:
         changed: called whenever a job's status, cell or progress line has changed, and at least twice a second.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C or SIGTERM; all kernels have ended.
+        SettingError: another process is running one of them into the same folder.
+        KeyboardInterrupt: after Ctrl-C, SIGTERM or SIGHUP; all kernels have ended.
     """
-    running: dict[Any, _Worker] = {}
+    running: dict[Any, Attempt] = {}
     waiting = list(jobs)
-    with _stop_signals() as stop:
+    processes.sweep()
+    with _locks(jobs) as locks, _stop_signals() as stop:
         try:
             while (waiting or running) and not stop.is_set():
                 while waiting and len(running) < workers:
-                    worker = _Worker(waiting.pop(0))
-                    running[worker.pipe] = worker
-                    changed(worker.job)
+                    job = waiting.pop(0)
+                    attempt = Attempt(job, locks[job.notebook])
+                    running[attempt.pipe] = attempt
+                    changed(job)
                 for pipe in wait(list(running), timeout=0.5):
-                    worker = running[pipe]
-                    again = worker.receive()
-                    if worker.done:
+                    if stop.is_set():  # what it says may be what the same signal has done to it
+                        break
+                    attempt = running[pipe]
+                    again = attempt.receive()
+                    if attempt.done:
                         del running[pipe]
                         if again:
-                            waiting.insert(0, worker.job)
-                    changed(worker.job)
-                for worker in running.values():
-                    changed(worker.job)
+                            waiting.insert(0, attempt.job)
+                        else:
+                            os.close(locks.pop(attempt.job.notebook))
+                    changed(attempt.job)
+                for attempt in running.values():
+                    changed(attempt.job)
         finally:
-            for worker in running.values():
-                worker.stop()
-                changed(worker.job)
+            for attempt in running.values():
+                attempt.pipe.close()  # all begin to end before the first is waited for
+            for attempt in running.values():
+                attempt.stop()
+            for attempt in running.values():
+                changed(attempt.job)
+            processes.sweep()
     if stop.is_set():
         raise KeyboardInterrupt
 
 
 @contextmanager
+def _locks(jobs: list[Job]) -> Iterator[dict[str, int]]:
+    """Give the locks of all jobs' outputs, by notebook; those that are still in it at the end are let go."""
+    locks: dict[str, int] = {}
+    try:
+        for job in jobs:
+            locks[job.notebook] = outputs.hold(job.executed, job.results.parent)
+        yield locks
+    finally:
+        for lock in locks.values():
+            os.close(lock)
+
+
+@contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set: checked between two steps, so that they never cut one in half."""
+    """Give an event that Ctrl-C, SIGTERM and SIGHUP set: checked between two steps, so that they never cut one in half.
+
+    A signal that this process was started to ignore, as nohup does, stays ignored.
+    """
     stop = threading.Event()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    signals = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Worker:
-    """The process that executes one job, seen from the runner."""
-
-    def __init__(self, job: Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.job = job
-        self.kernel: int | None = None  # its process
-        self.done = False
-        self.pipe, pipe_of_process = context.Pipe(duplex=False)
-        self.partial = job.executed.with_suffix(".partial.ipynb")
-        # kernels talk over Unix sockets, whose paths must be short: hence /tmp and not TMPDIR
-        self.runtime = tempfile.TemporaryDirectory(prefix="wmlib-", dir="/tmp", ignore_cleanup_errors=True)
-        arguments = (job.source, self.partial, job.parameters, job.cell_timeout, self.runtime.name, pipe_of_process)
-        self.process = context.Process(target=execute, args=arguments, name=job.notebook)
-        job.status = "running"
-        job.line = ""
-        job.cell = 0
-        job.attempt += 1
-        job._started = time.monotonic() - job.seconds
-        self.process.start()
-        pipe_of_process.close()
-
-    def receive(self) -> bool:
-        """Take one message; return whether the job should be tried again."""
-        job = self.job
-        try:
-            kind, *content = self.pipe.recv()
-        except (EOFError, OSError):
-            kind = "died"
-            content = ["the process that watched the kernel ended without a word (killed? out of memory?)"]
-        if kind == "kernel":
-            (self.kernel,) = content
-        elif kind == "cell":
-            job.cell, job.cells = content
-            job.line = ""
-        elif kind == "line":
-            (job.line,) = content
-        else:
-            self._finish(kind, content)
-        return self.done and job.status == "died" and job.attempt == 1
-
-    def _finish(self, kind: str, content: list) -> None:
-        self.done = True
-        self.job.seconds = self.job.elapsed
-        self.job.status = kind
-        self.job.line = ""
-        self._end_processes()
-        if kind in ("ok", "failed") and self.partial.exists():
-            os.replace(self.partial, self.job.executed)
-        elif kind != "stopped":
-            self.job.executed.unlink(missing_ok=True)  # an older copy would be taken for this run's
-        self.partial.unlink(missing_ok=True)
-        self.job.error = content[0] if content else ""
-
-    def stop(self) -> None:
-        """End kernel and worker; nothing half-written stays."""
-        self._finish("stopped", ["stopped by the user; the next run continues from the cache and checkpoints"])
-
-    def _end_processes(self) -> None:
-        # The kernel leads its own process group, so that its joblib workers and game engines end with it. It gets SIGINT: the
-        # cell raises KeyboardInterrupt and cleans up after itself. What is still running after GRACE is ended.
-        if self.kernel:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.kernel, signal.SIGINT)
-        else:
-            self.process.terminate()
-        self.process.join(GRACE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        if self.kernel:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.kernel, signal.SIGKILL)
-        self.pipe.close()
-        self.runtime.cleanup()

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from wmlib.command.runner import Job
-from wmlib.experiment import results
 
 MARKS = {
     "waiting": "dim",
@@ -41,7 +40,8 @@ def live_view(jobs: list[Job], console: Console) -> Iterator[Callable[[Job], Non
         jobs: all of them, waiting ones too.
         console: a terminal gets a table that is redrawn, anything else plain lines.
     """
-    if console.is_terminal:
+    # FORCE_COLOR makes no terminal of a file
+    if console.is_terminal and not console.is_dumb_terminal and console.file.isatty():
         with Live(_table(jobs), console=console, refresh_per_second=4, transient=True) as live:
             yield lambda job: live.update(_table(jobs))
     else:
@@ -92,10 +92,9 @@ def summary(jobs: list[Job], console: Console) -> None:
 
 
 def _print_results(job: Job, console: Console) -> None:
-    try:
-        record = results.read(job.results)
-    except results.ResultsError as error:
-        console.print(f"    no results: {escape(str(error))}", style="red", soft_wrap=True)
+    record = job.record
+    if record is None:
+        console.print(f"    no results: {escape(job.no_record)}", style="red", soft_wrap=True)
         return
     console.print(f"    {escape(record['headline']['text'])}", soft_wrap=True)
     for claim in record["claims"]:

@@ -1,28 +1,98 @@
 """Files: written at once or not at all, and known by their checksum."""
 
+import errno
 import hashlib
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# what is at fault where a file cannot be written, and what to do
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+    errno.EIO: "check the disk",
+}
+
+
+class WriteError(OSError):
+    """A file cannot be written; the message names it, what it needs and what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write(temporary path)`, flush it to disk and rename it to `path`; on any error nothing stays behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    """Call `write(temporary path)`, flush it to disk and rename it to `path`; on any error nothing stays behind.
+
+    Raises:
+        WriteError: the disk is full, read-only, ...; the old file, if there was one, is as it was.
+    """
+    with naming_the_file(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
     try:
-        write(Path(temporary))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with naming_the_file(path, Path(temporary)):
+            write(Path(temporary))
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def naming_the_file(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Turn an error of the disk into one that says which file was to be written and what to do.
+
+    Args:
+        path: the file, or the folder of several.
+        temporary: what is there of it when the error comes; None: nothing.
+
+    Raises:
+        WriteError: in place of any error that the disk is behind.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except Exception as error:
+        number = _disk_errno(error, path)
+        if number is None:
+            raise
+        need = ""
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            written = temporary.stat().st_size if temporary is not None and temporary.exists() else 0
+            free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
+            need = f" (it needs more than the {written / 1e6:.1f} MB that were written; {free / 1e6:.1f} MB are free)"
+        remedy = f"{REMEDIES[number]}, or write elsewhere (--out DIR); the same call then goes on from here"
+        raise WriteError(
+            number, f"{path} cannot be written: {os.strerror(number)}{need}. To do: {remedy}", str(path)
+        ) from error
+
+
+def _disk_errno(error: Exception, path: Path) -> int | None:
+    """Return the number of an error that the disk is behind, where it is about this file."""
+    if isinstance(error, OSError) and error.errno is not None:
+        other = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else path.absolute()
+        ours = other.is_relative_to(path.absolute().parent) or path.absolute().is_relative_to(other)
+        return error.errno if ours and error.errno in REMEDIES else None
+    # libraries hide it: safetensors, NumPy
+    hidden = re.search(r"\(os error (\d+)\)", str(error))
+    if hidden:
+        return int(hidden[1]) if int(hidden[1]) in REMEDIES else None
+    return errno.ENOSPC if re.search(r"\d+ requested and \d+ written", str(error)) else None
 
 
 def _umask() -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import os
 import shutil
 import time
@@ -23,15 +22,39 @@ import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
-from wmlib.experiment import checkpoint, fingerprint, source_code
-from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.experiment import checkpoint, fingerprint, records, source_code
+from wmlib.experiment.atomic import file_sha256, naming_the_file
+from wmlib.experiment.records import RecordError
 
 MANIFEST, VALUES = "manifest.json", "values.safetensors"
 PARSED = ".parsed-sources.json"
 
+_text = {"type": "string"}
+_seconds = {"type": "number"}
+_file = records.form({"bytes": {"type": "integer"}, "sha256": _text})
+_made = {"files": {"type": "object", "additionalProperties": _file}, "made": _seconds}
+_attempt = {
+    "name": _text,
+    "determined_by": records.form(
+        {
+            "function": _text,
+            "module": _text,
+            "arguments": {"type": "object"},
+            "code": {"type": ["string", "null"]},
+            "versions": {"type": "object"},
+        },
+        {"also": {}},
+    ),
+    "seconds": _seconds,
+    "begun": _seconds,
+}
+_fresh = {"fresh": {"type": ["string", "null"]}}  # the run of `--fresh` that made it
+_check_whole = records.checker(records.form({**_attempt, **_made}, _fresh))
+_check_attempt = records.checker(records.form(_attempt, {**_made, **_fresh}))  # made already: killed before it got its name
+
 
 class ArtifactWarning(UserWarning):
-    """An artifact was damaged and is made again."""
+    """An artifact was damaged, or another's, and is made again."""
 
 
 class ArtifactCache:
@@ -39,15 +62,19 @@ class ArtifactCache:
 
     Args:
         folder: where they lie.
-        fresh_since: seconds since the epoch; older artifacts are made again (`--fresh`). 0: all may be used.
+        fresh: name of a run that makes everything again (`--fresh`): it uses only what it has made. None: all may be used.
     """
 
-    def __init__(self, folder: str | Path, fresh_since: float = 0.0) -> None:
+    def __init__(self, folder: str | Path, fresh: str | None = None) -> None:
         self.path = Path(folder)
-        self.fresh_since = fresh_since
+        self.fresh = fresh
         self._begun = time.time()
         self._seconds: dict[str, float] = {}  # cost of each artifact handed out that an earlier run had made
-        source_code.load_parsed(self.path / PARSED)
+        try:
+            self._stored_sources = source_code.load_parsed(self.path / PARSED)
+        except RecordError as error:
+            self._stored_sources = 0
+            warnings.warn(f"{self.path / str(error)}; it is made again", ArtifactWarning, stacklevel=2)
 
     @property
     def saved_seconds(self) -> float:
@@ -83,19 +110,17 @@ class ArtifactCache:
         Args:
             also: what else determines it, see `fingerprint.describe`.
         """
-        known = source_code.parsed_count()
         determined_by = fingerprint.determined_by(function, args, kwargs, self.path)
         if also is not None:
             determined_by["also"] = fingerprint.describe(also, self.path, "also")
-        if source_code.parsed_count() > known:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path / PARSED, lambda temporary: temporary.write_text(source_code.dump_parsed()))
+        if source_code.parsed_count() > self._stored_sources:
+            self._stored_sources = source_code.store_parsed(self.path / PARSED)
         return Artifact(self, determined_by)
 
     def store(self, artifact: Artifact, values: Any, seconds: float) -> None:
         """Store a tree that was computed elsewhere, as `values` would have."""
-        checkpoint.save(artifact.begin() / VALUES, values)
-        artifact.finish(seconds)
+        with artifact.being_made(seconds) as folder:
+            checkpoint.save(folder / VALUES, values)
 
     def load(self, artifact: Artifact) -> Any:
         """Return the tree of a whole artifact."""
@@ -128,8 +153,10 @@ class Artifact:
 
     def __init__(self, cache: ArtifactCache, determined_by: dict) -> None:
         self._cache, self._determined_by = cache, determined_by
+        self._begun = 0.0
+        self._spent = 0.0
         self.code = determined_by["module"], determined_by["code"]
-        self.name = f"{determined_by['function'].rpartition('.')[2].strip('_')}-{fingerprint.digest(determined_by)[:16]}"
+        self.name = _name(determined_by)
         self.path = cache.path / self.name
         self.partial = cache.path / f"{self.name}.partial"
 
@@ -149,52 +176,67 @@ class Artifact:
         source_code.check_code(*self.code)
 
     def is_whole(self) -> bool:
-        """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged."""
-        if not self.path.exists():
+        """Return whether it can be used: it is there, new enough, and (else with a warning) undamaged and its own."""
+        if not os.path.lexists(self.path):
             return False
-        fault = None
         try:
-            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-            if manifest["made"] < self._cache.fresh_since:
+            manifest = self._read_manifest(self.path, _check_whole)
+            if not self._is_fresh(manifest):
                 return False
             for file, facts in manifest["files"].items():
-                if not (self.path / file).is_file():
-                    fault = f"{file} is missing"
-                elif file_sha256(self.path / file) != facts["sha256"]:
-                    fault = f"{file} has changed (its checksum does not match)"
+                if file_sha256(self.path / file) != facts["sha256"]:
+                    raise RecordError(f"{file} has changed (its checksum does not match)")
+        except FileNotFoundError as error:
+            fault = f"{Path(error.filename).name} is missing"
+        except OSError as error:
+            fault = f"{Path(error.filename).name} cannot be read ({error.strerror})"
+        except RecordError as error:
+            fault = str(error)
+        else:
             self._cache._count(self.name, manifest)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            fault = f"{MANIFEST} cannot be read ({error})"
-        if fault is not None:
-            warnings.warn(f"artifact {self.name} is damaged: {fault}; it is made again", ArtifactWarning, stacklevel=4)
-        return fault is None
+            return True
+        self._warn(self.path, fault)
+        return False
 
     @contextlib.contextmanager
-    def being_made(self) -> Iterator[Path]:
-        """Give the folder to fill; the artifact is whole when the block ends without an exception."""
-        start = time.monotonic()
+    def being_made(self, seconds: float = 0.0) -> Iterator[Path]:
+        """Give the folder to fill; the artifact is whole when the block ends without an exception.
+
+        Args:
+            seconds: that the work has taken before.
+        """
+        start = time.monotonic() - seconds
         folder = self.begin()
         try:
-            yield folder
+            with naming_the_file(self.path):
+                yield folder
         except BaseException:
-            self.pause(time.monotonic() - start)
+            if {path.name for path in folder.glob("*")} <= {MANIFEST}:  # nothing to go on from
+                _delete(folder)
+            else:
+                self.pause(time.monotonic() - start)
             raise
         self.finish(time.monotonic() - start)
 
     def begin(self) -> Path:
-        """Return the partial folder, with what an earlier attempt left in it (unless all is to be made afresh)."""
-        if self.partial.exists() and self._partial_manifest()["begun"] < self._cache.fresh_since:
-            shutil.rmtree(self.partial)
+        """Return the partial folder, with what an earlier attempt left in it.
+
+        It is emptied if all is to be made afresh, and with a warning if it cannot be told whose it is.
+        """
+        if not self._is_resumable():
+            _delete(self.partial)
+            self._spent = 0.0
         self.partial.mkdir(parents=True, exist_ok=True)
-        for left in self.partial.rglob(".*.tmp"):  # of an attempt that was killed
-            left.unlink(missing_ok=True)
-        self._write_manifest({**self._partial_manifest(), "begun": time.time()})
+        for left in list(self.partial.rglob(".*.tmp")):  # of an attempt that was killed
+            _delete(left)
+        self._begun = time.time()
+        self._write_manifest()
         return self.partial
 
     def pause(self, seconds: float) -> None:
         """Note the time that an attempt spent, for a later one that goes on."""
-        manifest = self._partial_manifest()
-        self._write_manifest({**manifest, "seconds": manifest["seconds"] + seconds})
+        self._spent += seconds
+        self._write_manifest()
 
     def finish(self, seconds: float, without: str | None = None) -> None:
         """Make it whole: checksums of all files, the time of all attempts, and the rename.
@@ -204,31 +246,65 @@ class Artifact:
             without: name of a file, such as a checkpoint, that is no part of the result and is deleted when that is safe.
         """
         self.check_code()
-        manifest = self._partial_manifest()
         aside = {self.partial / MANIFEST, self.partial / (without or MANIFEST)}
         files = sorted(p for p in self.partial.rglob("*") if p.is_file() and p not in aside)
         facts = {str(p.relative_to(self.partial)): {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
-        spent = round(manifest["seconds"] + seconds, 3)
-        self._write_manifest({**manifest, "files": facts, "seconds": spent, "made": time.time()})
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        self._spent = round(self._spent + seconds, 3)
+        self._write_manifest(files=facts, made=time.time())
+        _delete(self.path)
         os.rename(self.partial, self.path)
         if without is not None:
             (self.path / without).unlink(missing_ok=True)
         self._cache._count(self.name, None)
 
-    def _partial_manifest(self) -> dict:
-        """Return what an earlier attempt noted, or the start of a new one."""
-        fresh = {"name": self.name, "determined_by": self._determined_by, "seconds": 0.0, "begun": 0.0}
+    def _is_resumable(self) -> bool:
+        """Return whether an earlier attempt can be gone on from, and take over its time."""
+        if not os.path.lexists(self.partial):
+            return False
         try:
-            stored = json.loads((self.partial / MANIFEST).read_text(encoding="utf-8"))
-            return {**fresh, "seconds": float(stored["seconds"]), "begun": float(stored["begun"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            return fresh
+            manifest = self._read_manifest(self.partial, _check_attempt)
+        except FileNotFoundError:
+            if not self.partial.is_dir() or any(self.partial.iterdir()):
+                self._warn(self.partial, f"{MANIFEST} is missing")
+            return False
+        except RecordError as error:
+            self._warn(self.partial, str(error))
+            return False
+        self._spent = manifest["seconds"]
+        return self._is_fresh(manifest)
 
-    def _write_manifest(self, manifest: dict) -> None:
-        text = json.dumps(manifest, indent=1)
-        write_atomically(self.partial / MANIFEST, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    def _is_fresh(self, manifest: dict) -> bool:
+        """Return whether it may be used, which no clock is asked: they go back, and differ between machines."""
+        return self._cache.fresh is None or manifest.get("fresh") == self._cache.fresh
+
+    def _read_manifest(self, folder: Path, check: Callable[[dict], object]) -> dict:
+        manifest = records.read(folder / MANIFEST, check)
+        if _name(manifest["determined_by"]) != self.name:
+            raise RecordError(f"{MANIFEST} is that of another artifact, {_name(manifest['determined_by'])}")
+        return manifest
+
+    def _write_manifest(self, **made: Any) -> None:
+        attempt = {"name": self.name, "determined_by": self._determined_by, "seconds": self._spent, "begun": self._begun}
+        records.write(self.partial / MANIFEST, {**attempt, "fresh": self._cache.fresh, **made})
+
+    def _warn(self, folder: Path, fault: str) -> None:
+        warnings.warn(f"artifact {folder} is damaged: {fault}; it is made again", ArtifactWarning, stacklevel=5)
+
+
+def _name(determined_by: dict) -> str:
+    """Return what an artifact is called: the function's name and the key."""
+    return f"{determined_by['function'].rpartition('.')[2].strip('_')}-{fingerprint.digest(determined_by)[:16]}"
+
+
+def _delete(path: Path) -> None:
+    """Delete whatever stands at a place of the cache."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise type(error)(f"{path} is to be made again, but cannot be deleted ({error}); delete it yourself") from error
 
 
 class Entry(NamedTuple):
@@ -238,7 +314,7 @@ class Entry(NamedTuple):
     bytes: int
     age: float  # seconds since it was made or last worked on
     whole: bool  # False: it was left unfinished
-    determined_by: dict | None  # None: the manifest cannot be read
+    determined_by: dict | None  # None: the manifest cannot be read, or is another's
 
 
 def listing(folder: Path) -> list[Entry]:
@@ -246,12 +322,15 @@ def listing(folder: Path) -> list[Entry]:
     entries = []
     for path in sorted(p for p in folder.glob("*-*") if p.is_dir()):
         files = [file.stat() for file in path.rglob("*") if file.is_file()]
+        whole = path.suffix != ".partial"
         try:
-            determined_by = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["determined_by"]
-        except (OSError, ValueError, KeyError, TypeError):
+            determined_by = records.read(path / MANIFEST, _check_whole if whole else _check_attempt)["determined_by"]
+            if _name(determined_by) != path.name.removesuffix(".partial"):
+                determined_by = None
+        except (RecordError, FileNotFoundError):
             determined_by = None
         age = time.time() - max((facts.st_mtime for facts in files), default=path.stat().st_mtime)
-        entries.append(Entry(path, sum(facts.st_size for facts in files), age, path.suffix != ".partial", determined_by))
+        entries.append(Entry(path, sum(facts.st_size for facts in files), age, whole, determined_by))
     return sorted(entries, key=lambda entry: -entry.age)
 
 

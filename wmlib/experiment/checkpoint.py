@@ -10,6 +10,7 @@ in the header, with a checksum over both. So `Adam.state_dict()` or a generator 
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,26 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from wmlib.experiment import records
 from wmlib.experiment.atomic import write_atomically
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used: damaged, or made with other settings."""
+    """A checkpoint that cannot be used: damaged, or made with other settings.
+
+    Args:
+        path: the file.
+        fault: what is wrong with it.
+        remedy: what to do.
+    """
+
+    def __init__(self, path: Path, fault: str, remedy: str = "delete it to start again") -> None:
+        super().__init__(path, fault, remedy)
+        self.fault = f"{path.name} {fault}"
+
+    def __str__(self) -> str:
+        path, fault, remedy = self.args
+        return f"{path} {fault}; {remedy}"
 
 
 def save(path: str | Path, state: Any, settings: Mapping | None = None) -> None:
@@ -32,15 +48,17 @@ def save(path: str | Path, state: Any, settings: Mapping | None = None) -> None:
     Args:
         path: the file; its folder is made if need be.
         state: a tree (see the module's head).
-        settings: what the state depends on; `load` refuses the file under other settings. JSON values.
+        settings: what the state depends on, and whose it is; `load` refuses the file under other settings. JSON values.
 
     Raises:
         TypeError: the tree holds something else; the message names the place in the tree.
+        ValueError: the settings are no JSON values.
     """
     tensors: dict[str, torch.Tensor] = {}
     tree = _encode(state, tensors, "state")
-    header = json.dumps({"tree": tree, "settings": _plain(settings)})
+    header = json.dumps({"tree": tree, "settings": records.plain(dict(settings or {}), "settings")})
     metadata = {"wmlib": header, "sha256": _digest(header, tensors)}
+    records.make_way(Path(path))
     write_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
@@ -51,8 +69,8 @@ def load(path: str | Path, settings: Mapping | None = None) -> Any:
         CheckpointError: the file is damaged, or was written under other settings (the differences are listed).
     """
     path = Path(path)
-    if not path.exists():
-        return None
+    if path.is_dir():
+        raise CheckpointError(path, "is a folder")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -60,21 +78,26 @@ def load(path: str | Path, settings: Mapping | None = None) -> Any:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         header = metadata["wmlib"]
         whole = metadata["sha256"] == _digest(header, tensors)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); delete it to start again") from error
+    except FileNotFoundError:  # safetensors says so of whatever it cannot open
+        if os.path.lexists(path):
+            raise CheckpointError(path, "cannot be read") from None
+        return None
+    except KeyError as error:
+        raise CheckpointError(path, f"is damaged (it has no field {error})") from None
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(path, f"is damaged ({error})") from error
     if not whole:
-        raise CheckpointError(f"{path} is damaged (its checksum does not match); delete it to start again")
+        raise CheckpointError(path, "is damaged (its checksum does not match)")
     content = json.loads(header)
-    differences = _differences(content["settings"], _plain(settings))
+    differences = _differences(content["settings"], records.plain(dict(settings or {}), "settings"))
     if differences:
         raise CheckpointError(
-            f"{path} was written under other settings: {differences}. Use those, or delete the file to start again"
+            path, f"was written under other settings: {differences}", "use those, or delete it to start again"
         )
-    return _decode(content["tree"], tensors)
-
-
-def _plain(settings: Mapping | None) -> dict:
-    return json.loads(json.dumps(dict(settings or {}), sort_keys=True))
+    try:
+        return _decode(content["tree"], tensors)
+    except ValueError as error:
+        raise CheckpointError(path, f"is of another version ({error})") from None
 
 
 def _differences(stored: dict, asked: dict) -> str:
@@ -151,4 +174,4 @@ def _decode(node: Any, tensors: dict[str, torch.Tensor]) -> Any:
             generator = torch.Generator(device=device)
             generator.set_state(tensors[name])
             return generator
-    raise CheckpointError(f"unknown mark in a stored tree: {sorted(node)}")
+    raise ValueError(f"unknown mark in a stored tree: {sorted(node)}")

@@ -13,8 +13,10 @@ from typing import Any
 import fastjsonschema
 import numpy as np
 
+from wmlib.experiment import records
 from wmlib.experiment.atomic import write_atomically
 from wmlib.experiment.claims import VERDICTS, ClaimError, check_rule
+from wmlib.experiment.records import RecordError
 from wmlib.experiment.settings import PROFILES
 
 SCHEMA_VERSION = 2
@@ -25,23 +27,15 @@ class ResultsError(ValueError):
 
 
 _text = {"type": "string", "minLength": 1}
+_file = {"type": "string", "pattern": r"^\w[\w.-]*$"}  # beside results.json
 _number = {"type": "number"}
 _pair = {"type": "array", "items": _number, "minItems": 2, "maxItems": 2}
 _count = {"type": "integer", "minimum": 1}
 
 
-def _record(required: dict, optional: dict | None = None) -> dict:
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": False,
-    }
+_evidence = records.form({"estimator": _text, "values": {"type": "object"}})
 
-
-_evidence = _record({"estimator": _text, "values": {"type": "object"}})
-
-SCHEMA = _record(
+SCHEMA = records.form(
     {
         "schema": {"const": SCHEMA_VERSION},
         "notebook": {"type": "string", "pattern": r"^\d\d_[a-z0-9_]+$"},
@@ -51,12 +45,12 @@ SCHEMA = _record(
         "seeds": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}},
         "device": _text,
         "settings": {"type": "object"},
-        "headline": _record(
+        "headline": records.form(
             {"label": _text, "value": _number, "interval": _pair, "n": _count, "text": _text}
         ),
         "claims": {
             "type": "array",
-            "items": _record(
+            "items": records.form(
                 {
                     "id": _text,
                     "text": _text,
@@ -76,7 +70,7 @@ SCHEMA = _record(
                     "reason": {"type": "string"},
                     "gates": {
                         "type": "array",
-                        "items": _record(
+                        "items": records.form(
                             {"text": _text, "least": _number, "ours": _number, "interval": _pair, "evidence": _evidence}
                         ),
                     },
@@ -87,7 +81,7 @@ SCHEMA = _record(
         "data": {"type": "object"},
         "figures": {
             "type": "array",
-            "items": _record({"name": _text, "file": _text, "alt": {"type": "string", "minLength": 20}, "caption": _text}),
+            "items": records.form({"name": _text, "file": _file, "alt": {"type": "string", "minLength": 20}, "caption": _text}),
         },
         "versions": {"type": "object", "additionalProperties": _text},
         "machine": _text,
@@ -95,21 +89,25 @@ SCHEMA = _record(
         "dirty": {"type": ["boolean", "null"]},
         "wall_time_s": {"type": "number", "minimum": 0},
         "from_scratch_s": {"type": "number", "minimum": 0},
-    }
+    },
+    {records.CHECKSUM: _text},
 )
 
 
-_check_schema = fastjsonschema.compile({"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA})
+_check_schema = records.checker(SCHEMA)
 
 
 def plain(node: Any, digits: int = 6) -> Any:
     """Return JSON values for a nesting of dicts, sequences, arrays and numbers; floats keep `digits` significant digits.
 
     Raises:
-        ResultsError: a number is not finite (a result must be a number).
+        ResultsError: a number is not finite (a result must be a number), two keys are the same text, or it is none of these.
     """
     if isinstance(node, dict):
-        return {str(k): plain(v, digits) for k, v in node.items()}
+        texts = {str(k): plain(v, digits) for k, v in node.items()}
+        if len(texts) < len(node):
+            raise ResultsError(f"a result has two keys that are the same text, of {list(node)}; rename one")
+        return texts
     if hasattr(node, "tolist"):  # NumPy arrays and scalars, tensors
         node = node.tolist()
     if isinstance(node, list | tuple):
@@ -118,7 +116,11 @@ def plain(node: Any, digits: int = 6) -> Any:
         if not math.isfinite(node):
             raise ResultsError(f"a result is {node}; store finite numbers only (leave the entry out, or count the failures)")
         return float(np.format_float_positional(node, digits, fractional=False)) if node else 0.0
-    return node
+    if node is None or isinstance(node, bool | int | str):
+        return node
+    raise ResultsError(
+        f"a result is {node!r}, a {type(node).__name__}; store numbers, texts, and dicts, lists or arrays of them"
+    )
 
 
 def validate(results: dict, where: str = "results") -> dict:
@@ -131,6 +133,9 @@ def validate(results: dict, where: str = "results") -> dict:
         _check_schema(results)
     except fastjsonschema.JsonSchemaValueException as error:
         raise ResultsError(f"{where}: {error.message}") from None
+    ids = [record["id"] for record in results["claims"]]
+    if len(set(ids)) < len(ids):
+        raise ResultsError(f"{where}: two claims have one id, of {', '.join(ids)}; rename one")
     for record in results["claims"]:
         try:
             check_rule(record)
@@ -142,8 +147,9 @@ def validate(results: dict, where: str = "results") -> dict:
 def write(path: Path, results: dict) -> None:
     """Validate and write results, atomically."""
     results = validate(plain(results), str(path))
-    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(records.sign(results), indent=1, ensure_ascii=False, allow_nan=False)
     text = _short_lists(text)
+    records.make_way(Path(path))
     write_atomically(Path(path), lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
@@ -155,12 +161,23 @@ def _short_lists(text: str) -> str:
 def read(path: Path) -> dict:
     """Read and validate results.
 
+    Args:
+        path: a file in the folder of its notebook.
+
     Raises:
-        ResultsError: the file is absent, no JSON, or not valid; the message names the file and what to do.
+        ResultsError: the file is absent, no JSON, not valid, changed after it was written, or another notebook's; the message
+            names the file and what to do.
     """
     path = Path(path)
+    remedy = "run its notebook again, or restore the file"
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path} cannot be read ({error}); run its notebook again") from None
-    return validate(results, str(path))
+        results = records.read(path, lambda content: validate(content, str(path)), signed=False)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} cannot be read (there is no such file); {remedy}") from None
+    except RecordError as error:
+        raise ResultsError(f"{path.parent / str(error)}; {remedy}") from None
+    except ResultsError as error:
+        raise ResultsError(f"{error}; {remedy}") from None
+    if results["notebook"] != path.parent.name:
+        raise ResultsError(f"{path} holds the results of {results['notebook']}; {remedy}")
+    return records.sign(results)

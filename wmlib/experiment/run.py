@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wmlib.experiment import backend, paths, provenance, results, seeding, settings, source_code
+from wmlib.experiment import backend, paths, provenance, results, rules, seeding, settings, source_code
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.experiment.statistics import Estimate
 
@@ -33,7 +33,8 @@ class Run:
         parameters: settings by name, those of the parameters cell; None leaves the profile's value.
 
     Raises:
-        SettingError: unknown notebook, profile, parameter or device; wrong type; out of range; CUDA asked for and absent.
+        SettingError: unknown notebook, profile, parameter or device; wrong type; out of range; values that do not go together;
+            CUDA asked for and absent.
 
     Attributes:
         settings: frozen dataclass of the resolved values.
@@ -55,13 +56,13 @@ class Run:
     ) -> None:
         self.table = settings.read(notebook)
         self.settings = settings.resolve(self.table, profile, {**parameters, **(overrides or {})})
+        rules.check(notebook, vars(self.settings))
         self.notebook, self.profile, self.seed = notebook, profile, seed
         seeding.entropy(seed)  # refuses a bad seed now and not in the middle
         self.device = choose_device("cpu" if cpu_only else device)
         self.backend = backend.use_what_was_asked()
         self.figures = paths.figures(profile, notebook)
-        fresh_since = float(os.environ.get("WMLIB_FRESH", 0))
-        self.cache = ArtifactCache(paths.output(profile) / "cache", fresh_since)
+        self.cache = ArtifactCache(paths.output(profile) / "cache", os.environ.get("WMLIB_FRESH") or None)
         source_code.note_sources()
         self._start = time.monotonic()
         if self.device.type == "cpu":

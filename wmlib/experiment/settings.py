@@ -7,6 +7,8 @@ dataclass of resolved values; the runner reads the same table to refuse a wrong 
 import dataclasses
 import difflib
 import html
+import keyword
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from wmlib.experiment import paths
 
 PROFILES = ("smoke", "quick", "study", "paper")
 DEVICES = ("auto", "cpu", "cuda")
+RUN = ("profile", "seed", "device", "overrides")  # parameters of every notebook, so no settings
+KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
 
 
 class SettingError(ValueError):
@@ -30,8 +34,15 @@ def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
 def choose(argument: str, value: Any, allowed: list[str] | tuple[str, ...]) -> Any:
     """Return the value if it is one of the allowed, else raise a `SettingError` with the nearest right one."""
     if value not in allowed:
-        raise SettingError(f"{argument}: got {value!r}; allowed are {', '.join(map(str, allowed))}.{nearest(value, allowed)}")
+        raise SettingError(
+            f"{argument}: got {_quoted(value)}; allowed are {', '.join(map(str, allowed))}.{nearest(value, allowed)}"
+        )
     return value
+
+
+def _quoted(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +53,11 @@ class Setting:
         name: as in `profiles.toml`, and in the notebook's parameters cell if it has a line there.
         doc: what it is, with its unit.
         smoke, quick, study, paper: its value in each profile; the type of `quick` is the type of all.
-        min, max: bounds, both included; None: no bound.
+        min, max: bounds of numbers, both included; None: no bound.
         choices: the allowed values; None: any.
+
+    Raises:
+        SettingError: these do not fit together; the message names the setting.
     """
 
     name: str
@@ -56,19 +70,43 @@ class Setting:
     max: float | None = None
     choices: tuple | None = None
 
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name in RUN:
+            raise SettingError(f"{self.name}: allowed is a Python name other than {', '.join(RUN)}")
+        if not isinstance(self.doc, str) or not self.doc.strip():
+            raise SettingError(f"{self.name}: doc: got {self.doc!r}; allowed is a text that says what it is, with its unit")
+        kind = type(self.quick)
+        if kind not in KINDS:
+            raise SettingError(f"{self.name}: quick: got {_quoted(self.quick)}; allowed is a number, a text, true or false")
+        bounds = {name: value for name in ("min", "max") if (value := getattr(self, name)) is not None}
+        for name, value in bounds.items():
+            if kind not in (int, float) or type(value) not in (int, float) or not math.isfinite(value):
+                raise SettingError(f"{self.name}: {name}: got {value!r}; allowed is a number, where the setting is one")
+        if len(bounds) == 2 and self.min > self.max:  # type: ignore[operator]
+            raise SettingError(f"{self.name}: got min = {self.min}, max = {self.max}; allowed is min <= max")
+        if self.choices is not None and (not self.choices or {type(choice) for choice in self.choices} != {kind}):
+            raise SettingError(
+                f"{self.name}: choices: got {list(self.choices)}; allowed is a list of values like {self.quick!r}"
+            )
+        for profile in PROFILES:
+            try:
+                self.check(getattr(self, profile))
+            except SettingError as error:
+                raise SettingError(f"{error}, in profile {profile}") from None
+
     def check(self, value: Any) -> Any:
         """Return the value in this setting's type, or raise a `SettingError` that says what is allowed."""
         kind = type(self.quick)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) < 2**1000:
             value = float(value)
-        if type(value) is not kind:
-            raise SettingError(f"{self.name}: got {value!r}; allowed is a {kind.__name__}, for example {self.quick!r}")
+        if type(value) is not kind or (kind is float and not math.isfinite(value)):
+            raise SettingError(f"{self.name}: got {_quoted(value)}; allowed is {KINDS[kind]}, for example {self.quick!r}")
         if self.choices is not None:
             choose(self.name, value, self.choices)
         too_low = self.min is not None and not value >= self.min
         too_high = self.max is not None and not value <= self.max
         if too_low or too_high:
-            raise SettingError(f"{self.name}: got {value!r}; allowed is {self.allowed()} ({self.doc})")
+            raise SettingError(f"{self.name}: got {_quoted(value)}; allowed is {self.allowed()} ({self.doc})")
         return value
 
     def allowed(self) -> str:
@@ -84,6 +122,27 @@ class Setting:
         }[low is not None, high is not None]
 
 
+def tables(file: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return the rows of each notebook in a table of settings, not checked yet, in its order.
+
+    Args:
+        file: the table; None: `notebooks/profiles.toml`.
+
+    Raises:
+        SettingError: it cannot be read, or is no table of tables.
+    """
+    file = file or paths.notebooks() / "profiles.toml"
+    try:
+        rows = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingError(f"{file} cannot be read: {reason}. Correct it, or get it back by: git checkout {file}") from None
+    for notebook, table in rows.items():
+        if not isinstance(table, dict):
+            raise SettingError(f"{file}: {notebook}: got {_quoted(table)}; allowed is a table of settings, [{notebook}]")
+    return rows
+
+
 def read(notebook: str, file: Path | None = None) -> dict[str, Setting]:
     """Return the settings of one notebook by name, in the order of `profiles.toml`.
 
@@ -92,19 +151,33 @@ def read(notebook: str, file: Path | None = None) -> dict[str, Setting]:
         file: another table of the same form; None: `notebooks/profiles.toml`.
 
     Raises:
-        SettingError: no such notebook, or a value of the table breaks its own bounds.
+        SettingError: no such notebook, or a row of its table is wrong: the message names the file, the table and the row.
     """
     file = file or paths.notebooks() / "profiles.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    choose("notebook", notebook, list(table))
-    settings = {}
-    for name, row in table[notebook].items():
-        if "choices" in row:
-            row["choices"] = tuple(row["choices"])
-        setting = settings[name] = Setting(name=name, **row)
-        for profile in PROFILES:
-            setting.check(getattr(setting, profile))
-    return settings
+    rows = tables(file)
+    choose("notebook", notebook, list(rows))
+    try:
+        return {name: _setting(name, row) for name, row in rows[notebook].items()}
+    except SettingError as error:
+        raise SettingError(f"{file}, table [{notebook}]: {error}") from None
+
+
+def _setting(name: str, row: Any) -> Setting:
+    fields = [field.name for field in dataclasses.fields(Setting)][1:]
+    needed = fields[:-3]
+    if not isinstance(row, dict):
+        raise SettingError(
+            f'{name}: got {_quoted(row)}; allowed is a row such as {{ doc = "…", smoke = 1, quick = 2, paper = 3 }}'
+        )
+    missing = [field for field in needed if field not in row]
+    if missing:
+        raise SettingError(f"{name}: {', '.join(missing)} missing; each setting needs {', '.join(needed)}")
+    for field in row:
+        choose(f"{name}: key", field, fields)
+    choices = row.get("choices")
+    if choices is not None and not isinstance(choices, list):
+        raise SettingError(f"{name}: choices: got {_quoted(choices)}; allowed is a list")
+    return Setting(name, **{**row, "choices": None if choices is None else tuple(choices)})
 
 
 def resolve(settings: dict[str, Setting], profile: str, overrides: dict[str, Any]) -> Any:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from wmlib.experiment import records
 
 PACKAGE = "wmlib"
 
@@ -134,12 +135,6 @@ def note_sources() -> None:
 
 
 def _content_hash(path: Path) -> str:
-    facts = path.stat()
-    return _read_hash(path, facts.st_mtime_ns, facts.st_size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _read_hash(path: Path, mtime_ns: int, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -181,7 +176,7 @@ def _check_constants(name: str, source: _Source) -> None:
         if repr(getattr(module, constant, None)) != text:
             raise RuntimeError(
                 f"{name}.{constant} is {getattr(module, constant, None)!r} in this process and {text} in its source, and a key "
-                "cannot see that. Set it back, or edit the source and restart"
+                "cannot see that. Set it back, or restart (if that does not help, delete __pycache__ beside the source first)"
             )
 
 
@@ -211,20 +206,33 @@ def _imports(node: ast.AST) -> Iterator[str]:
             yield from _imports(child)
 
 
-def load_parsed(path: Path) -> None:
-    """Read what earlier processes parsed; to parse all sources again takes a second, to look them up some milliseconds."""
+def load_parsed(path: Path) -> int:
+    """Read what earlier processes parsed; to parse all sources again takes a second, to look them up some milliseconds.
+
+    Returns:
+        How many sources were read.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["parser"] == _parser():
-            _parsed.update({content: _Source(d, tuple(i), c) for content, (d, i, c) in stored["sources"].items()})
-    except (OSError, ValueError, TypeError, KeyError):
-        return  # not there, or damaged: it is made again
+        stored = records.read(path, _check_parsed)
+    except FileNotFoundError:
+        return 0
+    if stored["parser"] != _parser():
+        return 0
+    _parsed.update({content: _Source(d, tuple(i), c) for content, (d, i, c) in stored["sources"].items()})
+    return len(stored["sources"])
 
 
-def dump_parsed() -> str:
-    """Return what `load_parsed` reads."""
+def store_parsed(path: Path) -> int:
+    """Write what `load_parsed` reads; return how many sources that are."""
     sources = {content: [source.digest, source.imports, source.constants] for content, source in _parsed.items()}
-    return json.dumps({"parser": _parser(), "sources": sources})
+    records.write(path, {"parser": _parser(), "sources": sources})
+    return len(sources)
+
+
+_check_parsed = records.checker(records.form({"parser": {"type": "string"}, "sources": {"type": "object"}}))
 
 
 def _parser() -> str:

@@ -4,3 +4,4 @@ A lesson imports only lessons before it, in the order of the notebooks; nothing 
 """
 
 LESSONS = ("cma_es_toy", "mixture_density", "addition", "vae", "vizdoom_dream", "pommerman")  # of notebooks 01, 02, ...
+NEEDS_DOOM = ("04_vae", "05_vizdoom_dream")  # notebooks that need the extra doom

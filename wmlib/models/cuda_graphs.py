@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from wmlib.models.layers import check_sizes, full_precision
 from wmlib.models.recurrent import RecurrentCore
 
 
@@ -64,6 +65,7 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
         core: on a GPU.
         batch_size, seq_len: B and T.
     """
+    batch_size, seq_len = check_sizes(batch_size=batch_size, seq_len=seq_len)
     gc.collect()  # see `capture`
     like = next(core.parameters())
     plain = type(core).forward.__get__(core)
@@ -72,8 +74,10 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
     reset = torch.zeros(batch_size, seq_len, dtype=torch.bool, device=like.device)
     graphed: Any = torch.cuda.make_graphed_callables(_Sequence(core, plain, type(start)), (inputs, reset, *start))
 
-    def forward(inputs: Tensor, state: Any = None, reset: Tensor | None = None, **options: Any):
-        matches = not (options or state is None or reset is None) and torch.is_grad_enabled() and inputs.is_cuda
+    @full_precision
+    def forward(core: RecurrentCore, inputs: Tensor, state: Any = None, reset: Tensor | None = None, **options: Any):
+        matches = isinstance(state, type(start)) and reset is not None and not options and torch.is_grad_enabled()
+        matches = matches and inputs.is_cuda
         if not matches or inputs.shape[:-1] != (batch_size, seq_len) or any(part.requires_grad for part in state):
             return plain(inputs, state, reset, **options)
         core._checked_state(inputs, state, reset)
@@ -82,7 +86,7 @@ def capture_training(core: RecurrentCore, batch_size: int, seq_len: int) -> None
         outputs, *new = graphed(inputs, reset, *state)
         return outputs, type(state)(*new)
 
-    core.forward = forward  # type: ignore[method-assign]
+    core.forward = forward.__get__(core)  # type: ignore[method-assign]
 
 
 class _Sequence(nn.Module):

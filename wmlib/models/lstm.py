@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
-from wmlib.models.recurrent import RecurrentCore, reset_state
+from wmlib.models.layers import check_sizes, draw_uniform, empty_linear, full_precision
+from wmlib.models.recurrent import RecurrentCore, Shapes, reset_state
 
 
 class LSTMState(NamedTuple):
@@ -34,7 +34,7 @@ class LSTM(RecurrentCore):
             network learns to forget. None: default initialization.
 
     Raises:
-        ValueError: a size below 1; in the call, see `RecurrentCore.forward`.
+        ValueError: a size that is no whole number above 0, no generator; in the call, see `RecurrentCore.forward`.
 
     Example:
         >>> lstm = LSTM(input_size=6, hidden_size=64, output_size=1, generator=torch.Generator().manual_seed(0))
@@ -42,6 +42,8 @@ class LSTM(RecurrentCore):
         >>> outputs.shape, sum(p.numel() for p in lstm.parameters())
         (torch.Size([7, 13, 1]), 18497)
     """
+
+    state_type = LSTMState
 
     def __init__(
         self,
@@ -53,9 +55,9 @@ class LSTM(RecurrentCore):
         forget_bias: float | None = None,
     ):
         super().__init__()
-        check_sizes(input_size=input_size, hidden_size=hidden_size)
+        input_size, hidden_size = check_sizes(input_size=input_size, hidden_size=hidden_size)
         if output_size is not None:
-            check_sizes(output_size=output_size)
+            (output_size,) = check_sizes(output_size=output_size)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.output_size = output_size or hidden_size
@@ -75,19 +77,22 @@ class LSTM(RecurrentCore):
             biases[0].detach()[forget] = self.forget_bias
             biases[1].detach()[forget] = 0.0
 
-    def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> LSTMState:
-        """Return zeros, `h` and `c` (..., H)."""
-        batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-        weight = self.lstm.get_parameter("weight_hh_l0")
-        return LSTMState(weight.new_zeros(*batch, self.hidden_size), weight.new_zeros(*batch, self.hidden_size))
+    def _weight(self) -> Tensor:
+        return self.lstm.get_parameter("weight_hh_l0")
+
+    def _shapes(self, state: LSTMState | None) -> Shapes:
+        return (self.hidden_size,), (self.hidden_size,)
 
     def features(self, state: LSTMState) -> dict[str, Tensor]:
         """Return `h` and `c`, each (..., H)."""
         return {"h": state.h, "c": state.c}
 
+    @full_precision
     def forward(self, inputs: Tensor, state: LSTMState | None = None, reset: Tensor | None = None) -> tuple[Tensor, LSTMState]:
         """Run a sequence; arguments and results as in `RecurrentCore.forward`."""
         current: LSTMState = self._checked_state(inputs, state, reset)
+        if inputs.shape[-2] == 0:
+            return self._without_steps(inputs, current)
         starts = [0]  # of the segments in which no episode begins: torch's LSTM cannot forget in the middle of one
         if reset is not None:
             starts = sorted({0, *reset.reshape(-1, reset.shape[-1]).any(0).nonzero().flatten().tolist()})
@@ -105,8 +110,8 @@ class LSTM(RecurrentCore):
         if inputs.shape[-2] == 1:  # one step: the sequence's machinery costs more than the step
             weights = (getattr(self.lstm, name) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
             last = torch.lstm_cell(inputs.flatten(0, -2), [part.reshape(-1, self.hidden_size) for part in state], *weights)
-            last = LSTMState(*(part.reshape(*batch, -1) for part in last))
+            last = LSTMState(*(part.reshape(*batch, self.hidden_size) for part in last))
             return last.h.unsqueeze(-2), last
         flat = [part.reshape(1, -1, self.hidden_size).contiguous() for part in state]
         hidden, last = self.lstm(inputs.reshape(-1, *inputs.shape[-2:]), tuple(flat))
-        return hidden.reshape(*batch, *hidden.shape[1:]), LSTMState(*(part.reshape(*batch, -1) for part in last))
+        return hidden.reshape(*batch, *hidden.shape[1:]), LSTMState(*(part.reshape(*batch, self.hidden_size) for part in last))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
+from wmlib.models.layers import check_generator, check_precision, check_sizes, draw_uniform, empty_linear, full_precision
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
@@ -95,10 +95,11 @@ class Mixture(NamedTuple):
             float (..., Z), without gradient.
 
         Raises:
-            ValueError: temperature not above 0.
+            ValueError: temperature not above 0, no generator.
 
         Source: World Models, section on the Doom dream and its public code.
         """
+        check_generator(generator)
         with torch.no_grad():
             shape = (*self.logits.shape[:-2], 1, self.logits.shape[-1])
             uniform = 1 - _draw(torch.rand, shape, self.logits, generator)  # (0, 1]: weight 0 is never chosen
@@ -116,8 +117,8 @@ class Mixture(NamedTuple):
         Returns:
             float (..., Z), without gradient.
         """
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}; it must be above 0 (use mode() for the limit 0)")
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature is {temperature}; it must be above 0, and finite (use mode() for the limit 0)")
         with torch.no_grad():
             logits = self.logits / temperature
             cumulative = (logits - logits.amax(-2, keepdim=True)).exp_().cumsum(-2)  # (..., K, Z) unnormalised
@@ -188,6 +189,25 @@ class _LogDensity(torch.autograd.Function):
         return d_logits, d_means, d_log_stds, (-d_means.sum(-2) if ctx.needs_input_grad[3] else None)
 
 
+class _Floor(torch.autograd.Function):
+    """max(values, floor), with a gradient that leads back: below the floor it passes where a step against it raises the value.
+
+    Where it would push further down it is 0, as with `clamp`; there the value has nothing to gain.
+
+    Source: the lower bound of learnt image compression (Ballé et al., GDN; CompressAI's `LowerBound`).
+    """
+
+    @staticmethod
+    def forward(ctx, values: Tensor, floor: float) -> Tensor:
+        ctx.save_for_backward(values < floor)
+        return values.clamp(min=floor)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        (below,) = ctx.saved_tensors
+        return torch.where(below, grad.clamp(max=0), grad), None
+
+
 def _normalise(log_values: Tensor) -> tuple[Tensor, Tensor]:
     """Return log Σ_k exp and the softmax over K, both with the axis kept; overwrites its argument."""
     largest = log_values.amax(-2, keepdim=True)
@@ -219,10 +239,11 @@ class MixtureHead(nn.Module):
         shared: False, each dimension has its own K weights (World Models): 3·K·Z outputs. True, one set of K weights for
             the whole vector (Bishop): K + 2·K·Z outputs.
         min_std: floor of every standard deviation, above 0, in the unit of the target. The likelihood has no upper bound
-            without one: a component may shrink onto a single target. Below the floor the width has no gradient.
+            without one: a component may shrink onto a single target. At the floor the gradient still leads to larger widths.
 
     Raises:
-        ValueError: a size below 1, min_std not above 0; in the call, a last axis other than D.
+        ValueError: a size that is no whole number above 0, no generator, min_std not above 0; in the call, a last axis other
+            than D, another dtype, parameters of 16 bits.
 
     Differs: World Models has no floor. Its layer has one output more (961 for Z = 64, K = 5), the end-of-episode logit,
         which is a head of its own here.
@@ -245,9 +266,10 @@ class MixtureHead(nn.Module):
         min_std: float = 1e-3,
     ):
         super().__init__()
-        check_sizes(input_size=input_size, target_size=target_size, num_components=num_components)
-        if not min_std > 0:
-            raise ValueError(f"min_std is {min_std}; it must be above 0 (0.001 suits targets of size 1)")
+        input_size, target_size = check_sizes(input_size=input_size, target_size=target_size)
+        (num_components,) = check_sizes(num_components=num_components)
+        if not 0 < min_std < math.inf:
+            raise ValueError(f"min_std is {min_std}; it must be above 0, and finite (0.001 suits targets of size 1)")
         self.num_components = num_components
         self.min_log_std = math.log(min_std)
         each = num_components * target_size
@@ -259,13 +281,22 @@ class MixtureHead(nn.Module):
         """Draw weights and biases from U(-1/√D, 1/√D), the rule of `torch.nn.Linear`."""
         draw_uniform(self.linear, self.linear.in_features, generator)
 
+    @full_precision
     def forward(self, features: Tensor) -> Mixture:
-        """Map features, float (..., D), to a mixture in the same dtype, or in float32 when that is a 16-bit one."""
-        if features.shape[-1:] != (self.linear.in_features,):
+        """Map features, float (..., D), to a mixture in the same dtype; inside `torch.autocast` in that of the parameters."""
+        weight = self.linear.weight
+        check_precision(self, weight.dtype)
+        if features.shape[-1:] != weight.shape[1:]:
             width = self.linear.in_features
             raise ValueError(f"features have shape {tuple(features.shape)}; the last axis must be {width}")
+        if features.dtype != weight.dtype:
+            raise ValueError(f"features are {features.dtype}, the head is {weight.dtype}; convert one of them")
         raw = self.linear(features)  # (..., 3KZ), or (..., K + 2KZ) when shared
-        if raw.dtype in (torch.float16, torch.bfloat16):  # a log-density in 16 bits has two or three good digits
-            raw = raw.float()
         logits, means, log_stds = (part.unflatten(-1, (self.num_components, -1)) for part in raw.split(self.split, -1))
-        return Mixture(logits, means, log_stds.clamp(min=self.min_log_std))
+        return Mixture(logits, means, self.floored(log_stds))
+
+    def floored(self, log_stds: Tensor) -> Tensor:
+        """Return log standard deviations that are no smaller than the floor; the gradient passes where it leads up from it."""
+        if not log_stds.is_cuda and not (log_stds < self.min_log_std).any():  # as a rule; to ask a GPU is to wait for it
+            return log_stds
+        return _Floor.apply(log_stds, self.min_log_std)

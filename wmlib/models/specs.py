@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from wmlib.models.dnc import DNC
-from wmlib.models.layers import num_parameters
+from wmlib.models.layers import check_sizes, num_parameters
 from wmlib.models.lstm import LSTM
 from wmlib.models.recurrent import RecurrentCore
 
@@ -58,7 +58,7 @@ def make_core(
         generator: CPU generator for the initial weights.
 
     Raises:
-        ValueError: an unknown kind, a size below 1.
+        ValueError: an unknown kind, a size that is no whole number above 0, no generator.
 
     Example:
         >>> core = make_core(CoreConfig("dnc", hidden_size=32), 6, 1, generator=torch.Generator().manual_seed(0))
@@ -94,6 +94,7 @@ def equal_hidden(wanted: int, build: Callable[[int], nn.Module]) -> int:
         >>> equal_hidden(100, lambda hidden_size: linear(9, hidden_size, torch.Generator()))
         10
     """
+    (wanted,) = check_sizes(wanted=wanted)
 
     def size(hidden_size: int) -> int:
         return num_parameters(build(hidden_size))

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wmlib.models.layers import check_sizes
+from wmlib.models.layers import check_generator, check_precision, check_sizes
 
 FRAME = (64, 64, 3)
 
@@ -38,6 +38,7 @@ class Posterior(NamedTuple):
 
         The noise is drawn on the generator's device, so a CPU generator gives the same noise to a VAE on any device.
         """
+        check_generator(generator)
         noise = torch.randn(self.mean.shape, generator=generator, device=generator.device, dtype=self.mean.dtype)
         return self.reparameterized(noise.to(self.mean.device))
 
@@ -64,8 +65,11 @@ class VAE(nn.Module):
         channels: of the first layer, at least 1; the other layers have 2, 4 and 8 times as many. 32 is the paper's;
             16 trains and encodes two to three times as fast.
 
+    Inside `torch.autocast` the layers compute as it says; posteriors and pictures have the parameters' dtype all the same.
+
     Raises:
-        ValueError: a size below 1; in the calls, frames or latents of another shape or range.
+        ValueError: a size that is no whole number above 0, no generator; in the calls, frames or latents of another shape or
+            range, parameters of 16 bits.
 
     Source: Ha & Schmidhuber 2018, appendix on the VAE: four convolutions of 4 x 4, four transposed ones of 5, 5, 6, 6, all
         with stride 2. With Z = 64 4,446,915 parameters, as theirs.
@@ -79,7 +83,8 @@ class VAE(nn.Module):
 
     def __init__(self, *, generator: torch.Generator, latent_size: int = 64, channels: int = 32):
         super().__init__()
-        check_sizes(latent_size=latent_size, channels=channels)
+        check_generator(generator)
+        latent_size, channels = check_sizes(latent_size=latent_size, channels=channels)
         self.latent_size = latent_size  # 2 x 2 pixels of 8 * channels planes
         features = 32 * channels
 
@@ -123,15 +128,16 @@ class VAE(nn.Module):
         x = frames.reshape(-1, *FRAME).permute(0, 3, 1, 2)  # (B, 3, 64, 64), channels last in memory
         for convolution in self.convolutions:
             x = F.relu(convolution(x))
-        x = self.posterior(x.permute(0, 2, 3, 1).flatten(1))
-        return Posterior(*x.reshape(*frames.shape[:-3], -1).chunk(2, -1))
+        x = self.posterior(x.permute(0, 2, 3, 1).flatten(1)).to(frames.dtype)
+        return Posterior(*x.reshape(*frames.shape[:-3], 2 * self.latent_size).chunk(2, -1))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pictures of latent vectors: float (..., Z) -> float (..., 64, 64, 3), in [0, 1]."""
         if latents.shape[-1:] != (self.latent_size,):
             raise ValueError(f"latents has shape {tuple(latents.shape)}; the last axis must be {self.latent_size}")
-        x = self.features(latents.reshape(-1, self.latent_size))
-        x = self.deconvolutions(x[:, :, None, None])
+        dtype = self._dtype()
+        x = self.features(latents.to(dtype).reshape(-1, self.latent_size))
+        x = self.deconvolutions(x[:, :, None, None]).to(dtype)
         return torch.sigmoid(x.permute(0, 2, 3, 1)).reshape(*latents.shape[:-1], *FRAME)
 
     def forward(self, frames: Tensor | np.ndarray, generator: torch.Generator) -> tuple[Tensor, Posterior]:
@@ -143,18 +149,25 @@ class VAE(nn.Module):
         """Return frames as the network sees them: its device and dtype, in [0, 1]; arguments as for `encode`."""
         if isinstance(frames, np.ndarray):
             frames = torch.from_numpy(np.array(frames, order="C"))  # a copy: torch takes no read-only or reversed array
-        weight = self.features.get_parameter("weight")
+        if not isinstance(frames, Tensor):
+            raise ValueError(f"frames are a {type(frames).__name__}; they must be a tensor or an array")
+        device, dtype = self.features.get_parameter("weight").device, self._dtype()
         if frames.shape[-3:] != FRAME:
             raise ValueError(f"frames has shape {tuple(frames.shape)}; the last axes must be {FRAME} (height, width, colour)")
         if frames.dtype == torch.uint8:
-            return frames.to(weight.device).to(weight.dtype).div_(255)
+            return frames.to(device).to(dtype).div_(255)
         if not frames.is_floating_point():
             raise ValueError(f"frames are {frames.dtype}; allowed are uint8 in 0 … 255, and floats in [0, 1]")
         if not ((frames >= 0) & (frames <= 1)).all():
             raise ValueError(
                 f"frames lie in [{frames.min():.3g}, {frames.max():.3g}]; floats must lie in [0, 1], bytes be uint8"
             )
-        return frames.to(weight)
+        return frames.to(device, dtype)
+
+    def _dtype(self) -> torch.dtype:
+        dtype = self.features.get_parameter("weight").dtype
+        check_precision(self, dtype)
+        return dtype
 
 
 class SinglePixelDeconvolution(nn.ConvTranspose2d):

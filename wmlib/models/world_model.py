@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wmlib.models.layers import linear
+from wmlib.models.layers import check_sizes, full_precision, linear
 from wmlib.models.mdn import Mixture, MixtureHead
 from wmlib.models.recurrent import RecurrentCore, State
 from wmlib.models.specs import CoreConfig, make_core
@@ -52,8 +52,11 @@ class WorldModel(nn.Module):
         normalize: True puts a layer normalisation between the latents and the core.
         generator: CPU generator for the initial weights of the heads.
 
+    Inside `torch.autocast` all of it computes in the precision of its parameters: predictions are sampled over many steps.
+
     Raises:
-        ValueError: a size below 1, a core whose inputs leave no room for an action; in the call, wrong shapes.
+        ValueError: a size that is no whole number above 0, a core whose inputs leave no room for an action, no generator; in
+            the call, wrong shapes or dtypes.
 
     Source: Ha & Schmidhuber 2018, the MDN-RNN: mixtures of 5, separate for each dimension; with an LSTM of 512, Z = 64 and
         two numbers beside it 1,678,785 parameters, theirs (and 2,048 more: PyTorch's LSTM keeps two biases and adds them).
@@ -81,7 +84,8 @@ class WorldModel(nn.Module):
         generator: torch.Generator,
     ):
         super().__init__()
-        if not 1 <= latent_size < core.input_size:
+        (latent_size,) = check_sizes(latent_size=latent_size)
+        if latent_size >= core.input_size:
             raise ValueError(
                 f"latent_size is {latent_size}; it must be 1 to {core.input_size - 1}, as the core takes {core.input_size} "
                 "numbers: a latent vector and an action"
@@ -94,6 +98,7 @@ class WorldModel(nn.Module):
         self.done = linear(core.output_size, 1, generator)
         self.reward = linear(core.output_size, 1, generator) if reward else None
 
+    @full_precision
     def forward(
         self, latents: Tensor, actions: Tensor, state: State = None, reset: Tensor | None = None
     ) -> tuple[Prediction, State]:
@@ -113,6 +118,8 @@ class WorldModel(nn.Module):
                 raise ValueError(
                     f"{name} has shape {tuple(value.shape)}; it must be (..., T, {size}), the same ... and T for both"
                 )
+            if value.dtype != self.done.weight.dtype:
+                raise ValueError(f"{name} are {value.dtype}, the model is {self.done.weight.dtype}; convert one of them")
         features, state = self.core(torch.cat([self.normalize(latents), actions], -1), state, reset)
         reward = None if self.reward is None else self.reward(features).squeeze(-1)
         return Prediction(self.mixture(features), self.done(features).squeeze(-1), reward), state
@@ -125,6 +132,7 @@ class WorldModel(nn.Module):
         reward = None if prediction.reward is None else prediction.reward.squeeze(-1)
         return Prediction(mixture, prediction.done.squeeze(-1), reward), state
 
+    @full_precision
     def next_state(self, latents: Tensor, actions: Tensor, state: State) -> NamedTuple:
         """Take in one step without predicting anything: latents (..., Z), actions (..., A); returns the new state."""
         return self.core.step(torch.cat([self.normalize(latents), actions], -1), state)[1]

@@ -1,49 +1,33 @@
 """Play episodes in parallel processes, and keep what was seen (`collect`) or only the returns (`score`).
 
-Reading guide. `play` is one episode; everything else hands out episodes to processes. Episode i depends on (seed, i) alone,
-so neither the number of processes nor a restart changes a byte. A policy is a function of a random generator that returns
-a function from frame to action (see `wmlib.envs.doom.scripted`). Or, with `num_envs`, it is an agent whose `vectorized` returns
-a policy for so many episodes at once (see `wmlib.rollouts.vectorized`).
+Reading guide. `task` says what an episode is; here episodes go to processes. Episode i depends on (seed, i) alone, so
+neither the number of processes nor a restart changes a byte. `task.check` tries what can be tried before anything is written;
+`_claim` asks the shards in a folder whose it is, so a call that failed before its first shard holds no folder.
 """
 
+import contextlib
 import functools
-import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import gymnasium
 import numpy as np
 from filelock import FileLock
 from joblib import Parallel, delayed
 
-import wmlib.envs  # noqa: F401, registers the environments, here and in every worker
-from wmlib.experiment import seeding
-from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment import records
 from wmlib.experiment.progress import progress
+from wmlib.experiment.records import RecordError
 from wmlib.rollouts import store
 from wmlib.rollouts.read import Rollouts
 from wmlib.rollouts.store import Episode, RolloutError
-from wmlib.rollouts.vectorized import VectorPolicy, play_vectorized
-
-
-class Agent(Protocol):
-    """A policy for vectorized environments."""
-
-    def vectorized(self, num_envs: int) -> VectorPolicy:
-        """Return a policy for so many episodes at once."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what determines the policy, as JSON."""
-
-
-Policy = Callable[[np.random.Generator], Callable[[np.ndarray], Any]] | Agent
+from wmlib.rollouts.task import Policy, Task, blank_action, check, describe, is_count, play
 
 
 class RolloutWarning(UserWarning):
-    """A shard was damaged and is collected again."""
+    """A shard or a manifest was damaged, lost or another's, and is made again."""
 
 
 class Scores(NamedTuple):
@@ -51,31 +35,6 @@ class Scores(NamedTuple):
 
     returns: np.ndarray  # float64 (episodes,), sum of rewards
     lengths: np.ndarray  # int64 (episodes,), number of actions
-
-
-def play(env: gymnasium.Env, policy: Callable, seed: int, episode: int, observe: Callable[[np.ndarray], None]) -> Episode:
-    """Play one episode.
-
-    Args:
-        env: the environment, in any state.
-        policy: returns a function from frame to action, given a generator.
-        seed, episode: determine the environment's seed and, independently, the policy's generator.
-        observe: is called with each frame in turn, the last one included, before the environment moves on.
-    """
-    frame, _ = env.reset(seed=seeding.entropy(seed, "environment", episode) % 2**31)
-    act = policy(seeding.generator(seed, "policy", episode))
-    actions = []
-    rewards = []
-    over = False
-    while not over:
-        observe(frame)
-        action = act(frame)
-        frame, reward, terminated, truncated, _ = env.step(action)
-        actions.append(action)
-        rewards.append(float(reward))
-        over = terminated or truncated
-    observe(frame)
-    return Episode(actions, rewards, bool(terminated))
 
 
 def collect(
@@ -114,8 +73,8 @@ def collect(
         label: for the progress bar; None: there is none.
 
     Raises:
-        ValueError: an argument out of its range; the observations are not uint8; the arguments are no JSON.
-        RolloutError: the folder holds a collection made with other arguments (the differences are listed).
+        ValueError: an argument that is not allowed, named; the observations are not uint8. Nothing has been written then.
+        RolloutError: the folder holds a collection made with other arguments (the differences are listed), or other files.
         OSError: the rest would not fit on the disk. What is there stays.
 
     Source: ours.
@@ -124,37 +83,34 @@ def collect(
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1)
         collect(folder, "wmlib/TakeCover-v0", sticky, 600, seed=1, env_kwargs={"shrunk": False}, prepare=shrink)  # faster
     """
-    for name, value in (("episodes", episodes), ("shard_episodes", shard_episodes), ("num_envs", num_envs)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: got {value}; must be at least 1")
-    folder = Path(folder)
-    shards = -(-episodes // shard_episodes)
+    task = check(env_id, policy, episodes, seed, env_kwargs, prepare, num_envs, workers)
+    if not is_count(shard_episodes):
+        raise ValueError(f"shard_episodes: got {shard_episodes!r}; allowed is a whole number >= 1")
+    folder = _place(folder)
     manifest = {
         "environment": env_id,
-        "environment_arguments": dict(env_kwargs or {}),
-        "policy": _describe("policy", policy),
-        "prepare": _describe("prepare", prepare) if prepare else None,
-        "seed": seed,
-        "episodes": episodes,
-        "shard_episodes": shard_episodes,
-        **({} if num_envs is None else {"num_envs": num_envs}),
+        "environment_arguments": records.plain(task.env_kwargs, "env_kwargs"),
+        "policy": describe("policy", policy),
+        "prepare": describe("prepare", prepare) if prepare else None,
+        "seed": task.seed,
+        "episodes": int(episodes),
+        "shard_episodes": int(shard_episodes),
+        **({} if num_envs is None else {"num_envs": int(num_envs)}),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):  # a second process waits and then finds it made
-        _claim(folder, manifest)
+    shards = store.shards(manifest)
+    ranges = [range(i * shard_episodes, min((i + 1) * shard_episodes, episodes)) for i in range(len(shards))]
+    job = delayed(functools.partial(_shard, task, folder))
+    with _claim(folder, manifest):  # a second process waits and then finds it made
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
-        shared = _Task(env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs)
-        task = delayed(functools.partial(_shard, shared, folder))
-        counts = [min(shard_episodes, episodes - i * shard_episodes) for i in range(shards)]
-        tasks = [task(i, range(i * shard_episodes, i * shard_episodes + n)) for i, n in enumerate(counts)]
         made: list[int] = []
-        results = Parallel(n_jobs=_workers(workers), return_as="generator_unordered")(tasks)
-        for shard, fault in progress(results, label, total=shards) if label else results:
+        jobs = [job(shard, numbers) for shard, numbers in zip(shards, ranges, strict=True)]
+        results = Parallel(n_jobs=_workers(workers), return_as="generator_unordered")(jobs)
+        for shard, fault in progress(results, label, total=len(shards)) if label else results:
             if fault:
                 warnings.warn(f"{folder}: {fault}; shard {shard} is collected again", RolloutWarning, stacklevel=2)
             made.append(shard)
-            _check_space(folder, made, shards)
+            _check_space(folder, made, len(shards))
     return Rollouts(folder)
 
 
@@ -174,11 +130,9 @@ def score(
 
     The games of two policies are the same if their seeds are.
     """
-    for name, value in (("episodes", episodes), ("num_envs", num_envs)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: got {value}; must be at least 1")
+    shared = check(env_id, policy, episodes, seed, env_kwargs, prepare, num_envs, workers)
     block = 10 if num_envs is None else 50  # short enough for all cores to have work, long enough to keep environments busy
-    task = delayed(functools.partial(_ends, _Task(env_id, dict(env_kwargs or {}), policy, seed, prepare, num_envs)))
+    task = delayed(functools.partial(_ends, shared))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
     results = Parallel(n_jobs=_workers(workers), return_as="generator")(tasks)
     ends = [end for block in (progress(results, label, total=len(tasks)) if label else results) for end in block]
@@ -186,36 +140,16 @@ def score(
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-class _Task(NamedTuple):
-    """What is the same for all episodes of a call; sent to the workers."""
-
-    env_id: str
-    env_kwargs: dict[str, Any]
-    policy: Any
-    seed: int
-    prepare: Callable[[np.ndarray], np.ndarray] | None
-    num_envs: int | None
-
-    def vectorized(self, episodes: range, observe: Callable[[int, np.ndarray], None]) -> list[Episode]:
-        """Play episodes with an agent, several at once."""
-        envs = self.envs(len(episodes))
-        policy = self.policy.vectorized(len(envs))
-        return play_vectorized(envs, policy, self.seed, episodes, observe=observe, prepare=self.prepare or _as_it_is)
-
-    def envs(self, episodes: int) -> list[gymnasium.Env]:
-        """Return the environments for so many episodes."""
-        return _envs(self.env_id, json.dumps(self.env_kwargs), min(self.num_envs or 1, episodes))
-
-
-def _shard(task: _Task, folder: Path, shard: int, episodes: range) -> tuple[int, str | None]:
+def _shard(task: Task, folder: Path, shard: store.Shard, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
-    fault = store.fault(folder, shard)
+    number = shard.number
+    fault = store.fault(folder, number, shard)
     if fault is not None and task.num_envs is None:
-        env = _make(task.env_id, task.env_kwargs)
+        env = task.make()
         try:
             plays = (functools.partial(play, env, task.policy, task.seed, i) for i in episodes)
             shape = env.observation_space.shape or ()
-            store.write_shard(folder, shard, shape, _blank(env), plays, task.prepare)
+            store.write_shard(folder, number, shard.collection, shape, blank_action(env), plays, task.prepare)
         finally:
             env.close()
     elif fault is not None:
@@ -226,9 +160,9 @@ def _shard(task: _Task, folder: Path, shard: int, episodes: range) -> tuple[int,
 
         done = task.vectorized(episodes, observe)
         replays = (functools.partial(_replay, frames[i], episode) for i, episode in zip(episodes, done, strict=True))
-        blank = _blank(task.envs(len(episodes))[0])
-        store.write_shard(folder, shard, frames[episodes[0]][0].shape, blank, replays)
-    return shard, fault
+        blank = blank_action(task.envs(len(episodes))[0])
+        store.write_shard(folder, number, shard.collection, frames[episodes[0]][0].shape, blank, replays)
+    return number, fault
 
 
 def _replay(frames: list[np.ndarray], episode: Episode, observe: Callable[[np.ndarray], None]) -> Episode:
@@ -237,12 +171,12 @@ def _replay(frames: list[np.ndarray], episode: Episode, observe: Callable[[np.nd
     return episode
 
 
-def _ends(task: _Task, episodes: range) -> list[tuple[float, int]]:
+def _ends(task: Task, episodes: range) -> list[tuple[float, int]]:
     """Play episodes; return the sum of rewards and the number of actions of each."""
     if task.num_envs is not None:
         played = task.vectorized(episodes, lambda episode, frame: None)
     else:
-        env = _make(task.env_id, task.env_kwargs)
+        env = task.make()
         try:
             played = [play(env, task.policy, task.seed, i, lambda frame: None) for i in episodes]
         finally:
@@ -250,62 +184,85 @@ def _ends(task: _Task, episodes: range) -> list[tuple[float, int]]:
     return [(sum(e.rewards), len(e.actions)) for e in played]
 
 
-@functools.lru_cache(maxsize=1)
-def _envs(env_id: str, env_kwargs: str, count: int) -> list[gymnasium.Env]:
-    """Make environments, or take those that this process has: to start many may take longer than to play."""
-    return [_make(env_id, json.loads(env_kwargs)) for _ in range(count)]
-
-
-def _blank(env: gymnasium.Env) -> np.ndarray:
-    space: Any = env.action_space
-    return np.zeros(space.shape, space.dtype)
-
-
-def _as_it_is(frames: np.ndarray) -> np.ndarray:
-    return frames
-
-
-def _make(env_id: str, env_kwargs: dict) -> gymnasium.Env:
-    env = gymnasium.make(env_id, disable_env_checker=True, **env_kwargs)
-    space = env.observation_space
-    if space.dtype != np.uint8:
-        env.close()
-        raise ValueError(f"env_id: {env_id} has observations {space}; allowed are arrays of uint8")
-    return env
-
-
 def _workers(workers: int | None) -> int:
     return -1 if workers is None else workers
 
 
-def _describe(name: str, function: Any) -> dict:
-    """Return the name and the arguments of a function or of a partial of one, or what an agent says of itself."""
-    if hasattr(function, "describe"):
-        return function.describe()
-    arguments = {}
-    if isinstance(function, functools.partial):
-        if function.args:
-            raise ValueError(f"{name}: got a partial with unnamed arguments {function.args}; give them by name")
-        function, arguments = function.func, function.keywords
-    return {"function": f"{function.__module__}.{function.__qualname__}", "arguments": dict(arguments)}
+def _place(folder: Any) -> Path:
+    """Return a folder that is there or can be made."""
+    if not isinstance(folder, str | Path) or not str(folder):
+        raise ValueError(f"folder: got {folder!r}; allowed is the path of a folder")
+    there = next(path for path in (Path(folder), *Path(folder).absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(f"folder: got {folder}, but {there} is a file; name another folder")
+    return Path(folder)
 
 
-def _claim(folder: Path, manifest: dict) -> None:
-    """Write the manifest, or make sure that the one there is the same."""
+@contextlib.contextmanager
+def _claim(folder: Path, manifest: dict) -> Iterator[None]:
+    """Make a folder, hold its lock, and write the manifest; if this fails before there is a shard, all of it goes again.
+
+    Raises:
+        RolloutError: the folder holds something else.
+    """
+    is_new = not folder.exists()
+    lock = FileLock(folder / ".lock")
+    is_first = not Path(lock.lock_file).exists()
+    while not lock.is_locked:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the folder went: another call failed, while this one waited for it
+            lock.acquire()
+    written = [Path(lock.lock_file)] if is_first else []
     try:
-        text = json.dumps(manifest, indent=1, sort_keys=True)
-    except TypeError as error:
-        raise ValueError(f"env_kwargs, policy, prepare: their arguments must be JSON values ({error})") from error
-    path = folder / "manifest.json"
-    if not path.exists():
-        write_atomically(path, lambda temporary: temporary.write_text(text))
-        return
-    there = json.loads(path.read_text())
-    here = json.loads(text)
-    if there != here:
-        names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
-        listed = "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)
-        raise RolloutError(f"{folder} holds another collection: {listed}. Use another folder, or delete this one")
+        if _is_to_be_written(folder, manifest):
+            written.append(folder / store.MANIFEST)
+            records.write(written[-1], manifest)
+        yield
+    except BaseException:
+        if not any(folder.glob("[0-9]*.json")):
+            for path in written:
+                path.unlink(missing_ok=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
+        raise
+    finally:
+        lock.release()
+
+
+def _is_to_be_written(folder: Path, manifest: dict) -> bool:
+    """Make sure that a folder is free or holds this collection; return whether its manifest is not there.
+
+    A folder belongs to the collection that its shards name, whatever its manifest says; without a shard it is free. Shards of
+    earlier versions name nobody: the manifest, which has no checksum then, speaks for them, and they are collected again.
+    """
+    there = None
+    fault = None
+    try:
+        there = store.read_manifest(folder)
+    except FileNotFoundError:
+        fault = f"{store.MANIFEST} is missing"
+    except RecordError as error:
+        fault = str(error)
+    use_another = "Use another folder, or delete this one"
+    facts = sorted(folder.glob("[0-9]*.json"))
+    owners = []
+    for path in facts:
+        with contextlib.suppress(RecordError, FileNotFoundError):  # a damaged shard names nobody
+            owners.append(store.read_facts(path)["collection"])
+    if facts and not owners and there is not None:
+        owners = [there]
+    if there is not None and "joined" in there:
+        raise RolloutError(f"{folder} holds another collection, joined of {len(there['joined'])}. {use_another}")
+    if owners and manifest not in owners:
+        raise RolloutError(f"{folder} holds another collection: {store.differences(owners[0], manifest)}. {use_another}")
+    if not owners and there is None and (facts or (folder / store.MANIFEST).exists()):
+        raise RolloutError(f"{folder} holds another thing, or nothing that is whole: {fault}. {use_another}")
+    if there is not None and there != manifest:
+        fault = f"{store.MANIFEST} is another collection's ({store.differences(there, manifest)})"
+    if fault is not None and owners:
+        warnings.warn(f"{folder}: {fault}; it is written again", RolloutWarning, stacklevel=5)
+    return there != manifest
 
 
 def _check_space(folder: Path, made: list[int], shards: int) -> None:

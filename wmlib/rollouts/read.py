@@ -5,14 +5,14 @@ every way of reading is a choice of row numbers: draw them with `random_rows` or
 them with `frames` or `steps`. Anything else with one entry a row, such as a frame's latent, is read by the same numbers.
 """
 
-import json
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from wmlib.experiment.records import RecordError
 from wmlib.rollouts import store
 from wmlib.rollouts.store import RolloutError
 
@@ -42,24 +42,29 @@ class Rollouts:
         folder: as given to `collect`.
 
     Raises:
-        RolloutError: it is not whole. Sizes are compared here; checksums by `collect`, which also mends.
+        RolloutError: it is not whole, or a shard is another's. Of the frames only the sizes are compared here; checksums by
+            `collect`, which also mends.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder = Path(folder)
         try:
-            self.manifest = json.loads((folder / "manifest.json").read_text())
-        except FileNotFoundError as error:
-            raise RolloutError(f"{folder} holds no collection: there is no manifest.json. Make one by collect()") from error
-        shards = range(-(-self.manifest["episodes"] // self.manifest["shard_episodes"]))
-        for shard in shards:
-            fault = store.fault(folder, shard, checksums=False)
+            self.manifest = store.read_manifest(folder)
+        except FileNotFoundError:
+            raise RolloutError(f"{folder} holds no collection: there is no {store.MANIFEST}. Make one by collect()") from None
+        except RecordError as error:
+            raise RolloutError(f"{folder}: {error}. Call collect() or join() again: it makes what is missing") from None
+        shards = store.shards(self.manifest)
+        again = "Call collect() again: it makes what is missing"
+        if "joined" in self.manifest:
+            again = "Delete the folder and join() its parts again"
+        steps = []
+        for number, expected in enumerate(shards):
+            fault = store.fault(folder, number, expected, checksums=False)
             if fault is not None:
                 what = fault or "it has not been collected"
-                raise RolloutError(f"{folder}: shard {shard}: {what}. Call collect() again: it makes what is missing")
-        steps = []
-        for shard in shards:
-            with np.load(store.shard_path(folder, shard, store.STEPS)) as arrays:
+                raise RolloutError(f"{folder}: shard {number}: {what}. {again}")
+            with np.load(store.shard_path(folder, number, store.STEPS)) as arrays:
                 steps.append(dict(arrays))
         self.actions, self.rewards, self.terminated, self.lengths = (
             np.concatenate([s[name] for s in steps]) for name in ("actions", "rewards", "terminated", "lengths")
@@ -69,9 +74,22 @@ class Rollouts:
         self.resets = np.zeros(len(self), bool)
         self.acted = np.ones(len(self), bool)
         self.resets[self.starts], self.acted[ends - 1] = True, False
-        self._maps = [np.load(store.shard_path(folder, shard, store.FRAMES), mmap_mode="r") for shard in shards]
+        self._maps = [self._map(number, len(each["rewards"])) for number, each in enumerate(steps)]
         self._frames = [m.view(np.ndarray) for m in self._maps]  # indexing a memmap object itself is slower
         self._first = np.cumsum([0, *map(len, self._frames)])  # first row of each shard, and the number of rows
+
+    def _map(self, shard: int, rows: int) -> Any:
+        """Return the frames of a shard, mapped into memory."""
+        path = store.shard_path(self.folder, shard, store.FRAMES)
+        try:
+            frames = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise RolloutError(f"{path} cannot be read ({error}). Call collect() again: it makes what is missing") from None
+        if frames.dtype != np.uint8 or len(frames) != rows:
+            raise RolloutError(
+                f"{path} has changed: it holds {frames.dtype} {frames.shape}, not {rows} frames. Call collect() again"
+            )
+        return frames
 
     def cache_key(self) -> Path:
         """Return the folder: where experience is an artifact, its name says what it was made from."""

@@ -1,11 +1,12 @@
-"""How experience lies on disk: shards of whole episodes, each with a checksum, and one manifest for all.
+"""How experience lies on disk: shards of whole episodes, each with checksums and its collection, and one manifest.
 
 Reading guide. A collection is a folder:
 
     manifest.json       what determines it: environment, policy, seed, number of episodes
     00007.frames.npy    uint8 (rows, …), frames of the episodes of shard 7 one after another; memory-mapped when read
     00007.steps.npz     actions (rows, …), rewards (rows,), terminated (rows,), lengths (episodes,)
-    00007.json          rows, episodes and checksums; written last, so a shard without it does not exist
+    00007.json          whose shard it is (the manifest, once more), and which; rows, episodes and checksums; written last, so a
+                        shard without it does not exist
 
 An episode of T actions has T + 1 rows. Row t holds what was seen, the action then taken, and what that action brought: its
 reward and whether it was fatal. The last row is what was seen at the end, with no action (zeros). So frame, action, result
@@ -15,17 +16,40 @@ Frames are stored as they are. Compressing them was measured and left out: the f
 and seed, so deleting a shard and collecting again is the better compression. Times are in tests/benchmarks.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from wmlib.experiment import records
 from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.experiment.records import RecordError
 
-FRAMES, STEPS = "frames.npy", "steps.npz"
+MANIFEST, FRAMES, STEPS = "manifest.json", "frames.npy", "steps.npz"
 BLOCK = 64  # frames on their way to the disk
+
+_count = {"type": "integer", "minimum": 1}
+_check_manifest = records.checker(
+    {
+        "type": "object",
+        "properties": {"episodes": _count, "shard_episodes": _count, "joined": {"type": "array", "items": {"type": "object"}}},
+        "required": ["episodes", "shard_episodes"],
+    }
+)
+_part = records.form({"bytes": {"type": "integer"}, "sha256": {"type": "string"}})
+_check_facts = records.checker(
+    records.form(
+        {
+            "collection": {"type": "object"},
+            "shard": {"type": "integer", "minimum": 0},
+            "episodes": _count,
+            "rows": _count,
+            FRAMES: _part,
+            STEPS: _part,
+        }
+    )
+)
 
 
 class RolloutError(RuntimeError):
@@ -40,14 +64,50 @@ class Episode(NamedTuple):
     terminated: bool  # by the last action
 
 
+class Shard(NamedTuple):
+    """Which shard of which collection a file belongs to."""
+
+    collection: dict  # its manifest
+    number: int
+
+
+def shards(manifest: dict) -> list[Shard]:
+    """Return the shards of a collection in their order; those of a joined one belong to its parts."""
+    if "joined" in manifest:
+        return [shard for part in manifest["joined"] for shard in shards(part)]
+    return [Shard(manifest, i) for i in range(-(-manifest["episodes"] // manifest["shard_episodes"]))]
+
+
+def differences(there: dict, here: dict) -> str:
+    """Return in words how two manifests differ."""
+    names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
+    return "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)
+
+
 def shard_path(folder: Path, shard: int, part: str) -> Path:
     """Return where a part of a shard lies."""
     return folder / f"{shard:05d}.{part}"
 
 
+def read_manifest(folder: Path) -> dict:
+    """Return a collection's manifest.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecordError: it is damaged. It may be without a checksum, as earlier versions wrote it.
+    """
+    return records.read(folder / MANIFEST, _check_manifest, signed=False)
+
+
+def read_facts(path: Path) -> dict:
+    """Return what a shard's JSON file says of it; raises what `read_manifest` does."""
+    return records.read(path, _check_facts)
+
+
 def write_shard(
     folder: Path,
     shard: int,
+    collection: dict,
     frame_shape: tuple[int, ...],
     blank: np.ndarray,
     episodes: Iterable[Callable[[Callable[[np.ndarray], None]], Episode]],
@@ -57,6 +117,7 @@ def write_shard(
 
     Args:
         folder, shard: where, and its number.
+        collection: the manifest.
         frame_shape: of one frame as it is seen.
         blank: an action of zeros; its shape and type are those of all.
         episodes: each is called with `observe`, calls it with every frame in turn, and returns the rest of the episode.
@@ -81,33 +142,48 @@ def write_shard(
                 lengths=np.array([len(e.actions) for e in done]),
             )
 
-    write_atomically(shard_path(folder, shard, FRAMES), write_frames)
-    write_atomically(shard_path(folder, shard, STEPS), write_steps)
-    facts: dict[str, Any] = {part: _facts(shard_path(folder, shard, part)) for part in (FRAMES, STEPS)}
-    facts |= {"episodes": len(done), "rows": sum(len(e.actions) + 1 for e in done)}
-    write_atomically(shard_path(folder, shard, "json"), lambda path: path.write_text(json.dumps(facts, indent=1)))
+    for part, write in ((FRAMES, write_frames), (STEPS, write_steps)):
+        path = shard_path(folder, shard, part)
+        records.make_way(path)
+        write_atomically(path, write)
+    facts = {
+        "collection": collection,
+        "shard": shard,
+        "episodes": len(done),
+        "rows": sum(len(e.actions) + 1 for e in done),
+        **{part: _facts(shard_path(folder, shard, part)) for part in (FRAMES, STEPS)},
+    }
+    records.write(shard_path(folder, shard, "json"), facts)
 
 
-def fault(folder: Path, shard: int, checksums: bool = True) -> str | None:
-    """Return what is wrong with a shard, "" if it is simply not there, None if it is whole.
+def fault(folder: Path, shard: int, expected: Shard, checksums: bool = True) -> str | None:
+    """Return what is wrong with a shard, "" if it is simply not there, None if it is whole and the one that is expected.
 
     Args:
-        checksums: read every byte; else compare only the sizes.
+        folder, shard: where, and its number there.
+        expected: whose it must be.
+        checksums: read every byte; else of the frames compare only the size.
     """
     try:
-        facts = json.loads(shard_path(folder, shard, "json").read_text())
+        facts = read_facts(shard_path(folder, shard, "json"))
+        if facts["collection"] != expected.collection:
+            return f"{shard:05d}.json is another collection's ({differences(facts['collection'], expected.collection)})"
+        if facts["shard"] != expected.number:
+            return f"{shard:05d}.json is that of another shard, {facts['shard']} in place of {expected.number}"
         for part in (FRAMES, STEPS):
             path = shard_path(folder, shard, part)
             size = path.stat().st_size
             if size != facts[part]["bytes"]:
                 return f"{path.name} has {size} bytes instead of {facts[part]['bytes']}"
-            if checksums and file_sha256(path) != facts[part]["sha256"]:
+            if (checksums or part == STEPS) and file_sha256(path) != facts[part]["sha256"]:
                 return f"{path.name} has changed (its checksum does not match)"
     except FileNotFoundError as error:
         name = Path(error.filename).name
         return "" if name.endswith(".json") else f"{name} is missing"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{shard:05d}.json cannot be read ({error})"
+    except OSError as error:
+        return f"{Path(error.filename).name} cannot be read ({error.strerror})"
+    except RecordError as error:
+        return str(error)
     return None
 
 
@@ -152,7 +228,12 @@ class _Frames:
 
     def _write_block(self) -> None:
         if self._filled:
-            self._file.write(np.ascontiguousarray(self._prepare(self._block[: self._filled])).data)
+            frames = self._prepare(self._block[: self._filled])
+            if frames.dtype != np.uint8 or frames.shape != (self._filled, *self._shape):
+                raise ValueError(
+                    f"prepare: got {frames.dtype} {frames.shape} of {self._filled} frames; it must return uint8, all alike"
+                )
+            self._file.write(np.ascontiguousarray(frames).data)
         self._rows = self._rows + self._filled
         self._filled = 0
 

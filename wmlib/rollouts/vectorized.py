@@ -2,7 +2,7 @@
 
 Reading guide. `play_vectorized` gives each environment an episode, shows the frames of all environments to one policy at
 once, and gives an environment the next episode when its own is over. Episode i is the one that
-`wmlib.rollouts.collection.play` plays as episode i.
+`wmlib.rollouts.task.play` plays as episode i.
 
 The policy always sees as many frames as there are environments: those of environments with nothing left to play stay as they
 were. So what a network answers for one of them depends neither on how many still play nor on what the others see.

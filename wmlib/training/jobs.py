@@ -2,12 +2,14 @@
 
 Reading guide, from the outside in. `run_jobs` brings a list of jobs to their end, as many at a time as there are cores.
 `_run_block` goes on with one job to a step, from its checkpoint. The job's trainer does the steps. So a training is four calls:
-jobs, block, trainer, step. `cached_map` and `parallel_map` are for work without blocks.
+jobs, block, trainer, step. `cached_map` and `parallel_map` are for work without blocks. A job's files say whose they are: a
+damaged checkpoint, or another job's, is not gone on from.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +19,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 from joblib import Parallel, delayed
 
-from wmlib.experiment import checkpoint
-from wmlib.experiment.cache import Artifact, ArtifactCache, call
+from wmlib.experiment import checkpoint, fingerprint
+from wmlib.experiment.cache import Artifact, ArtifactCache, ArtifactWarning, call
+from wmlib.experiment.checkpoint import CheckpointError
 from wmlib.experiment.progress import progress
 from wmlib.experiment.source_code import check_code, note_sources
 
@@ -52,7 +55,7 @@ class Job(NamedTuple):
         arguments: of `begin`, such as `fingerprint.describe` can describe: with the other three they determine the result.
         steps: to do.
         output: takes the trainer; returns what is to be kept of it, a tree (see `checkpoint`).
-        output_steps: after these steps; None: after the last one.
+        output_steps: after these steps, from 1 to `steps`; None: after the last one.
     """
 
     begin: Callable[..., Trainer]
@@ -61,6 +64,11 @@ class Job(NamedTuple):
     output: Callable[[Any], Any]
     output_steps: tuple[int, ...] | None = None
 
+    @property
+    def kept_steps(self) -> tuple[int, ...]:
+        """Return the steps after which the output is kept."""
+        return (self.steps,) if self.output_steps is None else self.output_steps
+
 
 def load_output(folder: Path, step: int) -> Any:
     """Return what a job kept after a step.
@@ -68,8 +76,26 @@ def load_output(folder: Path, step: int) -> Any:
     Args:
         folder: as `run_jobs` returned it.
         step: one of the job's output steps.
+
+    Raises:
+        ValueError: the job kept nothing after that step.
+        CheckpointError: what it kept is damaged, or another job's.
     """
-    return checkpoint.load(folder / f"{step}.safetensors")
+    file = _output_file(folder, step)
+    if not file.exists():
+        raise ValueError(
+            f"step: got {step!r}; {folder} holds {', '.join(sorted(p.stem for p in folder.glob('*.safetensors')))}"
+        )
+    return checkpoint.load(file, _identity(folder.name, step))
+
+
+def _output_file(folder: Path, step: int) -> Path:
+    return folder / f"{step}.safetensors"
+
+
+def _identity(artifact: str, step: int | None = None) -> dict[str, Any]:
+    """Return what a file of a job says of itself; step: of an output."""
+    return {"artifact": artifact, "step": step}
 
 
 def run_jobs(
@@ -84,13 +110,45 @@ def run_jobs(
         block: steps between two checkpoints.
         parallel_from: steps, of all jobs together in a block, from which processes are started; that takes seconds.
         workers: processes; -1: as many as cores.
+
+    Raises:
+        ValueError: a number out of its range, named; nothing has been written then.
+        FingerprintError: a job that cannot be part of a key; see `fingerprint.describe`.
     """
+    if not _is_count(block):
+        raise ValueError(f"block: got {block!r}; allowed is a whole number of steps >= 1")
+    if workers == 0 or not isinstance(workers, int):
+        raise ValueError(f"workers: got {workers!r}; allowed is a whole number of processes, or -1 for as many as cores")
+    for job in jobs:
+        _check(job, cache)
     artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.output, job.output_steps]) for job in jobs]
     with _missing(artifacts, jobs) as left, quiet_workers():
         blocks = sum(-(-job.steps // block) for _, job in left)
         for _ in progress(_blocks(left, block, parallel_from, workers), label, blocks) if left else ():
             pass
     return [artifact.path for artifact in artifacts]
+
+
+def _check(job: Job, cache: ArtifactCache) -> None:
+    """Raise for a job that could not be done, before anything is written for any of them."""
+    if not _is_count(job.steps):
+        raise ValueError(f"steps: got {job.steps!r}; allowed is a whole number >= 1")
+    if not job.kept_steps or not all(_is_count(step) and step <= job.steps for step in job.kept_steps):
+        raise ValueError(
+            f"output_steps: got {job.output_steps!r}; allowed are steps from 1 to {job.steps}, one at least, or None"
+        )
+    for name, function in (("begin", job.begin), ("output", job.output)):
+        if not callable(function):
+            raise ValueError(f"{name}: got {function!r}; allowed is a function that workers can import")
+        fingerprint.describe(function, cache.path, name)
+    try:
+        inspect.signature(job.begin).bind(**job.arguments)
+    except TypeError as error:
+        raise ValueError(f"arguments: got {sorted(job.arguments)}: {error}; allowed are those of begin") from None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 @contextlib.contextmanager
@@ -111,13 +169,15 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
     for until in range(block, max(job.steps for _, job in left) + block, block):
         now = [i for i, (_, job) in enumerate(left) if until < job.steps + block]
         tasks = [
-            delayed(_run_block)(i, folders[i], left[i][1], until, left[i][0].code)
+            delayed(_run_block)(i, folders[i], left[i][1], until, left[i][0].name, left[i][0].code)
             for i in now
             if reached[i] < min(until, left[i][1].steps)
         ]
-        for i, step, seconds in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
+        for i, step, seconds, fault in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
             artifact, job = left[i]
             reached[i] = step
+            if fault is not None:
+                warnings.warn(f"{folders[i]}: {fault}; it is trained again", ArtifactWarning, stacklevel=4)
             if step >= job.steps:
                 artifact.finish(seconds, without=STATE)
             else:
@@ -126,22 +186,42 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
         yield from (None for _ in range(len(now) - len(tasks)))  # blocks that an earlier run did
 
 
-def _run_block(number: int, folder: Path, job: Job, until: int, code: tuple[str, str | None]) -> tuple[int, int, float]:
-    """Go on with one job to a step, from its checkpoint; return its number, the steps done and the seconds it took."""
+def _run_block(
+    number: int, folder: Path, job: Job, until: int, name: str, code: tuple[str, str | None]
+) -> tuple[int, int, float, str | None]:
+    """Go on with one job to a step, from its checkpoint.
+
+    Returns:
+        its number, the steps done, the seconds it took, and what was wrong with its checkpoint, so that it began again.
+    """
     start = time.monotonic()
     check_code(*code)
     torch.set_num_threads(1)
+    state, fault = _read_state(folder, job, name)
     trainer = call(job.begin, (), job.arguments)
-    state = checkpoint.load(folder / STATE)
     if state is not None:
         trainer.load_state_dict(state)
     left = min(until, job.steps) - trainer.step
     for _ in trainer.run(left):
-        if trainer.step in (job.output_steps or (job.steps,)):
-            checkpoint.save(folder / f"{trainer.step}.safetensors", job.output(trainer))
+        if trainer.step in job.kept_steps:
+            checkpoint.save(_output_file(folder, trainer.step), job.output(trainer), _identity(name, trainer.step))
     if left > 0:
-        checkpoint.save(folder / STATE, trainer.state_dict())
-    return number, trainer.step, time.monotonic() - start
+        state = {"step": trainer.step, "trainer": trainer.state_dict()}
+        checkpoint.save(folder / STATE, state, _identity(name))
+    return number, trainer.step, time.monotonic() - start, fault
+
+
+def _read_state(folder: Path, job: Job, name: str) -> tuple[dict | None, str | None]:
+    """Return a trainer's state after the last block, None to begin; and what is wrong with it or what it has kept so far."""
+    try:
+        state = checkpoint.load(folder / STATE, _identity(name))
+        for step in job.kept_steps if state is not None else ():
+            output = _output_file(folder, step)
+            if step <= state["step"] and checkpoint.load(output, _identity(name, step)) is None:
+                return None, f"{output.name} is missing"
+    except CheckpointError as error:
+        return None, error.fault
+    return None if state is None else state["trainer"], None
 
 
 def cached_map(

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_
+
+from wmlib.models.layers import check_generator, check_sizes
+from wmlib.training.divergence import DivergenceWatch, gradient_norm
 
 
 class StreamTrainer:
@@ -27,11 +31,12 @@ class StreamTrainer:
         seq_len: T, rows a step goes forward in each stream: as far as the gradient goes back.
         ahead: rows read beyond these, because the last one's answer stands there.
         lr: learning rate, above 0.
-        max_grad_norm: gradients are scaled down to this norm.
+        max_grad_norm: gradients are scaled down to this norm, above 0.
         schedule: learning rate by step (0, 1, …); None: it stays at `lr`.
 
     Raises:
-        ValueError: batch_size and seq_len ask for more rows than there are.
+        ValueError: batch_size and seq_len ask for more rows than there are, or are no whole numbers above 0; no generator;
+            max_grad_norm not above 0. While it runs, `TrainingDivergedError`, a RuntimeError, see `run`.
     """
 
     def __init__(
@@ -47,7 +52,11 @@ class StreamTrainer:
         ahead: int = 0,
         schedule: Callable[[int], float] | None = None,
     ):
-        if batch_size < 1 or seq_len < 1 or batch_size * (seq_len + ahead) > size:
+        check_generator(generator)
+        batch_size, seq_len = check_sizes(batch_size=batch_size, seq_len=seq_len)
+        if not max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {max_grad_norm}; it must be above 0")
+        if batch_size * (seq_len + ahead) > size:
             raise ValueError(
                 f"batch_size, seq_len: got {batch_size}, {seq_len}; {batch_size} streams of {seq_len + ahead} rows need more "
                 f"than the {size} rows of the table"
@@ -57,6 +66,7 @@ class StreamTrainer:
         self.max_grad_norm, self.schedule = max_grad_norm, schedule
         self.optimizer = torch.optim.Adam(model.parameters(), lr, fused=True)
         self.step = 0
+        self._watch = DivergenceWatch(model)
         self._state: tuple[Tensor, ...] = ()
         self._start_pass()
 
@@ -69,9 +79,14 @@ class StreamTrainer:
         raise NotImplementedError
 
     def run(self, steps: int) -> Iterator[Any]:
-        """Take steps, and yield the loss before each; between two the state may be saved."""
+        """Take steps, and yield the loss before each; between two the state may be saved.
+
+        Raises:
+            TrainingDivergedError: loss or gradient is not finite.
+        """
         for _ in range(steps):
             yield self._step()
+        self._watch.finish()
 
     def _step(self) -> Any:
         if self.schedule is not None:
@@ -85,7 +100,10 @@ class StreamTrainer:
         self.optimizer.zero_grad()
         total, state, losses = self._loss(rows, self._state)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+        parts = {name: value for name, value in getattr(losses, "_asdict", dict)().items() if name != "total"}
+        norm = gradient_norm(self.model)
+        self._watch.see(self.step, self.optimizer.param_groups[0]["lr"], total, norm, parts)
+        clip_grads_with_norm_(self.model.parameters(), self.max_grad_norm, norm)
         self.optimizer.step()
         self._state = tuple(part.detach() for part in state)
         self._position += self.seq_len
@@ -100,6 +118,7 @@ class StreamTrainer:
 
     def state_dict(self) -> dict:
         """Return a copy of all that a later `load_state_dict` needs to go on to the same bits: the table is not in it."""
+        self._watch.finish()
         parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer")}
         place = {"offset": self._offset, "position": self._position, "step": self.step}
         return copy.deepcopy({**parts, **place, "state": list(self._state), "generator": self.generator.get_state()})

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wmlib.models.layers import check_generator, is_whole
 from wmlib.models.vae import VAE, Posterior
+from wmlib.training.divergence import DivergenceWatch, gradient_norm
 
 
 class Losses(NamedTuple):
@@ -103,7 +105,8 @@ class VAETrainer:
         fetch: called with the rows of a batch some steps before they are read: `rollouts.fetch`.
 
     Raises:
-        ValueError: batch_size out of its range.
+        ValueError: batch_size out of its range, no generator. While it runs, `TrainingDivergedError`, a RuntimeError, see
+            `run`.
 
     Source: Ha & Schmidhuber 2018: Adam, batches of 100, a learning rate of 0.0001. Differs: the defaults, which learn more
         from few frames.
@@ -130,24 +133,31 @@ class VAETrainer:
         schedule: Callable[[int], float] | None = None,
         fetch: Callable[[np.ndarray], None] | None = None,
     ) -> None:
-        if not 1 <= batch_size <= len(rows):
-            raise ValueError(f"batch_size is {batch_size}; it must be 1 to {len(rows)}, the number of rows")
+        check_generator(generator)
+        if not is_whole(batch_size) or not 1 <= batch_size <= len(rows):
+            raise ValueError(f"batch_size is {batch_size!r}; it must be 1 to {len(rows)}, the number of rows, and whole")
         self.vae = vae
         self.objective = objective
         self.read = read
         self.rows = np.asarray(rows)
         self.generator = generator
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)
         self.schedule = schedule
         self.fetch = fetch
         self.optimizer = torch.optim.Adam(vae.parameters(), lr, fused=True)
         self.step = 0
+        self._watch = DivergenceWatch(vae)
         self._start_pass()
 
     def run(self, steps: int) -> Iterator[Losses]:
-        """Take steps, and yield the losses before each; between two the state may be saved."""
+        """Take steps, and yield the losses before each; between two the state may be saved.
+
+        Raises:
+            TrainingDivergedError: loss or gradient is not finite.
+        """
         for _ in range(steps):
             yield self._step()
+        self._watch.finish()
 
     def _step(self) -> Losses:
         if self.schedule is not None:
@@ -161,6 +171,8 @@ class VAETrainer:
         self.optimizer.zero_grad()
         losses = self.objective(frames, *self.vae(frames, self.generator))
         losses.total.backward()
+        parts = {"squared error": losses.squared_error, "KL": losses.kl}
+        self._watch.see(self.step, self.optimizer.param_groups[0]["lr"], losses.total, gradient_norm(self.vae), parts)
         self.optimizer.step()
         self._position += self.batch_size
         self.step += 1
@@ -178,6 +190,7 @@ class VAETrainer:
 
     def state_dict(self) -> dict:
         """Return a copy of all that a later `load_state_dict` needs to go on to the same bits: the frames are not in it."""
+        self._watch.finish()
         parts = {name: getattr(self, name).state_dict() for name in ("vae", "optimizer")}
         generators = {"generator": self.generator.get_state(), "pass_start": self._pass_start}
         return copy.deepcopy({**parts, **generators, "position": self._position, "step": self.step})

@@ -58,7 +58,7 @@ class WorldModelTrainer(StreamTrainer):
         done_weight: see `world_model.loss`.
 
     Raises:
-        ValueError: batch_size and seq_len ask for more rows than there are.
+        ValueError: see `StreamTrainer`.
 
     Source: Ha & Schmidhuber 2018 (public code): packed episodes, state carried, latents drawn anew; batch 100, length 500,
         rate 0.001. Differs: the norm is clipped, not each value.

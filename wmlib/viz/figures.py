@@ -13,6 +13,7 @@ import base64
 import contextlib
 import functools
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -195,6 +196,8 @@ def save_animation(
 
 
 def _check_words(name: str, alt: str, caption: str) -> None:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"name: got {name!r}; allowed are letters, digits, _, . and -: the picture lies beside results.json")
     for argument, text in (("alt", alt), ("caption", caption)):
         if len(text.strip()) < 20:
             raise ValueError(f"{argument}: got {text!r} for figure {name}; write at least 20 characters that say what is seen")

@@ -6,7 +6,8 @@ one. Notebook 05 lets an agent of the paper's size play; all else in the noteboo
 numbers than it is trained in, and computes the same: see `fold`.
 """
 
-import json
+import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,33 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
+from wmlib.experiment import records
 from wmlib.experiment.atomic import file_sha256, write_atomically
 from wmlib.models.specs import CoreConfig
 from wmlib.models.vae import VAE
-from wmlib.models.world_model import WorldModelConfig
+from wmlib.models.world_model import WorldModel, WorldModelConfig
 
 FOLDER = Path(__file__).parent
+MANIFEST = "manifest.json"
+KINDS = ("vae", "world model", "controller")
+AGAIN = "get it again from the repository, or save the weights again"
+
+_check_manifest = records.checker(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "kind": {"enum": list(KINDS)},
+                "settings": {"type": "object"},
+                "bytes": {"type": "integer"},
+                "sha256": {"type": "string"},
+                "parts": {"type": "object"},
+            },
+            "required": ["kind", "settings", "bytes", "sha256"],
+        },
+    }
+)
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -39,7 +61,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
         a VAE, a WorldModel, or a controller's weights (F,), in float32; and its entry: "made" says how, "scores" how well.
 
     Raises:
-        ValueError: an unknown name, or a file that is not the one in the manifest.
+        ValueError: an unknown name, a damaged manifest, or a file that is not the one in it.
 
     Example:
         >>> vae, entry = load("vae")
@@ -48,26 +70,22 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
     """
     manifest = _manifest(folder)
     if name not in manifest:
-        raise ValueError(f"name is {name!r}; there are {', '.join(manifest)}")
+        raise ValueError(f"name is {name!r}; there are {', '.join(manifest) or 'none'} in {folder / MANIFEST}")
     entry = manifest[name]
     path = folder / f"{name}.safetensors"
-    if file_sha256(path) != entry["sha256"]:
-        raise ValueError(f"{path} is not the file in the manifest (its checksum differs); get it again from the repository")
-    tensors = {key: value.float() for key, value in load_file(path).items()}
-    if entry["kind"] == "controller":
-        return tensors["weights"], entry
-    settings = entry["settings"]
-    if entry["kind"] == "vae":
-        vae = VAE(generator=torch.Generator(), **settings)
-        vae.load_state_dict(unfold(tensors, vae))
-        return vae.eval(), entry
-    model = WorldModelConfig(**{**settings, "core": CoreConfig(**settings["core"])}).build(torch.Generator())
-    model.load_state_dict(tensors)
-    return model.eval(), entry
+    try:
+        if file_sha256(path) != entry["sha256"]:
+            raise ValueError(f"{path} is not the file in the manifest (its checksum differs); {AGAIN}")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from None
+    return _build(entry["kind"], load_file(path), entry["settings"]), entry
 
 
 def load_agent(name: str, folder: Path = FOLDER) -> WorldModelsAgent:
     """Return a whole agent by the name of its controller: the manifest says which VAE and world model belong to it.
+
+    Raises:
+        ValueError: what `load` raises; or a part is not the one that the controller was saved with.
 
     Example:
         >>> load_agent("controller").names
@@ -76,31 +94,82 @@ def load_agent(name: str, folder: Path = FOLDER) -> WorldModelsAgent:
     weights, entry = load(name, folder)
     if not isinstance(weights, Tensor):
         raise ValueError(f"name is {name!r}, a {entry['kind']}; give the name of a controller")
-    settings = entry["settings"]
-    vae: Any = load(settings["vae"], folder)[0]
-    world_model: Any = load(settings["world_model"], folder)[0]
-    actions = torch.tensor(settings["actions"], dtype=torch.float32)
-    return WorldModelsAgent(vae, world_model, weights, settings["names"], actions)
+    return _agent(weights, entry["settings"], entry.get("parts", {}), folder, name)
 
 
 def save(
     name: str, kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any], folder: Path = FOLDER, **facts: Any
 ) -> None:
-    """Write weights in half precision and enter them in the manifest.
+    """Write weights in half precision and enter them in the manifest, once it is sure that `load` can build them.
 
     Args:
-        name: file name without ending.
-        kind: "vae", "world model" or "controller".
-        settings: with which `load` builds it.
-        facts: made, scores: what readers should know.
+        name: file name without ending: letters, digits, _ and -.
+        kind: "vae", "world model" or "controller"; a controller's parts are saved before it.
+        tensors: its state; a controller's are {"weights": (F,)}.
+        settings: with which `load` builds it, JSON values.
+        facts: made, scores: what readers should know, JSON values.
+
+    Raises:
+        ValueError: an argument that is not allowed, named, or a damaged manifest. Nothing has been written then.
     """
+    manifest = _manifest(folder)
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name) or name == records.CHECKSUM:
+        raise ValueError(f"name: got {name!r}; allowed are letters, digits, _ and -, and not {records.CHECKSUM!r}")
+    if kind not in KINDS:
+        raise ValueError(f"kind: got {kind!r}; allowed are {', '.join(KINDS)}")
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"settings: got {settings!r}; allowed is a dict of JSON values")
+    entry: dict[str, Any] = {"kind": kind, "settings": records.plain(settings, "settings")}
+    for fact, value in facts.items():
+        if fact in ("parts", "bytes", records.CHECKSUM):
+            raise ValueError(f"{fact}: is found out, and cannot be given")
+        entry[fact] = records.plain(value, fact)
+    try:
+        tensors = fold(tensors) if kind == "vae" else tensors
+        half = {key: value.detach().half().contiguous() for key, value in tensors.items()}
+        infinite = [key for key, value in half.items() if not value.isfinite().all()]
+        part = _build(kind, half, entry["settings"])
+        if isinstance(part, Tensor):
+            entry["parts"] = {entry["settings"][of]: manifest[entry["settings"][of]]["sha256"] for of in ("vae", "world_model")}
+            _agent(part, entry["settings"], entry["parts"], folder, name)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        why = textwrap.shorten(f"{type(error).__name__}: {error}", 300)
+        raise ValueError(f"kind, tensors, settings: they do not make a {kind} that load() can build ({why})") from error
+    if infinite:
+        raise ValueError(f"tensors: {infinite[0]} is not finite in half precision, whose largest number is 65504")
     path = folder / f"{name}.safetensors"
-    tensors = fold(tensors) if kind == "vae" else tensors
-    half = {key: value.detach().half().contiguous() for key, value in tensors.items()}
+    records.make_way(path)
     write_atomically(path, lambda temporary: save_file(half, temporary))
-    entry = {"kind": kind, "settings": settings, "bytes": path.stat().st_size, "sha256": file_sha256(path), **facts}
-    text = json.dumps({**_manifest(folder), name: entry}, indent=1, sort_keys=True)
-    write_atomically(folder / "manifest.json", lambda temporary: Path(temporary).write_text(text + "\n"))
+    entry |= {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    records.write(folder / MANIFEST, {**manifest, name: entry})
+
+
+def _build(kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any]) -> nn.Module | Tensor:
+    """Return a part in float32; its tensors may be in half precision."""
+    tensors = {key: value.float() for key, value in tensors.items()}
+    if kind == "controller":
+        return tensors["weights"]
+    part: VAE | WorldModel
+    if kind == "vae":
+        part = VAE(generator=torch.Generator(), **settings)
+        tensors = unfold(tensors, part)
+    else:
+        part = WorldModelConfig(**{**settings, "core": CoreConfig(**settings["core"])}).build(torch.Generator())
+    part.load_state_dict(tensors)
+    return part.eval()
+
+
+def _agent(weights: Tensor, settings: dict[str, Any], parts: dict[str, str], folder: Path, name: str) -> WorldModelsAgent:
+    """Return an agent of a controller's weights and of its parts, whose checksums `parts` holds."""
+    built: list[Any] = []
+    for part in (settings["vae"], settings["world_model"]):
+        model, entry = load(part, folder)
+        if entry["sha256"] != parts.get(part, entry["sha256"]):
+            raise ValueError(f"{folder}: {name} was saved with another {part}; save {name} again, or {AGAIN}")
+        built.append(model)
+    vae, world_model = built
+    actions = torch.tensor(settings["actions"], dtype=torch.float32)
+    return WorldModelsAgent(vae, world_model, weights, settings["names"], actions)
 
 
 def fold(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -139,5 +208,11 @@ def unfold(tensors: Mapping[str, Tensor], vae: VAE) -> dict[str, Tensor]:
 
 
 def _manifest(folder: Path) -> dict[str, dict]:
-    path = folder / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    """Return the entries by name, none where there is no manifest."""
+    path = folder / MANIFEST
+    try:
+        return records.read(path, _check_manifest, signed=False)
+    except FileNotFoundError:
+        return {}
+    except records.RecordError as error:
+        raise ValueError(f"{folder / str(error)}; {AGAIN}") from None

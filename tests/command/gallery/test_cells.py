@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_raw_cell
 
 
 def test_formulas_become_mathml_wherever_they_stand(everything):
@@ -86,10 +86,11 @@ def test_code_is_visible_highlighted_and_can_be_folded(site):
     ("data", "metadata", "fault"),
     [
         ({"text/html": "<script src='x.js'></script>"}, {}, "<script> cannot be shown offline"),
-        ({"text/html": "<img alt='a' src='http://example.org/a.png'>"}, {}, "from the network"),
+        ({"text/html": "<img alt='a' src='http://example.org/a.png'>"}, {}, "names no file of the project"),
         ({"text/latex": r"$\oops$"}, {}, r"unknown command \oops"),
         ({"application/javascript": "alert(1)"}, {}, "an output comes only as application/javascript"),
-        ({"image/png": b"no picture"}, {"image/png": {"alt": "A plot"}}, "damaged: A plot"),
+        ({"image/png": b"no picture"}, {"image/png": {"alt": "A plot"}}, "an image/png output is damaged, or neither PNG"),
+        ({"image/png": "%%%"}, {"image/png": {"alt": "A plot"}}, "nor SVG: A plot"),
     ],
 )
 def test_faults_of_outputs_are_named(site, data, metadata, fault):
@@ -100,3 +101,14 @@ def test_the_marks_that_papermill_leaves_are_dropped(site):
     mark = new_markdown_cell('<span style="color:red">An Exception</span>', metadata={"tags": ["papermill-error-cell-tag"]})
     page = site.built(mark, "Text")
     assert "An Exception" not in page.get_text()
+
+
+def test_a_raw_cell_is_text(site):
+    page = site.built(new_raw_cell("<script>alert(1)</script>"))
+    assert page.main.pre.get_text() == "<script>alert(1)</script>" and not page.main.find("script")
+
+
+@pytest.mark.parametrize("metadata", [{}, 3, {"alt": None}, {"alt": 5}, {"alt": " "}])
+def test_an_alt_text_is_text(site, metadata):
+    output = site.shows({"image/png": site.picture(), "text/plain": "<Figure>"}, {"image/png": metadata})
+    assert "an image/png output has no alt text in its metadata: <Figure>" in site.faults(site.code(output))

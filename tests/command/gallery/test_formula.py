@@ -120,5 +120,10 @@ def test_big_brackets_with_an_index_are_one_base():
     assert [m.text for m in base.find("msup/mrow")] == ["(", "b", ")"]
 
 
+def test_escaped_characters():
+    assert to_mathml(r"\$5 + \text{a\_b \$ \%}").count("$") == 2
+    assert "\\" not in to_mathml(r"\$5 + \text{a\_b \$ \%}")
+
+
 def test_less_than_is_escaped():
     assert "<mo>&lt;</mo>" in to_mathml("a<b")

@@ -1,6 +1,7 @@
 """A page and its pictures: files beside the pages, their sizes, and animations that can stand still."""
 
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from wmlib.command.gallery import build_gallery
@@ -59,28 +60,76 @@ def test_a_site_finds_files_as_seen_from_the_notebooks(page_and_site, tmp_path):
     _, site = page_and_site
     for name in ("project/LICENSE", "project/notebooks/a.csv", "project/figures/01_good/b.png", "run/01_good/c.png"):
         (tmp_path / name).touch()
-    assert (
-        site.find("../LICENSE") == tmp_path / "project/LICENSE" and site.find("a.csv") == tmp_path / "project/notebooks/a.csv"
-    )
-    assert site.find("../figures/01_good/b.png") == tmp_path / "project/figures/01_good/b.png"
-    assert site.find("../figures/01_good/c.png") == tmp_path / "run/01_good/c.png"
-    assert site.find("gone.csv") is None and site.find("../notebooks") is None
+    found = {"../LICENSE": "project/LICENSE", "a.csv": "project/notebooks/a.csv", "a.csv?raw#L1": "project/notebooks/a.csv"}
+    found |= {"../figures/01_good/b.png": "project/figures/01_good/b.png", "../figures/01_good/c.png": "run/01_good/c.png"}
+    assert {address: site.find(address)[0] for address in found} == {k: tmp_path / v for k, v in found.items()}
+    assert str(site.find("../figures/01_good/c.png")[1]) == "figures/01_good/c.png"
+    for address in ("gone.csv", "../notebooks", "", "../../run/01_good/c.png", "https://example.org/a.csv"):
+        with pytest.raises(ValueError, match="names no file of the project"):
+            site.find(address)
 
 
 def test_a_picture_is_one_file_however_often_it_is_shown(page_and_site, site):
     page, target = page_and_site
     data = site.picture(size=(40, 30))
-    first = show_picture(data, ".png", 'A "dot" & <more>', page, target, width=20)
-    assert first.startswith('<img src="pictures/01_good-') and 'width="20" height="15"' in first
-    assert 'alt="A &quot;dot&quot; &amp; &lt;more&gt;"' in first
-    assert 'width="40" height="30"' in show_picture(data, ".png", "A dot", page, target)
+    first = BeautifulSoup(show_picture(data, 'A "dot" & <more>', page, target, {"width": "20"}), "html.parser").img
+    assert first["src"].startswith("pictures/01_good-") and (first["width"], first["height"]) == ("20", "15")
+    assert first["alt"] == 'A "dot" & <more>'
+    assert 'width="40" height="30"' in show_picture(data, "A dot", page, target, {})
     (file,) = (target.folder / "pictures").iterdir()
     assert file.read_bytes() == data and page.problems == []
 
 
-def test_a_damaged_picture_is_noted_and_shown_as_nothing(page_and_site):
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_a_picture_that_is_cut_anywhere_is_refused(page_and_site, site, kind):
     page, target = page_and_site
-    assert show_picture(b"no picture", ".png", "A dot", page, target) == ""
-    assert page.problems == ["a picture (.png, 10 bytes) is damaged: A dot"]
-    svg = show_picture(b"<svg/>", ".svg", "A box", page, target)  # no sizes are read from a drawing
-    assert "width" not in svg and len(page.problems) == 1
+    data = site.picture(kind, frames=3 if kind in ("GIF", "WEBP") else 1)
+    assert show_picture(data, "A dot", page, target, {})
+    for length in {0, 1, 8, 60, *range(9, len(data), 7), len(data) - 1}:
+        if length < len(data):
+            with pytest.raises(ValueError, match="is damaged"):
+                show_picture(data[:length], "A dot", page, target, {})
+
+
+def test_the_kind_of_a_picture_is_what_it_is_not_what_it_is_called(page_and_site, site):
+    page, target = page_and_site
+    assert ".jpg" in show_picture(site.picture("JPEG"), "A dot", page, target, {})
+    for data in (
+        b"<html><body>Not found</body></html>",
+        b"<!DOCTYPE html><p>a",
+        site.picture("BMP"),
+        b"version https://git-lfs",
+    ):
+        with pytest.raises(ValueError, match="is damaged"):
+            show_picture(data, "A dot", page, target, {})
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<script>alert(1)</script>",
+        "<foreignObject/>",
+        '<g onload="x()"/>',
+        '<a href="javascript:x()"/>',
+        '<image href="https://example.org/a.png"/>',
+        '<b xmlns="http://www.w3.org/1999/xhtml">b</b>',
+        "<g>",
+        "<style>@import 'a.css'</style>",
+        '<g fill="url(https://example.org/a.svg#b)"/>',
+        '<g style="fill: u\\72l(a.svg)"/>',
+        "<?xml-stylesheet href='a.css'?>",
+    ],
+)
+def test_a_drawing_is_shapes_and_text(page_and_site, inside):
+    page, target = page_and_site
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 5">{}</svg>'
+    drawn = show_picture(
+        svg.format('<g id="a" fill="url(#b)"/><use href="#a"/><style>*{{stroke: red}}</style>').encode(),
+        "A box",
+        page,
+        target,
+        {"width": "30"},
+    )
+    assert 'width="30"' in drawn and "height" not in drawn
+    with pytest.raises(ValueError, match="is damaged"):
+        show_picture(svg.format(inside).encode(), "A box", page, target, {})

@@ -102,8 +102,9 @@ def test_an_engine_that_keeps_dying_ends_in_one_clear_error(make, processes, mon
     engine.begin(9)
 
     def launch_and_kill(self):
-        launch(self)
+        engine = launch(self)
         kill(processes()[0])
+        return engine
 
     kill(processes()[0])
     monkeypatch.setattr(DoomEngine, "_launch", launch_and_kill)

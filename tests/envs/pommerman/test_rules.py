@@ -65,8 +65,16 @@ class Scene:
         return self.games.full_states()[0, 7 * BOARD :].reshape(4, 6)[i].tolist()
 
     def set(self, i, **fields):
-        for name, value in fields.items():
-            self.games.rows.view(GAME)[0, 0]["agents"][name][i] = value
+        return self._change(lambda game: [game["agents"][name].__setitem__(i, value) for name, value in fields.items()])
+
+    def due(self, bomb):
+        """Make a bomb explode in the next step."""
+        return self._change(lambda game: game["bomb"]["life"].__setitem__(bomb, 1))
+
+    def _change(self, change):
+        rows = self.games.rows.copy()
+        change(rows.view(GAME)[0, 0])
+        self.games.rows = rows
         return self
 
 
@@ -204,11 +212,9 @@ def test_4_9_the_shape_of_a_blast(before, settings, after):
 
 def test_4_9_bombs_set_each_other_off_and_wood_protects_in_that_step():  # quirk 14
     scene = Scene("o.o.+.o", blast=3)
-    scene.games.rows.view(GAME)[0, 0]["bomb"]["life"][0] = 1
-    assert str(scene.play("s")) == "*****.o"  # the second sees the wood, the third is behind it
+    assert str(scene.due(0).play("s")) == "*****.o"  # the second sees the wood, the third is behind it
     scene = Scene("oo+..", blast=4)
-    scene.games.rows.view(GAME)[0, 0]["bomb"]["life"][0] = 1
-    assert str(scene.play("s")) == "***.."  # wood burnt by the first stops the second too
+    assert str(scene.due(0).play("s")) == "***.."  # wood burnt by the first stops the second too
 
 
 def test_4_9_a_bomb_explodes_in_standing_flames_but_not_beside_them():
@@ -302,7 +308,9 @@ def test_neither_agents_nor_bombs_have_an_order():  # quirk 21
     games = Games(64, rng, starts=64)
     for _ in range(30):
         games.step(act(games.rows, rng, "chaos"))
-    games.fields["agents"]["kick"] = 1
+    rows = games.rows.copy()
+    rows.view(GAME)[:, 0]["agents"]["kick"] = 1
+    games.rows = rows
     # the mirror's bombs are in the order of the board, those of `games` in the order of laying
     rows = from_full_states(renumbered(games.full_states(), order), games.fields["step_count"], VARIANTS["ffa"])
     mirror, same = Games(64, rng, starts=rows), games.running

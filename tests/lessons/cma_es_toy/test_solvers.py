@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from wmlib.agents.cma_es import CMAES
-from wmlib.lessons.cma_es_toy import solvers
+from wmlib.lessons.cma_es_toy import figures, solvers
 from wmlib.lessons.cma_es_toy.benchmark_functions import ellipsoid
 from wmlib.lessons.cma_es_toy.schaffer import OPTIMUM, schaffer
 
@@ -102,6 +102,12 @@ def test_evaluations_are_counted_alike_for_both_searches():
     for count in counts:
         assert (count % 7 == 0).all() and (count > 100).all() and (count < 5000).all()  # population 7 for N = 3
     assert solvers.evaluations_to(1e-300, solvers.make_ours, ellipsoid, rngs(1), 3, 100).tolist() == [100]
+
+
+def test_a_film_of_a_budget_below_the_population_shows_what_there_is():
+    film = solvers.film(np.random.default_rng(7), **{**TOY, "budget": 11})
+    assert film["population"].shape == (1, 11, 2) and film["best"].shape == (1,)
+    assert len(figures.draw_films([film], 5).axes) == 1
 
 
 def test_a_film_shows_the_run_to_the_end_of_its_budget():

@@ -61,20 +61,20 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         raise ValueError(f"executed: no notebooks named NN_name.ipynb in {executed}; run ./run_all.sh first")
     if out.exists() and not _is_gallery(out):
         raise ValueError(f"out: {out} holds something that is not a gallery; name another folder or remove it")
+    contents = []
+    for path in notebooks:
+        stored = figures / path.stem / "results.json"
+        record = results.read(stored) if stored.exists() else None
+        try:
+            contents.append((path.stem, nbformat.read(path, as_version=4), record))
+        except ValueError as error:
+            raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
 
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         site = Site(folder, paths.root(), figures, [path.stem for path in notebooks])
-        pages = []
-        for path in notebooks:
-            stored = figures / path.stem / "results.json"
-            record = results.read(stored) if stored.exists() else None
-            try:
-                notebook = nbformat.read(path, as_version=4)
-            except ValueError as error:
-                raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
-            pages.append(_build_page(path.stem, notebook, record, site))
+        pages = [_build_page(name, notebook, record, site) for name, notebook, record in contents]
         _check(pages)
         _write(pages, folder)
         folder.chmod(0o755)  # mkdtemp makes it private
@@ -96,7 +96,7 @@ def _build_page(name: str, notebook: "NotebookNode", record: dict[str, Any] | No
                 reason = error.evalue.strip().split("\n")[0][:200]
                 page.state = "failed"
                 page.failure = f"Cell [{cell.execution_count}]: {error.ename}: {reason}"
-    review(export_cells(notebook, page, site), page, site)
+    review(export_cells(notebook, page, site), page)
     if page.state == "ran" and record is not None and record["figures"]:
         page.hero = _hero(page, site, record["figures"][0])
     return page
@@ -104,10 +104,13 @@ def _build_page(name: str, notebook: "NotebookNode", record: dict[str, Any] | No
 
 def _hero(page: Page, site: Site, figure: dict[str, Any]) -> str:
     """Return the HTML of the picture on a page's card."""
-    path = site.figures / page.name / figure["file"]
-    if not path.is_file():
+    path = site.figure(page.name, figure["file"])
+    if path is None:
         return page.problem(f"results.json names the figure {figure['file']}, which is not beside it")
-    html = show_picture(path.read_bytes(), path.suffix, figure["alt"], page, site)
+    try:
+        html = show_picture(path.read_bytes(), figure["alt"], page, site, {})
+    except ValueError as error:
+        return page.problem(f"the figure {figure['file']} {error}")
     return html.partition('<a class="motion"')[0]  # the whole card is a link already
 
 
@@ -115,7 +118,7 @@ def _is_gallery(folder: Path) -> bool:
     """Return whether a folder may be replaced: an earlier gallery, or empty."""
     index = folder / "index.html"
     if index.is_file():
-        return 'content="wmlib gallery"' in index.read_text(encoding="utf-8")
+        return 'content="wmlib gallery"' in index.read_text(encoding="utf-8", errors="replace")
     return folder.is_dir() and not any(folder.iterdir())
 
 
@@ -125,10 +128,12 @@ def _check(pages: list[Page]) -> None:
     for page in pages:
         for name, fragment in page.crossings:
             if fragment not in ids[name]:
-                page.problem(f"the link to {name}.ipynb#{fragment} has no such heading there")
+                there = f"{name}.ipynb" if name != page.name else ""
+                page.problem(f"the link to {there}#{fragment} has no such heading there")
     faults = [f"  {page.name}: {problem}" for page in pages for problem in page.problems]
     if faults:
-        raise ValueError("\n".join([f"the gallery was not written: {len(faults)} faults in the notebooks", *faults]))
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ValueError("\n".join([f"the gallery was not written: {count} in the notebooks", *faults]))
 
 
 def _write(pages: list[Page], folder: Path) -> None:

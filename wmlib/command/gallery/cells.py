@@ -1,11 +1,9 @@
 """The cells of one notebook as HTML.
 
-Reading guide: `export_cells` is the door. nbconvert walks the cells with the template `cells.html.j2`; `_Markdown` turns
-formulas to MathML; `_Cells` shows each output in the best of its forms, pictures as files beside the pages.
+Reading guide: `export_cells` is the door. nbconvert walks the cells with the template `cells.html.j2`; `_Cells` shows Markdown
+(`markdown.py`) and each output in the best of its forms, HTML as far as `markup.py` admits it, pictures as files.
 """
 
-import base64
-import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,16 @@ from typing import Any
 from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
-from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from wmlib.command.gallery.formula import to_mathml
-from wmlib.command.gallery.page import Page, Site, show_picture
+from wmlib.command.gallery.markdown import markdown_to_html
+from wmlib.command.gallery.markup import admit
+from wmlib.command.gallery.page import Page, Site, decode_base64, show_picture
 from wmlib.experiment.progress import PROGRESS_KEY
 
 _TEMPLATES = Path(__file__).parent
-_SUFFIX = {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg", "image/gif": ".gif"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _WIDGET_NOTE = '<p class="note">Sliders here: open the notebook in JupyterLab to move them.</p>'
 # the forms an output may come in, best first; there is no JavaScript among them
@@ -56,29 +53,6 @@ def _replace_widgets(cell: NotebookNode) -> None:
         cell.outputs = [*alive, new_output("display_data", data={"text/html": _WIDGET_NOTE})]
 
 
-class _Markdown(IPythonRenderer):
-    """Markdown with formulas as MathML."""
-
-    def __init__(self, page: Page, attachments: dict[str, Any]):
-        super().__init__(escape=False, exclude_anchor_links=True, attachments=attachments)
-        self._page = page
-
-    def inline_math(self, body: str) -> str:
-        return self._formula(body, display=False)
-
-    def block_math(self, body: str) -> str:
-        return f'<span class="formula">{self._formula(body, display=True)}</span>'
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
-
-    def _formula(self, tex: str, display: bool) -> str:
-        try:
-            return to_mathml(tex, display)
-        except ValueError as error:
-            return self._page.problem(str(error))
-
-
 class _Cells(HTMLExporter):
     """nbconvert's exporter with our template, our Markdown, and pictures as files."""
 
@@ -98,11 +72,7 @@ class _Cells(HTMLExporter):
         return self._markdown(source, context.get("cell", {}).get("attachments", {}))
 
     def _markdown(self, source: str, attachments: dict[str, Any]) -> str:
-        renderer = _Markdown(self._page, attachments)
-        try:
-            return MarkdownWithMath(renderer=renderer).render(_protect_bars(source))
-        except InvalidNotebook as error:
-            return self._page.problem(str(error))
+        return admit(markdown_to_html(source, self._page), self._page, self._site, attachments)
 
     def _show_data(self, output: NotebookNode) -> str:
         """Return the HTML of one output, in the best of the forms it comes in."""
@@ -113,32 +83,23 @@ class _Cells(HTMLExporter):
             return self._picture(output, kind)
         content = output.data[kind]
         if kind == "text/html":
-            return f'<div class="html">{content}</div>'
+            return f'<div class="html">{admit(content, self._page, self._site)}</div>'
         if kind == "text/plain":
             style = "stdout" if PROGRESS_KEY in output.metadata else "plain"
             return f'<pre class="{style}">{escape(strip_ansi(content))}</pre>'
         return f'<div class="markdown">{self._markdown(content, {})}</div>'
 
     def _picture(self, output: NotebookNode, kind: str) -> str:
-        metadata = output.metadata.get(kind, {})
-        alt = metadata.get("alt", "").strip()
-        if not alt:
+        metadata = output.metadata.get(kind)
+        metadata = metadata if isinstance(metadata, dict) else {}
+        alt = metadata.get("alt")
+        if not isinstance(alt, str) or not alt.strip():
             text = " ".join(output.data.get("text/plain", "").split())[:60]
             return self._page.problem(f"an {kind} output has no alt text in its metadata: {text}")
         raw = output.data[kind]
-        data = raw.encode() if kind == "image/svg+xml" else base64.b64decode(raw)
-        html = show_picture(data, _SUFFIX[kind], alt, self._page, self._site, metadata.get("width", 0))
-        return f"<figure>{html}</figure>"
-
-
-def _protect_bars(source: str) -> str:
-    r"""Keep `|` and `\|` of formulas from being read as cell borders of a Markdown table, as JupyterLab does."""
-
-    def protect(match: re.Match[str]) -> str:
-        return match[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
-
-    lines = source.split("\n")
-    for index, line in enumerate(lines):
-        if line.lstrip().startswith("|"):
-            lines[index] = re.sub(r"(?<![\\$])\$[^$]+\$", protect, line)
-    return "\n".join(lines)
+        data = raw.encode() if kind == "image/svg+xml" else decode_base64(raw)
+        size = {side: str(metadata[side]) for side in ("width", "height") if metadata.get(side)}
+        try:
+            return f"<figure>{show_picture(data, alt, self._page, self._site, size)}</figure>"
+        except ValueError as error:
+            return self._page.problem(f"an {kind} output {error}: {alt[:60]}")

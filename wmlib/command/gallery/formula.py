@@ -26,7 +26,7 @@ _ACCENTS = {"^": "ˆ", "~": "˜"} | {accent: accent for accent in "¯˙¨ˇ´→
 _BIG = set("∑∏∐⋂⋃⨁⨂⋀⋁")
 _LIMIT_NAMES = {"max", "min", "sup", "inf", "lim"}
 _OPEN, _CLOSE = "⌊⌈⟨([{", "⌋⌉⟩)]}"
-_ORDINARY = "∞∅⊤′″‴%#&_…⋯"  # symbols without space around them
+_ORDINARY = "∞∅⊤′″‴%#&$_…⋯"  # symbols without space around them
 _TEXT_STYLES = {"bold": "font-weight:bold", "italic": "font-style:italic"} | {
     family: f"font-family:{family}" for family in ("monospace", "sans-serif")
 }
@@ -65,7 +65,7 @@ def to_mathml(tex: str, display: bool = False) -> str:
             raise ValueError(f"{words} {error}".strip()) from error
         _check(math)
     except ValueError as error:
-        raise ValueError(f"formula {tex.strip()}: {error}") from error
+        raise ValueError(f"formula {tex.strip()[:100]}: {error}") from error
     del math.attrib["xmlns"]
     _tidy(math, sides=itertools.cycle(("prefix", "postfix")))
     return tostring(math, encoding="unicode", short_empty_elements=False)
@@ -103,12 +103,14 @@ def _check(math: Element) -> None:
         raw = element.text or ""
         if re.fullmatch(r"&#x0{0,3}[4-7][0-9A-Fa-f];", raw) and unescape(raw).isalpha():  # \mathrm{d}: upright
             element.set("mathvariant", "normal")
+        if element.tag == "mtext":
+            raw = re.sub(r"\\([#$%&_{}])", lambda match: f"&#{ord(match[1])};", raw)
         element.text = text = unescape(raw)
         if text.startswith("\\"):
             raise ValueError(f"unknown command {text}")
         if raw == "&":
             raise ValueError("& outside an environment")
-        if "$" in text:
+        if "$" in raw:
             raise ValueError("a dollar sign within a formula")
         if "⧸" in text:
             raise ValueError(r"\not is not supported; there are \neq and \notin")

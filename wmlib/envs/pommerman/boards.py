@@ -10,6 +10,7 @@ Differs: the reference draws from one process-wide generator that its seeding do
 
 import numpy as np
 
+from wmlib.envs.pommerman.checks import check_count, check_rng
 from wmlib.envs.pommerman.layout import AGENT, AGENTS, EXTRA_BOMB, FREE, KICK, RIGID, SIZE, WOOD, variant_named
 from wmlib.envs.pommerman.views import BOARD, FULL_STATE, from_full_states
 
@@ -56,8 +57,8 @@ def start_boards(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
         >>> (boards == 1).sum(axis=(1, 2)), (boards == 2).sum(axis=(1, 2)), (hidden > 0).sum(axis=(1, 2))
         (array([36, 36, 36]), array([36, 36, 36]), array([20, 20, 20]))
     """
-    if count < 1:
-        raise ValueError(f"count: got {count!r}; allowed is 1 and above, for example count=1000")
+    check_count(count=count)
+    check_rng(rng)
     boards = _candidates(count + count // 4 + 1, rng)
     boards = boards[_cut_off(boards) <= CUT_OFF]
     while len(boards) < count:
@@ -107,6 +108,7 @@ def start_rows(count: int, rng: np.random.Generator, variant: str = "ffa") -> np
         ValueError: count below 1, no such variant.
     """
     kind = variant_named(variant)
+    check_count(count=count)
     states = np.zeros((count, FULL_STATE), np.uint8)
     boards, hidden = start_boards(count, rng)
     states[:, :BOARD] = boards.reshape(count, -1)

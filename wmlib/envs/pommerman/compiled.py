@@ -2,6 +2,8 @@
 
 Numba keeps compiled code on disk and compiles a function anew only if its own file has changed. The numbers of `layout` are
 compiled into `rules`, `views` and `players`, so here the stamp covers every source of this package.
+
+Compiled code looks at no size and no number of an array. Whatever Python may call goes through `checks` first.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+import numpy as np
+from numba import config, njit
+from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,7 +26,9 @@ INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def outer(function: F) -> F:
-    """Compile a function that Python calls; the compiled code is kept on disk."""
+    """Compile a function that Python calls, with arrays alone; the compiled code is kept on disk."""
+    if config.DISABLE_JIT:
+        return _interpreted(function)
     compiled = njit(**OPTIONS, cache=True)(function)
     compiled._cache._cache_file._source_stamp = package_stamp()
     return compiled
@@ -30,12 +36,41 @@ def outer(function: F) -> F:
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    return njit(**OPTIONS, **INSIDE)(function)
+    return _inside(njit(**OPTIONS, **INSIDE)(function))
 
 
 def inlined(function: F) -> F:
     """Compile a function into those that call it: for the small ones in the hot loops, twice as fast."""
-    return njit(**OPTIONS, **INSIDE, forceinline=True)(function)
+    return _inside(njit(**OPTIONS, **INSIDE, forceinline=True)(function))
+
+
+class _Inside(CPUDispatcher):
+    """A compiled function without the part that Python would call: to call it would end the process."""
+
+    def __call__(self, *_: Any) -> Any:
+        name = f"{self.py_func.__module__}.{self.py_func.__name__}"
+        raise TypeError(f"{name} is for compiled functions alone; call the functions that {__package__} lists")
+
+
+def _inside(compiled: Any) -> Any:
+    if not config.DISABLE_JIT:
+        compiled.__class__ = _Inside
+    return compiled
+
+
+def _interpreted(function: F) -> F:
+    """Run a function as it is (NUMBA_DISABLE_JIT=1), on int64: where compiled code adds bytes, the sum is no byte."""
+
+    @functools.wraps(function)
+    def run(*arrays: np.ndarray) -> Any:
+        wide = [array.astype(np.int64) if array.dtype.kind in "iu" else array for array in arrays]
+        result = function(*wide)
+        for array, numbers in zip(arrays, wide, strict=True):
+            if array.flags.writeable and numbers is not array:
+                array[...] = numbers
+        return result
+
+    return run  # type: ignore[return-value]
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 Source: ours; signs and colours too.
 """
 
+from numbers import Integral
+
 import numpy as np
 
 from wmlib.envs.pommerman.layout import AGENT, AGENTS, BOMB, EXTRA_BOMB, GAME, KICK, MORE_RANGE, SIZE
@@ -61,8 +63,8 @@ def picture(row: np.ndarray, cell: int = 20) -> np.ndarray:
     Raises:
         ValueError: cell below 8.
     """
-    if cell < 8:
-        raise ValueError(f"cell: got {cell!r}; allowed is 8 and above, for example cell=20")
+    if not isinstance(cell, Integral) or cell < 8:
+        raise ValueError(f"cell: got {cell!r}; allowed is 8 and above, whole, for example cell=20")
     state = full_states(row[None])[0]
     board, life = state[: 2 * BOARD].reshape(2, SIZE, SIZE)
     image = COLOURS[board].repeat(cell, 0).repeat(cell, 1)

@@ -11,14 +11,15 @@ Example:
     ((64, 4), dtype('uint8'))
 """
 
+from typing import Any
+
 import numpy as np
 
 from wmlib.envs.pommerman.boards import start_rows
-from wmlib.envs.pommerman.layout import AGENTS, GAME, LAY, ROW, RUNNING, WISHES
-from wmlib.envs.pommerman.rules import play
-from wmlib.envs.pommerman.views import features, full_states
-
-UINT8 = np.dtype(np.uint8)  # there is only one such object, and asking for it is quick
+from wmlib.envs.pommerman.checks import UINT8, check_count, checked_rows, checked_starts, own
+from wmlib.envs.pommerman.layout import AGENTS, GAME, LAY, RUNNING, WISHES
+from wmlib.envs.pommerman.rules import play_checked
+from wmlib.envs.pommerman.views import features_of, full_states_of
 
 
 class Games:
@@ -35,10 +36,10 @@ class Games:
         starts: how many start positions are drawn, 1 and above; the games take them in turn, over and over. Or the
             positions: uint8 (S, ROW) from `start_rows` or `from_full_states`, which then say the variant too.
 
-    Attributes: rows uint8 (B, ROW), the games; rewards int8 (B, 4), -1, 0 or 1; results uint8 (B,), 0 won, 2 tie, 3 running.
-
     Raises:
         ValueError: count or starts out of range, no such variant, no generator.
+
+    What compiled code reads and writes is this object's own: rows that are assigned and starts that are given are checked.
 
     Source: ours.
     """
@@ -46,23 +47,47 @@ class Games:
     def __init__(
         self, count: int, rng: np.random.Generator | None, variant: str = "ffa", starts: int | np.ndarray = 1000
     ) -> None:
-        if count < 1:
-            raise ValueError(f"count: got {count!r}; allowed is 1 and above, for example count=1024")
+        check_count(count=count)
         if not isinstance(starts, np.ndarray):
-            if starts < 1:
-                raise ValueError(f"starts: got {starts!r}; allowed is 1 and above, or an array of start_rows()")
-            if rng is None:
-                raise ValueError("rng: got None; start positions are drawn, pass for example np.random.default_rng(seed)")
+            check_count(starts=starts)
             starts = start_rows(starts, rng, variant)
-        self.starts = np.ascontiguousarray(starts)
-        if starts.ndim != 2 or starts.shape[1] != ROW or starts.dtype != np.uint8 or not len(starts):
-            raise ValueError(f"starts: got {starts.dtype} {starts.shape}; allowed is uint8 (S, {ROW}), as start_rows() makes")
-        self.rows = self.starts[np.arange(count) % len(self.starts)]
-        self.rewards = np.zeros((count, AGENTS), np.int8)
-        self.results = np.full(count, RUNNING, np.uint8)
-        self._shape = (count, AGENTS)
+        self._starts = checked_starts(starts).copy()
+        self._rows = self._starts[np.arange(count) % len(self._starts)]
+        self._shown = own(self._rows)
+        self._rewards = np.zeros((count, AGENTS), np.int8)
+        self._results = np.full(count, RUNNING, np.uint8)
+        self._shape = (int(count), AGENTS)
         self._turn = np.array([count])
         self._wishes = np.zeros(WISHES, np.uint8)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The games, uint8 (B, ROW), read-only; to change them, assign rows of the same shape, which are checked."""
+        return self._shown
+
+    @rows.setter
+    def rows(self, rows: np.ndarray) -> None:
+        rows = checked_rows(rows)
+        if rows.shape != self._rows.shape:
+            raise ValueError(f"rows: got shape {rows.shape}; allowed is {self._rows.shape}, as many games as there are")
+        self._rows[:] = rows
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The start positions, uint8 (S, ROW), read-only."""
+        view = self._starts.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def rewards(self) -> np.ndarray:
+        """The rewards of the last step, int8 (B, 4), -1, 0 or 1; the next step writes over them."""
+        return self._rewards
+
+    @property
+    def results(self) -> np.ndarray:
+        """The results after the last step, uint8 (B,), 0 won, 2 tie, 3 running; the next step writes over them."""
+        return self._results
 
     @property
     def fields(self) -> np.ndarray:
@@ -72,7 +97,7 @@ class Games:
     @property
     def running(self) -> np.ndarray:
         """Which games are not over, bool (B,)."""
-        return self.results == RUNNING
+        return self._results == RUNNING
 
     def step(self, actions: np.ndarray) -> None:
         """Play one step of every running game and start anew those that are over; fills in rows, rewards and results.
@@ -84,6 +109,8 @@ class Games:
         Raises:
             ValueError: another shape or dtype, or an action out of range; then nothing has been played.
         """
+        if type(actions) is not np.ndarray:
+            actions = np.asarray(actions)
         if actions.shape != self._shape:
             raise ValueError(f"actions: got shape {actions.shape}; allowed is {self._shape}, one for every agent")
         if actions.dtype is not UINT8:
@@ -92,14 +119,18 @@ class Games:
             actions = actions.clip(0, LAY + 1).astype(np.uint8) + np.uint8(LAY + 1) * (actions < 0)
         elif not actions.flags.c_contiguous:
             actions = actions.copy()
-        wrong = play(self.rows, actions, self.starts, self._turn, self.rewards, self.results, self._wishes)
+        wrong = play_checked(self._rows, actions, self._starts, self._turn, self._rewards, self._results, self._wishes)
         if wrong >= 0:
             raise ValueError(f"actions[{wrong}]: got one that is not in 0 to {LAY}: {LAY} lays a bomb, 0 stops")
 
     def features(self, out: np.ndarray | None = None) -> np.ndarray:
         """Return what the four agents of each game see as 372 numbers, (B, 4, 372); see `views.features`."""
-        return features(self.rows, out)
+        return features_of(self._shown, out)
 
     def full_states(self, out: np.ndarray | None = None) -> np.ndarray:
         """Return each game's whole state as 871 numbers, (B, 871); see `views.full_states`."""
-        return full_states(self.rows, out)
+        return full_states_of(self._shown, out)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._shown = own(self._rows)  # a copy's would show other games

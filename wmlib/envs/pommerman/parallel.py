@@ -1,5 +1,6 @@
 """Pommerman with PettingZoo's parallel interface: one game, four agents that act at the same time."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,8 @@ class Pommerman(ParallelEnv):
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode; without a seed the next one of the environment's own generator."""
+        if seed is not None and not (isinstance(seed, Integral) and seed >= 0):
+            raise ValueError(f"seed: got {seed!r}; allowed is a whole number, 0 and above, or None")
         if seed is not None or self._rng is None:
             self._rng = np.random.default_rng(seed)
         self._games = Games(1, self._rng, starts=start_rows(1, self._rng, self.variant))

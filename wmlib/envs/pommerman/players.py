@@ -7,11 +7,13 @@ cells it can walk to before that, nearest first; the others pick from these. `ac
 Source: ours; made to fill games with bombs, pickups, kicks and deaths about as often as the recorded players do.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from wmlib.envs.pommerman.checks import check_rng, checked_rows
 from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENTS,
@@ -37,7 +39,6 @@ from wmlib.envs.pommerman.layout import (
     OFFSET,
     RIGHT,
     RIGID,
-    ROW,
     STOP,
     STRIDE,
     TYPE,
@@ -275,7 +276,7 @@ def act(rows: np.ndarray, rng: np.random.Generator, styles: str | Sequence[str |
         uint8 (B, 4), 0 … 5; 0 for dead agents.
 
     Raises:
-        ValueError: no such style, rows of another shape.
+        ValueError: no such style, a chance out of range, no rows, no generator.
 
     Example:
         >>> from wmlib.envs.pommerman.games import Games
@@ -286,17 +287,26 @@ def act(rows: np.ndarray, rng: np.random.Generator, styles: str | Sequence[str |
         >>> int(games.fields["step_count"].max())
         50
     """
-    if rows.ndim != 2 or rows.shape[1] != ROW or rows.dtype != np.uint8:
-        raise ValueError(f"rows: got {rows.dtype} {rows.shape}; allowed is uint8 (B, {ROW}), as start_rows() makes them")
+    rows = checked_rows(rows)
+    check_rng(rng)
     four = [styles] * AGENTS if isinstance(styles, str) else list(styles)
+    out = np.empty((len(rows), AGENTS), np.uint8)
+    _act(rows, rng.random((len(rows), AGENTS, 4)), _table(tuple(four)), np.empty((WORK, CELLS), np.int64), out)
+    return out
+
+
+@functools.lru_cache
+def _table(four: tuple[str | Style, ...]) -> np.ndarray:
+    """Return the chances of four styles, float64 (4, 3)."""
     for style in four:
-        if style not in STYLES and not isinstance(style, Style):
+        if not isinstance(style, Style) and (not isinstance(style, str) or style not in STYLES):
             raise ValueError(
                 f"styles: got {style!r}; allowed are {', '.join(map(repr, STYLES))} and Style(lay, kick, careless)"
             )
     if len(four) != AGENTS:
         raise ValueError(f"styles: got {len(four)}; allowed is one for all or one for each of the {AGENTS} agents")
     table = np.array([STYLES[style] if isinstance(style, str) else style for style in four], np.float64)
-    out = np.empty((len(rows), AGENTS), np.uint8)
-    _act(rows, rng.random((len(rows), AGENTS, 4)), table, np.empty((WORK, CELLS), np.int64), out)
-    return out
+    if not ((table >= 0) & (table <= 1)).all():
+        raise ValueError(f"styles: got {four}; allowed are chances, 0 to 1")
+    table.flags.writeable = False
+    return table

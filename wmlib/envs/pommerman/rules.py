@@ -9,6 +9,7 @@ Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.
 
 import numpy as np
 
+from wmlib.envs.pommerman.checks import check_array, checked_rows, checked_starts, described
 from wmlib.envs.pommerman.compiled import inlined, outer
 from wmlib.envs.pommerman.layout import (
     A_WISH,
@@ -59,6 +60,7 @@ from wmlib.envs.pommerman.layout import (
     UP,
     VERDICT,
     WIN,
+    WISHES,
     WOOD,
 )
 
@@ -408,8 +410,15 @@ def step(row, actions, rewards, wishes):
     return judge(row, rewards)
 
 
-@outer
-def play(rows, actions, starts, turn, rewards, results, wishes):
+def play(
+    rows: np.ndarray,
+    actions: np.ndarray,
+    starts: np.ndarray,
+    turn: np.ndarray,
+    rewards: np.ndarray,
+    results: np.ndarray,
+    wishes: np.ndarray,
+) -> int:
     """Play one step of many games; a game that was over is replaced by the next start position instead.
 
     Args:
@@ -423,7 +432,24 @@ def play(rows, actions, starts, turn, rewards, results, wishes):
 
     Returns:
         The number of the first game with an action that there is not, and then nothing was played; -1 if there is none.
+
+    Raises:
+        ValueError: an array of another shape or dtype, a row with a number that no game can have.
     """
+    checked_rows(rows)
+    check_array("rows", rows, rows.shape, np.uint8)
+    check_array("rewards", rewards, (len(rows), AGENTS), np.int8)
+    check_array("results", results, (len(rows),), np.uint8)
+    check_array("turn", turn, (1,), np.int64)
+    check_array("wishes", wishes, (WISHES,), np.uint8)
+    if not isinstance(actions, np.ndarray) or actions.shape != rewards.shape or actions.dtype.kind not in "iu":
+        raise ValueError(f"actions: got {described(actions)}; allowed are integers {rewards.shape}, one for every agent")
+    return play_checked(rows, actions, checked_starts(starts), turn, rewards, results, wishes)
+
+
+@outer
+def play_checked(rows, actions, starts, turn, rewards, results, wishes):
+    """Play one step as `play` does, of arrays that were checked."""
     for g in range(rows.shape[0]):
         for i in range(AGENTS):
             if not 0 <= actions[g, i] <= LAY:

@@ -37,6 +37,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wmlib.envs.pommerman.checks import UINT8, checked_rows, described
 from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENT,
@@ -67,10 +68,13 @@ from wmlib.envs.pommerman.layout import (
     GAME,
     GROUND,
     HIDDEN,
+    MAX_STEPS,
+    MOST,
     RIGID,
     ROW,
     SIZE,
     STRIDE,
+    TEAM,
     TYPE,
     VIEW,
     WIDE,
@@ -252,7 +256,7 @@ def full_states(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         >>> bool((from_full_states(full_states(rows), 0, Variant(type=1, max_blast=10, view=11)) == rows).all())
         True
     """
-    return _written(_all_full_states, rows, out, (FULL_STATE,))
+    return full_states_of(checked_rows(rows), out)
 
 
 def features(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -268,21 +272,31 @@ def features(rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     Raises:
         ValueError: rows or out have another shape.
     """
+    return features_of(checked_rows(rows), out)
+
+
+def full_states_of(rows: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Write view B of rows that were checked."""
+    return _written(_all_full_states, rows, out, (FULL_STATE,))
+
+
+def features_of(rows: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Write view A of rows that were checked."""
     return _written(_all_features, rows, out, (AGENTS, FEATURES), SEEN)
 
 
 def _written(write: Callable, rows: np.ndarray, out: np.ndarray | None, shape: tuple[int, ...], *tables) -> np.ndarray:
-    if rows.ndim != 2 or rows.shape[1] != ROW or rows.dtype != np.uint8:
-        raise ValueError(f"rows: got {rows.dtype} {rows.shape}; allowed is uint8 (B, {ROW}), as start_rows() makes them")
     shape = (len(rows), *shape)
-    if out is not None and out.shape != shape:
-        raise ValueError(f"out: got shape {out.shape}; allowed is {shape}, or leave it out")
     # compiled for contiguous bytes alone; whatever else is wanted is copied from them
-    if out is not None and out.dtype == np.uint8 and out.flags.c_contiguous:
-        write(np.ascontiguousarray(rows), out, *tables)
-        return out
+    if type(out) is np.ndarray and out.dtype is UINT8 and out.shape == shape:
+        flags = out.flags
+        if flags.c_contiguous and flags.writeable:
+            write(rows, out, *tables)
+            return out
+    if out is not None and not (isinstance(out, np.ndarray) and out.shape == shape and out.flags.writeable):
+        raise ValueError(f"out: got {described(out)}; allowed is an array {shape} that can be written to, or leave it out")
     numbers = np.empty(shape, np.uint8)
-    write(np.ascontiguousarray(rows), numbers, *tables)
+    write(rows, numbers, *tables)
     if out is None:
         return numbers
     out[...] = numbers
@@ -297,30 +311,41 @@ def from_full_states(states: np.ndarray, step_count: int | np.ndarray, variant: 
 
     Args:
         states: integers (B, 871).
-        step_count: 0 … 799, or integers (B,).
+        step_count: 0 … 800, or integers (B,).
         variant: the kind of game, one of `VARIANTS`; its three numbers may be arrays (B,).
 
     Returns:
         uint8 (B, ROW).
 
     Raises:
-        ValueError: another shape; a component out of its range; a bomb without an owner.
+        ValueError: another shape; a component out of its range, or no whole number; a bomb without an owner; step_count or
+            variant out of range.
     """
     states = np.asarray(states)
+    if states.dtype.kind not in "biuf":
+        raise ValueError(f"states: got dtype {states.dtype}; allowed are whole numbers, for example uint8")
     if states.ndim != 2 or states.shape[1] != FULL_STATE:
         raise ValueError(f"states: got shape {states.shape}; allowed is (B, {FULL_STATE}), as full_states() makes them")
-    wrong = np.argwhere((states < 0) | (states > LARGEST))
+    wrong = np.argwhere(~((states >= 0) & (states <= LARGEST) & (states == np.floor(states))))
     if len(wrong):
         g, i = wrong[0]
-        raise ValueError(f"states[{g}, {i}]: got {states[g, i]}; allowed is 0 to {LARGEST[i]}: see the table of view B")
+        raise ValueError(f"states[{g}, {i}]: got {states[g, i]}; allowed is 0 to {LARGEST[i]}, whole: see the table of view B")
     wrong = np.argwhere((states[:, BOARD : 2 * BOARD] > 0) & (states[:, 4 * BOARD : 5 * BOARD] == 0))
     if len(wrong):
         g, i = wrong[0]
         raise ValueError(f"states[{g}, {4 * BOARD + i}]: got 0; a cell with a bomb needs an owner, 1 to 4 (agent + 1)")
     rows = np.zeros((len(states), ROW), np.uint8)
     games = rows.view(GAME)[:, 0]
-    games["step_count"], games["type"], games["max_blast"], games["view"] = step_count, *variant
+    if not isinstance(variant, Variant):
+        raise ValueError(f"variant: got {variant!r}; allowed is one of layout.VARIANTS, for example VARIANTS['ffa']")
+    largest = {"step_count": MAX_STEPS, "type": TEAM, "max_blast": MOST, "view": SIZE}
+    for (name, most), value in zip(largest.items(), map(np.asarray, (step_count, *variant)), strict=True):
+        whole = value.dtype.kind in "iu" and value.shape in ((), (len(rows),))
+        if not whole or not ((value >= 0) & (value <= most)).all():
+            raise ValueError(f"{name}: got {value}; allowed is a whole number, 0 to {most}, or one a game")
+        games[name] = value
     _load_all(np.ascontiguousarray(states, np.uint8), rows)
+    checked_rows(rows)
     return rows
 
 

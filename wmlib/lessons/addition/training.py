@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 
 from wmlib.lessons.addition import sequences as tasks
 from wmlib.lessons.addition.recipes import TASKS, Recipe, build
 from wmlib.lessons.addition.sequences import Sequences
 from wmlib.models.recurrent import RecurrentCore
+from wmlib.training.divergence import DivergenceWatch, TrainingDivergedError, gradient_norm
 
 BATCH_SIZE = 16  # sequences an update
 BLOCK = 64  # batches drawn at once: to make many small tensors takes longer than to fill a large one
@@ -56,7 +58,7 @@ def train(
         watch: called with the network and the number of sequences seen so far, before the first update and after each.
 
     Returns:
-        The trained network. If its gradient stops being a number, training ends there and all weights are NaN.
+        The trained network. A training that diverges is a result here, of its recipe: it ends there, and all weights are NaN.
 
     Raises:
         ValueError: fewer sequences than a batch a level; see also `build`.
@@ -67,6 +69,7 @@ def train(
     updates = sequences // BATCH_SIZE
     held = held_weights(core, recipe.off_at_first)
     optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)
+    divergence = DivergenceWatch(core)
     if watch is not None:
         watch(core, 0)
     for update, (level, batch) in enumerate(batches(task, levels, sequences, torch.Generator().manual_seed(seeds[0]))):
@@ -76,7 +79,9 @@ def train(
             held = []
             optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)  # its averages were of other weights
         optimizer.param_groups[0]["lr"] = recipe.lr * (1 - (1 - FINAL_LR) * update / updates)
-        if not _update(core, batch, optimizer, recipe.max_grad_norm, held):
+        try:
+            _update(update, core, batch, optimizer, recipe.max_grad_norm, held, divergence)
+        except TrainingDivergedError:
             for parameter in core.parameters():
                 parameter.detach().fill_(math.nan)
             break
@@ -86,21 +91,27 @@ def train(
 
 
 def _update(
-    core: RecurrentCore, batch: Sequences, optimizer: torch.optim.Optimizer, max_grad_norm: float, held: Sequence[HeldWeight]
-) -> bool:
-    """Do one update; return whether the gradient was finite. If it was not, nothing is changed."""
+    step: int,
+    core: RecurrentCore,
+    batch: Sequences,
+    optimizer: torch.optim.Optimizer,
+    max_grad_norm: float,
+    held: Sequence[HeldWeight],
+    divergence: DivergenceWatch,
+) -> None:
+    """Do one update, or raise `TrainingDivergedError` before anything is changed."""
     for part in held:
         part.hold()
     optimizer.zero_grad()
     outputs, _ = core(batch.inputs)
-    loss(outputs, batch).backward()
+    total = loss(outputs, batch)
+    total.backward()
     for part in held:
         part.hold_gradient()
-    norm = torch.nn.utils.clip_grad_norm_(core.parameters(), max_grad_norm)
-    if not norm.isfinite():
-        return False
+    norm = gradient_norm(core)
+    divergence.see(step, optimizer.param_groups[0]["lr"], total, norm)
+    clip_grads_with_norm_(core.parameters(), max_grad_norm, norm)
     optimizer.step()
-    return True
 
 
 def batches(

@@ -201,10 +201,11 @@ def film(rng: np.random.Generator, population: int, parents: float, sigma: float
 
     Returns:
         population (G, P, 2) and mean (G, 2), rounded to a thousandth; sigma (G,), covariance (G, 2, 2), best loss so far
-        (G,), solved.
+        (G,), solved. A budget below P makes one generation of that size.
     """
     result = minimise(loss, start, sigma, budget, rng=rng, keep_history=True, population=population, parents=parents)
     complete = [s for s in result.history if len(s.population) == population]  # the budget may cut the last one
+    complete = complete or result.history  # or the only one
     columns = {name: np.array([getattr(s, name) for s in complete]) for name in ("population", "mean", "sigma", "covariance")}
     for name in ("population", "mean"):
         columns[name] = columns[name].round(3)

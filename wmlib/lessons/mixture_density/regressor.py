@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from wmlib.models.layers import check_sizes, linear
 from wmlib.models.mdn import Mixture, MixtureHead
+from wmlib.training.divergence import DivergenceWatch
 
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -110,7 +111,8 @@ def train_full_batch(network: nn.Module, loss: Callable[..., Tensor], x: Tensor,
         The loss before each step, (steps,).
 
     Raises:
-        ValueError: x and y of different length, steps below 1.
+        ValueError: x and y of different length, steps no whole number above 0.
+        TrainingDivergedError: loss or gradient is not finite.
 
     Source: ours. Differs: the author's toy takes 2000 passes in batches of 100 at a constant learning rate of 0.001.
 
@@ -124,15 +126,18 @@ def train_full_batch(network: nn.Module, loss: Callable[..., Tensor], x: Tensor,
     """
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}; they must be pairs")
-    check_sizes(steps=steps)
+    (steps,) = check_sizes(steps=steps)
     optimizer = torch.optim.Adam(network.parameters(), lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     losses = torch.empty(steps)
+    divergence = DivergenceWatch(network)
     for step in range(steps):
         optimizer.zero_grad()
         value = loss(network(x), y)
         value.backward()
+        divergence.see(step, optimizer.param_groups[0]["lr"], value)
         optimizer.step()
         schedule.step()
         losses[step] = value.detach()
+    divergence.finish()
     return losses

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from wmlib.models.dnc import fast
 from wmlib.models.dnc.memory import LINKS, DNCState, Interface, Trace, access, interface_sizes
-from wmlib.models.layers import check_sizes, draw_uniform, empty_linear
-from wmlib.models.recurrent import RecurrentCore, reset_state
+from wmlib.models.layers import check_sizes, draw_uniform, empty_linear, full_precision
+from wmlib.models.recurrent import RecurrentCore, Shapes, reset_state
 
 
 class DNC(RecurrentCore):
@@ -36,14 +36,16 @@ class DNC(RecurrentCore):
         detach_addressing: True, no gradient passes through content and allocation weightings, so keys, strengths and free
             gates keep their first weights (the variant in Mufti's public code). False, every gradient but that of the sort
             order.
-        fast: True, compiled steps (`wmlib.models.dnc.fast`) where they exist: on the CPU, for a full link or none.
+        fast: True, compiled steps (`wmlib.models.dnc.fast`) where they exist: on the CPU, for a full link or none, unless Numba
+            is told to compile nothing (NUMBA_DISABLE_JIT=1).
             The results are the module's but for rounding. False, always the PyTorch code below, e.g. for second
             derivatives. May be changed later, as an attribute.
         biases: part of the interface -> the constant its bias starts at, e.g. {"allocation_gate": -3.0}: writes go where
             content points, until the network learns to allocate. Parts by the names in `Interface`.
 
     Raises:
-        ValueError: a size below 1, an unknown link or part; in the call, see `RecurrentCore.forward`.
+        ValueError: a size that is no whole number above 0, an unknown link or part, no generator; in the call, see
+            `RecurrentCore.forward`.
 
     Source: Graves et al. 2016 (Nature 538), Methods.
     Differs: interface and output layers have biases. Two small constants of 1e-6, see `content_weighting` and `allocation`.
@@ -56,6 +58,8 @@ class DNC(RecurrentCore):
         (torch.Size([7, 13, 1]), torch.Size([7, 16, 16]), 27033)
         >>> longer, _ = dnc(torch.zeros(7, 50, 6), dnc.initial_state(7, num_slots=128))
     """
+
+    state_type = DNCState
 
     def __init__(
         self,
@@ -74,10 +78,11 @@ class DNC(RecurrentCore):
         biases: Mapping[str, float] | None = None,
     ):
         super().__init__()
-        check_sizes(input_size=input_size, hidden_size=hidden_size, num_slots=num_slots, word_size=word_size)
-        check_sizes(num_heads=num_heads, link_size=link_size)
+        input_size, hidden_size = check_sizes(input_size=input_size, hidden_size=hidden_size)
+        num_slots, word_size = check_sizes(num_slots=num_slots, word_size=word_size)
+        num_heads, link_size = check_sizes(num_heads=num_heads, link_size=link_size)
         if output_size is not None:
-            check_sizes(output_size=output_size)
+            (output_size,) = check_sizes(output_size=output_size)
         if link not in LINKS:
             raise ValueError(f"link is {link!r}; choose one of {', '.join(LINKS)}")
         self.biases = dict(biases or {})
@@ -116,25 +121,37 @@ class DNC(RecurrentCore):
         Returns:
             Zeros, in the dtype and on the device of the weights.
         """
-        batch = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-        n = self.num_slots if num_slots is None else num_slots
-        check_sizes(num_slots=n)
+        if num_slots is None:
+            return self._zeros(batch_size, self._shapes(None))
+        return self._zeros(batch_size, self._shapes_with(*check_sizes(num_slots=num_slots)))
+
+    def _weight(self) -> Tensor:
+        return self.controller.weight
+
+    def _shapes(self, state: DNCState | None) -> Shapes:
+        memory = getattr(state, "memory", None)
+        slots = memory.shape[-2] if isinstance(memory, Tensor) and memory.ndim > 1 else 0
+        return self._shapes_with(slots or self.num_slots)
+
+    def _shapes_with(self, n: int) -> Shapes:
         r, w, h = self.num_heads, self.word_size, self.hidden_size
         m = 0 if self.link == "none" else n
-        shapes = ((h,), (h,), (n, w), (n,), (m,), (m, m), (n,), (r, n), (r, w))
-        return DNCState(*(self.controller.weight.new_zeros(*batch, *shape) for shape in shapes))
+        return (h,), (h,), (n, w), (n,), (m,), (m, m), (n,), (r, n), (r, w)
 
     def features(self, state: DNCState) -> dict[str, Tensor]:
         """Return `h` and `c`, each (..., H), and `reads`, the vectors read, (..., R·W)."""
         return {"h": state.h, "c": state.c, "reads": state.reads.flatten(-2)}
 
+    @full_precision
     def forward(self, inputs: Tensor, state: DNCState | None = None, reset: Tensor | None = None, trace: bool = False) -> Any:
         """Run a sequence; arguments and results as in `RecurrentCore.forward`.
 
         With `trace=True` a third result tells what the memory did at every step, a `Trace`.
         """
         current: DNCState = self._checked_state(inputs, state, reset)
-        if self.fast and inputs.device.type == "cpu" and inputs.dtype in fast.DTYPES and self.link != "sparse":
+        if inputs.shape[-2] == 0:
+            return self._without_steps(inputs, current, trace=trace)
+        if self.fast and fast.COMPILED and inputs.device.type == "cpu" and self.link != "sparse":
             weights = self.controller.weight, self.controller.bias, self.interface.weight, self.interface.bias
             sequence, current, whole = fast.run(inputs, reset, weights, current, self.num_heads, self.detach_addressing, trace)
             return (self.output(sequence), current, whole) if trace else (self.output(sequence), current)

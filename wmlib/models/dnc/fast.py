@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -19,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from wmlib.models.dnc import kernels
 from wmlib.models.dnc.memory import DNCState, Trace, interface_sizes
 
-DTYPES = (torch.float32, torch.float64)
+COMPILED = not numba.config.DISABLE_JIT
 
 
 def run(
@@ -45,13 +46,18 @@ def run(
     Returns:
         The features [h; reads] of every step, (..., T, H + R·W), the last state, and the trace if asked for.
 
+    Raises:
+        ValueError: a weight has another size or dtype than inputs and state ask for. The compiled code looks at no size again.
+
     Source: ours; the equations are those of `memory.access`.
     """
+    _check_weights(weights, inputs, state, heads)
     batch = inputs.shape[:-2]
-    flat = [part.reshape(math.prod(batch), *part.shape[len(batch) :]) for part in state]
-    inputs = inputs.reshape(math.prod(batch), *inputs.shape[-2:]).transpose(0, 1)
+    count = math.prod(batch)
+    flat = [part.reshape(count, *part.shape[len(batch) :]) for part in state]
+    inputs = inputs.reshape(count, *inputs.shape[-2:]).transpose(0, 1)
     if reset is not None:
-        reset = reset.reshape(math.prod(batch), -1).transpose(0, 1)
+        reset = reset.reshape(count, len(inputs)).transpose(0, 1)
     tensors = (inputs, *weights, *flat)
     needed = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     passing = _Pass(heads, reset, *(tensor.detach() for tensor in tensors), keep=needed or trace, trace=trace)
@@ -66,6 +72,17 @@ def run(
     return shaped(features), DNCState(*map(shaped, last)), record
 
 
+def _check_weights(weights: tuple[Tensor, ...], inputs: Tensor, state: DNCState, heads: int) -> None:
+    hidden, width = state.h.shape[-1], state.memory.shape[-1]
+    size = sum(interface_sizes(width, heads, "full" if state.link.shape[-1] else "none").values())
+    shapes = (4 * hidden, inputs.shape[-1] + heads * width + hidden), (4 * hidden,), (size, hidden), (size,)
+    names = "controller.weight", "controller.bias", "interface.weight", "interface.bias"
+    for name, weight, shape in zip(names, weights, shapes, strict=True):
+        if weight is None or weight.shape != shape or weight.dtype != inputs.dtype:
+            got = None if weight is None else f"{weight.dtype} {tuple(weight.shape)}"
+            raise ValueError(f"{name} is {got}; it must be {inputs.dtype} {shape}, as this DNC was made with")
+
+
 class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, passing, detached, *tensors):
@@ -78,7 +95,8 @@ class _Sequence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, *gradients):
         _ = ctx.saved_tensors  # raises if a weight was changed in place since the way forward
-        return None, None, *ctx.passing.backward(ctx.detached, ctx.needs_input_grad[2], *gradients)
+        with torch.autocast("cpu", enabled=False):  # its products are the loops' business, whatever is around them
+            return None, None, *ctx.passing.backward(ctx.detached, ctx.needs_input_grad[2], *gradients)
 
 
 class _Pass:
@@ -91,7 +109,7 @@ class _Pass:
         self.heads = heads
         self.keep = keep
         self.state = DNCState(*state)
-        self.weights = (w_controller, w_interface, b_interface)
+        self.weights = (w_controller, w_interface, b_interface.contiguous())
         steps, batch, depth = inputs.shape
         self.inputs = inputs.reshape(-1, depth)
         slots, width = self.state.memory.shape[1:]
@@ -103,7 +121,7 @@ class _Pass:
         self.reset = torch.zeros(steps, batch, dtype=torch.bool) if reset is None else reset.contiguous()
         kept, count = (steps, (steps - 1) // self.every) if keep else (1, 0)
         new = inputs.new_empty
-        self.gates = torch.addmm(b_controller, self.inputs, w_controller[:, :depth].t()).view(steps, batch, -1)
+        self.gates = torch.addmm(b_controller, self.inputs, w_controller[:, :depth].t()).view(steps, batch, len(b_controller))
         self.seen = new(steps + 1, batch, w_controller.shape[1] - depth)
         self.cells = new(kept + 1, *self.state.c.shape)
         self.slots = new(kept + 1, batch, kernels.READ + kernels.PER_HEAD * heads, slots)
@@ -187,7 +205,7 @@ class _Pass:
         hidden = self.seen[1:, :, wide:].flatten(0, 1)
         d_gates = d_gates.flatten(0, 1)
         d_raw = d_raw.flatten(0, 1)
-        d_inputs = (d_gates @ w_controller[:, : self.depth]).view(self.steps, -1, self.depth) if inputs_too else None
+        d_inputs = (d_gates @ w_controller[:, : self.depth]).view(*self.reset.shape, self.depth) if inputs_too else None
         d_controller = torch.cat([d_gates.t() @ self.inputs, d_gates.t() @ seen], 1)
         return d_inputs, d_controller, d_gates.sum(0), d_raw.t() @ hidden, d_raw.sum(0), *d_start
 
@@ -195,9 +213,9 @@ class _Pass:
         """Return what happened at each step, time first."""
         memory, link = self.traced
         heads = self.heads
-        slots = self.slots[1:]
+        slots = self.slots[1:].clone()  # the way back needs its own, whatever is done to a trace
         sizes = interface_sizes(memory.shape[-1], heads, "full" if link.shape[-1] else "none")
-        parts = dict(zip(sizes, self.orders.split(list(sizes.values()), -1), strict=True))
+        parts = dict(zip(sizes, self.orders.clone().split(list(sizes.values()), -1), strict=True))
         modes = parts["read_modes"].unflatten(-1, (heads, sizes["read_modes"] // heads))
         return Trace(
             slots[:, :, kernels.WRITE],

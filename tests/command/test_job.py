@@ -1,0 +1,35 @@
+"""One attempt at a notebook: whose results it takes, and what is said if they are not its own."""
+
+import time
+
+from wmlib.command import runner
+
+
+def run_one(*words, **state):
+    jobs = runner.plan(words or ["1"], "quick", state.get("seed", 1), "cpu", {}, None)
+    runner.run(jobs, 1, lambda job: None)
+    return jobs[0]
+
+
+def test_results_are_taken_only_from_this_run(project, store):
+    project.notebook("01_good", store("01_good"))
+    job = run_one()
+    assert job.status == "ok" and job.record["seed"] == 1 and job.no_record == ""
+    changed = "\nimport json\nrecord = json.loads(run.results_file.read_text())\nrecord['seed'] = 9\n"
+    changed += "run.results_file.write_text(json.dumps(record))"
+    project.notebook("01_good", store("01_good") + changed)  # as another run into the same folder would
+    job = run_one()
+    assert job.status == "failed" and job.record is None
+    assert f"{job.results} holds another run's results: seed 9 instead of 1; run this notebook again, alone" in job.error
+    project.notebook("01_good", "pass")
+    job = run_one()
+    assert job.status == "ok" and job.record is None
+    assert job.no_record == f"{job.results} is of an earlier run; the notebook has stored nothing in this one"
+
+
+def test_the_time_of_finished_attempts_is_counted(tmp_path):
+    job = runner.Job("01_good", tmp_path, tmp_path, tmp_path, {}, 1, seconds=5.0)
+    assert job.elapsed == 5.0
+    job.status = "running"
+    job._started = time.monotonic() - 7
+    assert job.elapsed >= 7
