@@ -1,6 +1,6 @@
 """The table of claims, made from stored results: in the README between two marks, and at the head of the gallery.
 
-A verdict is the study run's (`figures/NN_name/study/results.json`); beside it, in small, what the run in `figures/NN_name` gave.
+A verdict is the study run's (`figures/NN_name/study/results.json`); in small beside it is what the run in `figures/NN_name` gave.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def claims_table(figures: Path, notebooks: str = "notebooks/{}.ipynb") -> str:
     rows = ["| | claim (source) | reported | ours: study run, 95 % interval, n | verdict |", "|---|---|---|---|---|"]
     for folder in sorted(path for path in Path(figures).glob("*") if path.is_dir()):
         shown = _read_if_there(folder / "results.json")
-        study = shown if shown and shown["profile"] == "study" else _read_if_there(folder / "study/results.json")
+        study = _read_if_there(folder / "study/results.json")
         link = f"[{folder.name[:2]}]({notebooks.format(folder.name)})"
         profile = shown["profile"] if shown else ""
         rows += [_row(link, of_study, of_shown, profile) for of_study, of_shown in _pairs(study, shown)]
@@ -51,7 +51,7 @@ def _row(link: str, study: dict | None, shown: dict | None, profile: str) -> str
     claim = study or shown
     assert claim is not None
     ours = f"{claim['measure']}: " + (f"**{_measured(study)}**, n = {study['n']}" if study else NO_STUDY)
-    if shown is not None and shown is not study:
+    if shown:
         ours += f"<br><sub>{profile}: {_measured(shown)}, n = {shown['n']}</sub>"
     verdict = "**undecided**: " + NO_STUDY
     if study:

@@ -56,7 +56,9 @@ def parser() -> Parser:
     gallery = commands.add_parser("gallery", parents=[common], help="build the static site from the executed notebooks")
     gallery.set_defaults(do=command_gallery)
     claims = commands.add_parser("claims", help="write the claims table of README.md from figures/*/results.json")
-    claims.add_argument("--check", action="store_true", help="compute all stored claims again from the numbers of the single runs")
+    claims.add_argument(
+        "--check", action="store_true", help="compute all stored claims again from the numbers of the single runs"
+    )
     claims.set_defaults(do=command_claims)
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
@@ -147,7 +149,8 @@ def build_gallery(profile: str) -> None:
     out = paths.output(profile)
     try:
         with naming_the_file(out / "gallery"):
-            index = build(out / "notebooks", paths.figures(profile), out / "gallery")
+            inside = "study" if profile == "study" else ""
+            index = build(out / "notebooks", paths.all_figures(profile), out / "gallery", inside)
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:

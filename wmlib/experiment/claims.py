@@ -123,7 +123,8 @@ def judge(claim: Claim, evidence: Evidence, gates: Sequence[Gate] = ()) -> dict[
 
 def _rounded(estimate: Estimate) -> Estimate:
     """Return an estimate as it is stored, so that a verdict is that of the stored numbers."""
-    return estimate._replace(**{name: float(f"{getattr(estimate, name):.6g}") for name in ("value", "low", "high")})
+    value, low, high = (float(f"{number:.6g}") for number in estimate[:3])
+    return estimate._replace(value=value, low=low, high=high)
 
 
 def _record(claim: Claim, evidence: Evidence, gates: list[tuple[Gate, Estimate]], estimate: Estimate) -> dict[str, Any]:

@@ -5,7 +5,7 @@ JupyterLab starts a kernel in `notebooks/`, the runner in the caller's folder: s
 | what | default | with `--out DIR` (environment variable `WMLIB_OUT`) |
 |---|---|---|
 | figures and results of the quick profile | `figures/NN_name` | `DIR/figures/NN_name` |
-| of the study profile | `figures/NN_name/study` | `DIR/figures/NN_name` |
+| of the study profile | `figures/NN_name/study` | `DIR/figures/NN_name/study` |
 | of another profile | `build/PROFILE/figures/NN_name` | `DIR/figures/NN_name` |
 | executed notebooks, cache, gallery | `build/PROFILE/…` | `DIR/…` |
 """
@@ -104,10 +104,15 @@ def _children(folder: Path) -> list[Path]:
 
 def figures(profile: str, notebook: str) -> Path:
     """Return the folder of a notebook's figures and results. Those of quick and study, unredirected, are committed."""
+    folder = all_figures(profile) / notebook
+    return folder / "study" if profile == "study" else folder
+
+
+def all_figures(profile: str) -> Path:
+    """Return the folder of all notebooks' figures and results."""
     if profile in ("quick", "study") and not os.environ.get("WMLIB_OUT"):
-        committed = root() / "figures" / notebook
-        return committed / "study" if profile == "study" else committed
-    return output(profile) / "figures" / notebook
+        return root() / "figures"
+    return output(profile) / "figures"
 
 
 def notebooks() -> Path:

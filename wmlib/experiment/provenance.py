@@ -54,6 +54,8 @@ def processor() -> str:
         name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.MULTILINE)
     else:
         sysctl = shutil.which("sysctl")
-        asked = sysctl and subprocess.run([sysctl, "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False)
+        asked = sysctl and subprocess.run(
+            [sysctl, "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
         name = re.search(r"^(.+)$", asked.stdout if asked else "", flags=re.MULTILINE)
     return name[1].strip() if name else platform.processor() or "processor unknown"

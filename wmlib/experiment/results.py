@@ -45,9 +45,7 @@ SCHEMA = records.form(
         "seeds": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}},
         "device": _text,
         "settings": {"type": "object"},
-        "headline": records.form(
-            {"label": _text, "value": _number, "interval": _pair, "n": _count, "text": _text}
-        ),
+        "headline": records.form({"label": _text, "value": _number, "interval": _pair, "n": _count, "text": _text}),
         "claims": {
             "type": "array",
             "items": records.form(

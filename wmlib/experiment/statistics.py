@@ -199,7 +199,8 @@ def smallest_detectable(estimate: Estimate) -> float:
 
 
 ESTIMATORS: dict[str, Callable[..., Estimate]] = {
-    function.__name__: function for function in (mean, geometric_mean, ratio, proportion, difference_of_proportions, ratio_of_sums)
+    function.__name__: function
+    for function in (mean, geometric_mean, ratio, proportion, difference_of_proportions, ratio_of_sums)
 }
 
 

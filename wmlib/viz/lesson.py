@@ -55,14 +55,14 @@ def show_source(thing: Callable | type, first: str = "", last: str = "") -> None
 
 
 def note(text: str) -> None:
-    """Show a sentence as Markdown, so that its numbers can come from the run: note(f"The DNC makes {ratio:.1f} ...")."""
+    """Show a sentence as Markdown; as an f-string it has its numbers from the run."""
     from IPython.display import Markdown, display
 
     display(Markdown(text))
 
 
 def show_claims(run: Run) -> None:
-    """Show the claims of a run's results as a table: what this run measured, and the verdict of the committed study run."""
+    """Show the claims in a run's results as a table: what this run measured, and the verdict of the committed study run."""
     from wmlib.experiment import results
 
     study = run.study or {"claims": []}

@@ -8,10 +8,10 @@ file in a temporary folder, and renames that folder into place when all is well.
 import re
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wmlib.command.claims import claims_table
 from wmlib.command.gallery.page import Page, Site, show_picture
 from wmlib.experiment import paths, results
 
@@ -26,8 +26,8 @@ LEAD = (
 _TEMPLATES = Path(__file__).parent
 
 
-def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
-    """Write a static site from executed notebooks: an index with one card each, and one page each.
+def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "") -> Path:
+    """Write a static site from executed notebooks: an index with the table of claims and one card each, and one page each.
 
     A notebook with an error output is shown as failed, one without `results.json` as not run yet. All faults of all
     notebooks (formulas that cannot be shown, pictures without alt text, dead links, anything a browser would fetch)
@@ -38,6 +38,7 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         figures: folder with `NN_name/results.json` and the pictures it names. Relative links in the notebooks are read
             as from the project's folder `notebooks`, where the sources are.
         out: folder of the site; replaced if it holds an earlier gallery.
+        inside: the folder in `NN_name` that holds them: "study" for those of the study run.
 
     Returns:
         Path: `out / "index.html"`.
@@ -51,6 +52,8 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
 
         import wmlib.command.gallery.cells
         import wmlib.command.gallery.review  # noqa: F401
+        from wmlib.command.gallery.markdown import markdown_to_html
+        from wmlib.command.gallery.markup import admit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"the gallery needs {error.name}: pip install -e '.[notebooks]'") from error
     executed = Path(executed)
@@ -63,7 +66,7 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
         raise ValueError(f"out: {out} holds something that is not a gallery; name another folder or remove it")
     contents = []
     for path in notebooks:
-        stored = figures / path.stem / "results.json"
+        stored = figures / path.stem / inside / "results.json"
         record = results.read(stored) if stored.exists() else None
         try:
             contents.append((path.stem, nbformat.read(path, as_version=4), record))
@@ -73,10 +76,12 @@ def build_gallery(executed: Path, figures: Path, out: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        site = Site(folder, paths.root(), figures, [path.stem for path in notebooks])
+        site = Site(folder, paths.root(), figures, [path.stem for path in notebooks], inside)
         pages = [_build_page(name, notebook, record, site) for name, notebook, record in contents]
-        _check(pages)
-        _write(pages, folder)
+        index = Page("index", None)
+        index.body = admit(markdown_to_html(claims_table(figures, "{}.ipynb"), index), index, site, attachments={})
+        _check([*pages, index])
+        _write(pages, index, folder)
         folder.chmod(0o755)  # mkdtemp makes it private
         _swap(folder, out)
     finally:
@@ -136,7 +141,7 @@ def _check(pages: list[Page]) -> None:
         raise ValueError("\n".join([f"the gallery was not written: {count} in the notebooks", *faults]))
 
 
-def _write(pages: list[Page], folder: Path) -> None:
+def _write(pages: list[Page], index: Page, folder: Path) -> None:
     """Write all pages and the style sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -154,18 +159,15 @@ def _write(pages: list[Page], folder: Path) -> None:
     for before, page, after in zip([None, *pages[:-1]], pages, [*pages[1:], None], strict=True):
         html = environment.get_template("page.html.j2").render(page=page, before=before, after=after)
         (folder / f"{page.name}.html").write_text(html, encoding="utf-8")
-    html = environment.get_template("index.html.j2").render(pages=pages, summary=_summary(pages))
+    html = environment.get_template("index.html.j2").render(pages=pages, claims=Markup(index.body), summary=_summary(pages))
     (folder / "index.html").write_text(html, encoding="utf-8")
     shutil.copyfile(_TEMPLATES / "style.css", folder / "style.css")
 
 
 def _summary(pages: list[Page]) -> list[str]:
-    """Return the line under the title: how many ran, what became of the claims, how long it took."""
+    """Return the line under the title: how many notebooks ran, and how long they took."""
     ran = [page.results for page in pages if page.state == "ran" and page.results is not None]
     texts = [f"{len(pages)} notebooks" if len(ran) == len(pages) else f"{len(ran)} of {len(pages)} notebooks ran"]
-    verdicts = Counter(claim["verdict"] for record in ran for claim in record["claims"])
-    if verdicts:
-        texts.append("claims: " + ", ".join(f"{verdicts[v]} {v}" for v in results.VERDICTS if verdicts[v]))
     if ran:
         texts.append(f"{_duration(sum(record['from_scratch_s'] for record in ran))} of computing")
     return texts

@@ -38,12 +38,14 @@ class Site:
         project: the clone of the project; only its files are copied.
         figures: the figures and results of the notebooks' profile.
         names: the notebooks that get a page.
+        inside: the folder in each notebook's folder below `figures`: "study" for the study run, else "".
     """
 
     folder: Path
     project: Path
     figures: Path
     names: list[str]
+    inside: str = ""
 
     def find(self, address: str) -> tuple[Path, PurePosixPath]:
         """Return the file that a relative address in `notebooks/` names; this run's figures go before committed ones.
@@ -61,7 +63,9 @@ class Site:
             url = urlsplit(address)
             path = unquote(url.path, errors="strict")
             place = PurePosixPath(os.path.normpath(PurePosixPath("notebooks") / path))
-            run = self.figures.joinpath(*place.parts[1:]) if place.parts[0] == "figures" else self.project / place
+            run = self.project / place
+            if place.parts[0] == "figures":
+                run = self.figures.joinpath(*place.parts[1:-1], self.inside, place.name)
             file = run if os.path.isfile(run) else self.project / place
             hidden = place.is_absolute() or ".." in place.parts or "\\" in path  # which browsers read as /
             good = not (url.scheme or url.netloc or hidden) and self._is_ours(file)
@@ -81,8 +85,9 @@ class Site:
 
     def figure(self, notebook: str, file: str) -> Path | None:
         """Return a figure of a notebook that its results.json names, or None if there is none of this name beside it."""
-        path = self.figures / notebook / file
-        return path if path.parent.name == notebook and self._is_ours(path) else None
+        folder = self.figures / notebook / self.inside
+        path = folder / file
+        return path if path.parent == folder and self._is_ours(path) else None
 
     def add(self, relative: str, data: bytes) -> str:
         """Write one file of the gallery; return its relative address, percent-coded."""

@@ -51,8 +51,7 @@ def by_size(models: Mapping[str, Tallies]) -> dict:
     data: dict = {"classes": CLASSES}
     for measure in (recall, precision):
         data[measure.__name__] = {
-            name: [_ends(measure(tallies, size, LEAST)) for size in range(len(CLASSES))]
-            for name, tallies in models.items()
+            name: [_ends(measure(tallies, size, LEAST)) for size in range(len(CLASSES))] for name, tallies in models.items()
         }
     return data
 
