@@ -203,13 +203,13 @@ def _decode(data: bytes) -> tuple[str, tuple[int, int] | None, int]:
 
 def _check_drawing(data: bytes) -> None:
     """Raise a ValueError if an SVG has anything but shapes and text: opened by itself it would be a live page."""
-    parts = ElementTree.iterparse(io.BytesIO(data), ("end", "pi"))
-    for event, element in parts:
+    for event, element in ElementTree.iterparse(io.BytesIO(data), ("end", "pi")):
         if event == "pi":
             raise ValueError(f"<?{element.text[:40]}?> in a drawing")
-    if parts.root.tag != "{http://www.w3.org/2000/svg}svg":
+    root = element  # the last one to end
+    if root.tag != "{http://www.w3.org/2000/svg}svg":
         raise ValueError("neither a picture nor <svg xmlns='http://www.w3.org/2000/svg'>")
-    for element in parts.root.iter():
+    for element in root.iter():
         space, _, name = element.tag.rpartition("}")
         drawn = space == "{http://www.w3.org/2000/svg"
         fetching = name == "style" and _FETCHING.search("".join(element.itertext()))
