@@ -11,10 +11,10 @@ from PIL import Image
 
 from wmlib.command.gallery import build_gallery
 from wmlib.experiment import results
-from wmlib.experiment.results import Claim, judge
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.claims import Claim, judge
+from wmlib.experiment.statistics import Evidence
 
-VERDICTS = {"reproduced": 0.95, "partly": 0.7, "not reproduced": 0.2}
+SUCCESSES = {"reproduced": 95, "partly": 70, "not reproduced": 20, "undecided": 49}  # of 100
 
 
 @pytest.fixture
@@ -86,13 +86,13 @@ class ExecutedProject:
         (folder / "hero.png").write_bytes(self.picture())
         claims = []
         for word in verdicts:
-            numbers = {"reproduced": 0.9, "partly": 0.5}
+            numbers = {"smallest": 0.55 if word == "undecided" else 0.9, "null": 0.5}
             claim = Claim(word.replace(" ", "-"), f"It is {word}.", "ours", "no number", "success rate", **numbers)
-            claims.append(judge(claim, Estimate(VERDICTS[word], 0.1, 1.0, 13)))
+            claims.append(judge(claim, Evidence("proportion", {"successes": SUCCESSES[word], "n": 100})))
         headline = {"label": "success rate", "value": 0.99, "interval": [0.9, 1.0], "n": 13, "text": "99 of 100 seeds succeed"}
         hero = {"name": "hero", "file": "hero.png", "alt": "Success rises to one, quickly", "caption": "Success, n = 13."}
         record = {"settings": {}, "data": {}, "versions": {}, "commit": None, "dirty": None}
-        record |= {"schema": 1, "notebook": name, "title": title, "profile": "quick", "seed": 5, "device": "cpu"}
+        record |= {"schema": 2, "notebook": name, "title": title, "profile": "quick", "seed": 5, "seeds": {}, "device": "cpu"}
         record |= {"machine": "two cores", "wall_time_s": 2.0, "from_scratch_s": 83.2}
         results.write(folder / "results.json", record | {"headline": headline, "claims": claims, "figures": [hero]})
 
