@@ -145,9 +145,7 @@ def test_tests_mirror_the_tree():
             wanted.add(relative.parent / f"test_{path.name}")
     tests = ROOT / "tests"
     apart = {tests, tests / "benchmarks", tests / "drill"}
-    there = {
-        p.relative_to(tests) for p in tests.rglob("test_*.py") if p.parent not in apart or p.stem == "test_wmlib"
-    }
+    there = {p.relative_to(tests) for p in tests.rglob("test_*.py") if p.parent not in apart or p.stem == "test_wmlib"}
     assert sorted(map(str, wanted - there)) == [], "modules without a test file of their name"
     more = {path for path in there - wanted if not _extra(path, wanted)}
     assert sorted(map(str, more)) == [], "test files that belong to no module"
