@@ -1,4 +1,4 @@
-"""Precision and edges of the networks: 16 bits, nothing in a batch, no generator, sizes that are no numbers; the width floor."""
+"""Precision and edges of the networks: 16 bits, empty batches, no generator, sizes that are no numbers; the width floor."""
 
 import copy
 import math
@@ -211,8 +211,8 @@ SIZES = {
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("size", [1.5, 2.0, True, "3", 0, -1, None, math.nan, np.float64(3), [3], torch.tensor(3.0)], ids=repr)
 def test_sizes_are_whole_numbers(drill, name, size):
-    if name == "output_size" and size is None:
-        return  # the hidden vector itself
+    if size is None and name in ("output_size", "num_slots of a state"):
+        return  # the hidden vector itself; as many slots as the core has
     drill.refused(lambda: SIZES[name](size), name.split()[0], error=ValueError)
 
 
@@ -251,12 +251,12 @@ def train(head, draw, steps, lr=0.03):
 @pytest.mark.kind("a width floor without a way back")
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("components", [1, 2, 5])
-@pytest.mark.parametrize(("floor", "there", "wide"), [(0.1, 0.0, 1.0), (0.1, 0.5, 3.0), (0.01, 0.0, 1.0), (0.5, -0.5, 2.0)])
+@pytest.mark.parametrize(("floor", "there", "wide"), [(0.1, 0.0, 1.0), (0.1, 0.5, 3.0), (0.02, 0.0, 1.0), (0.5, -0.5, 2.0)])
 def test_a_head_at_its_floor_comes_back(drill, shared, components, floor, there, wide):
     head = MixtureHead(1, 3, components, generator=generator(), shared=shared, min_std=floor)
     noise = generator(5)
     narrow = train(head, lambda: torch.full((64, 3), there), 600)
-    after = train(head, lambda: wide * torch.randn(64, 3, generator=noise), 900)
+    after = train(head, lambda: wide * torch.randn(64, 3, generator=noise), 1500)
     least = 3 * (math.log(wide) + 0.5 * math.log(2 * math.pi * math.e))  # nats: the entropy of what is to be learnt
     nats = -after.log_prob(wide * torch.randn(4096, 3, generator=generator(6))).mean().item()
     at_floor = narrow.log_stds.exp().min().item() < 1.01 * floor

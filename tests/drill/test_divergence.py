@@ -1,4 +1,4 @@
-"""Trainings that diverge: each stops at the first number that is not finite and says where; the lessons' curves never show NaN."""
+"""Trainings that diverge: each stops at the first number that is not finite and says where."""
 
 import math
 import pickle

@@ -88,13 +88,14 @@ def test_an_edit_under_an_old_date_is_seen(tmp_path, drill, date):
 @pytest.mark.parametrize("date", DATES)
 def test_an_artifact_of_any_date_is_found_listed_and_made_afresh(project, drill, monkeypatch, capsys, date):
     now = time.time()
+    then = seconds(date)
     with monkeypatch.context() as clock:
-        clock.setattr(time, "time", lambda: seconds(date))
+        clock.setattr(time, "time", lambda: then)
         path = project.path / "build/quick/cache"
         ArtifactCache(path).values(linear_decay, 3, 10, 0.125, 0.5)
     (manifest,) = path.glob("linear_decay-*/manifest.json")
     for file in manifest.parent.iterdir():
-        os.utime(file, (seconds(date), seconds(date)))
+        os.utime(file, (then, then))
     drill.good(ArtifactCache(path).artifact(linear_decay, (3, 10, 0.125, 0.5), {}).is_whole(), "found again")
     drill.good(cli.main(["cache"]) == 0 and "1 artifacts" in capsys.readouterr().out, "listed")
     ArtifactCache(path, "a run").values(linear_decay, 3, 10, 0.125, 0.5)

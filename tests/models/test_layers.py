@@ -80,13 +80,13 @@ def test_num_parameters_counts_what_is_learnt():
 
 @pytest.mark.parametrize("size", [1.5, 2.0, True, "3", None, 0, -1])
 def test_sizes_are_whole_numbers_from_1_on(size):
-    with pytest.raises(ValueError, match="hidden_size is .*it must be"):
-        layers.check_sizes(hidden_size=size)
+    with pytest.raises(ValueError, match=r"hidden_size is .*it must be"):
+        check_sizes(hidden_size=size)
 
 
 def test_no_generator_is_refused_and_the_global_one_left_alone():
     before = torch.get_rng_state()
     for given in (None, 1):
         with pytest.raises(ValueError, match=f"generator is {given}; pass a torch.Generator"):
-            layers.linear(2, 3, given)
+            linear(2, 3, given)
     assert torch.equal(before, torch.get_rng_state())

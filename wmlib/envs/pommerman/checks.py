@@ -71,13 +71,13 @@ def is_right(row):
         me = STRIDE * i
         wrong |= ON_BOARD[row[CELL + me]] == 0 or row[AMMO + me] > MOST or row[BLAST + me] > MOST
         wrong |= row[CAN_KICK + me] > 1 or row[ALIVE + me] > 1
-    for b in range(min(bombs, BOARD)):
+    for b in range(min(int(bombs), BOARD)):
         at = STRIDE * b
         cell = row[B_CELL + at]
         wrong |= ON_BOARD[cell] == 0 or row[BOMB_AT + cell] != b + 1 or row[B_DIRECTION + at] > RIGHT
         wrong |= not 1 <= row[B_LIFE + at] <= BOMB_LIFE or row[B_BLAST + at] > MOST or row[B_OWNER + at] >= AGENTS
     for slot in range(3):
-        for i in range(min(np.int64(row[BURNING + slot]), BOARD)):
+        for i in range(min(int(row[BURNING + slot]), BOARD)):
             cell = row[BURNING_CELL + BOARD * slot + i]
             wrong |= ON_BOARD[cell] == 0 or row[FLAME + cell] >> slot & 1 == 0
     return not (wrong or _cells_are_wrong(row))

@@ -14,11 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numba
 import numpy as np
-from numba import config, njit
+from numba import njit
 from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+COMPILED = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 # they make no arrays, so need not count who uses which
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
@@ -27,7 +30,7 @@ INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 def outer(function: F) -> F:
     """Compile a function that Python calls, with arrays alone; the compiled code is kept on disk."""
-    if config.DISABLE_JIT:
+    if not COMPILED:
         return _interpreted(function)
     compiled = njit(**OPTIONS, cache=True)(function)
     compiled._cache._cache_file._source_stamp = package_stamp()
@@ -53,7 +56,7 @@ class _Inside(CPUDispatcher):
 
 
 def _inside(compiled: Any) -> Any:
-    if not config.DISABLE_JIT:
+    if COMPILED:
         compiled.__class__ = _Inside
     return compiled
 

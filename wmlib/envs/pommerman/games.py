@@ -50,7 +50,7 @@ class Games:
         check_count(count=count)
         if not isinstance(starts, np.ndarray):
             check_count(starts=starts)
-            starts = start_rows(starts, rng, variant)
+            starts = start_rows(starts, rng, variant)  # type: ignore[arg-type]  # refuses None
         self._starts = checked_starts(starts).copy()
         self._rows = self._starts[np.arange(count) % len(self._starts)]
         self._shown = own(self._rows)

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from wmlib.models.dnc import kernels
 from wmlib.models.dnc.memory import DNCState, Trace, interface_sizes
 
-COMPILED = not numba.config.DISABLE_JIT
+COMPILED = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
 def run(
