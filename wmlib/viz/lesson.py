@@ -1,5 +1,7 @@
 """Small things a lesson cell needs: show a piece of wmlib's source, say a measured number, check an exercise's answer."""
 
+from __future__ import annotations
+
 import ast
 import inspect
 import math
