@@ -85,9 +85,9 @@ def test_gates_are_about_each_model_and_each_rule():
     of_seeds = tallies()
     worse = [{**of_seeds[0], "right": of_seeds[0]["right"] - 1}]
     first, second = estimates.gates({"a": of_seeds, "copy": of_seeds[:1], "table": worse}, ["a"], ["copy", "table"], "all right")
-    assert first.text == "a above the copy, all right" and first.evidence.estimate().low == 0
+    assert first.text == "the a beats the copy" and first.evidence.estimate().low == 0
     assert second.evidence.estimate().low > 0
     hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
     known = {"a": [hidden] * 2, "rule": [hidden | {"changed_right": np.full((4, 3), 2.0)}]}
     (gate,) = estimates.hidden_gates(known, ["a"], "rule")
-    assert gate.text == "a above the rule" and gate.evidence.estimate().low == 0.5
+    assert gate.text == "the a beats the rule" and gate.evidence.estimate().low == 0.5

@@ -61,7 +61,7 @@ def difference(a: Tallies, b: Tallies, part: str) -> Evidence:
 def gates(tallies: Mapping[str, Tallies], models: Sequence[str], rules: Sequence[str], part: str) -> list[Gate]:
     """Return the gates "this model has more of these right than this rule", one for each pair of names."""
     return [
-        Gate(f"{model} above the {rule}, {part}", difference(tallies[model], tallies[rule], part))
+        Gate(f"the {model} beats the {rule}", difference(tallies[model], tallies[rule], part))
         for model in models
         for rule in rules
     ]
@@ -175,7 +175,7 @@ def hidden_difference(a: Tallies, b: Tallies) -> Evidence:
 
 def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rule: str) -> list[Gate]:
     """Return the gates "this model knows more of the changed hidden numbers than this rule", one for each model."""
-    return [Gate(f"{model} above the {rule}", hidden_difference(hidden[model], hidden[rule])) for model in models]
+    return [Gate(f"the {model} beats the {rule}", hidden_difference(hidden[model], hidden[rule])) for model in models]
 
 
 def _hidden_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
