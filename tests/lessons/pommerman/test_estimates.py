@@ -84,7 +84,8 @@ def test_hidden_numbers():
 def test_gates_are_about_each_model_and_each_rule():
     of_seeds = tallies()
     worse = [{**of_seeds[0], "right": of_seeds[0]["right"] - 1}]
-    first, second = estimates.gates({"a": of_seeds, "copy": of_seeds[:1], "table": worse}, ["a"], ["copy", "table"], "all right")
+    known = {"a": of_seeds, "copy": of_seeds[:1], "table": worse}
+    first, second = estimates.gates(known, ["a"], ["copy", "table"], "all right")
     assert first.text == "the a beats the copy" and first.evidence.estimate().low == 0
     assert second.evidence.estimate().low > 0
     hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
