@@ -29,6 +29,7 @@ class ResultsError(ValueError):
 _text = {"type": "string", "minLength": 1}
 _file = {"type": "string", "pattern": r"^\w[\w.-]*$"}  # beside results.json
 _number = {"type": "number"}
+_number_or_null = {"type": ["number", "null"]}
 _pair = {"type": "array", "items": _number, "minItems": 2, "maxItems": 2}
 _count = {"type": "integer", "minimum": 1}
 
@@ -59,7 +60,7 @@ SCHEMA = records.form(
                     "null": _number,
                     "better": {"enum": ["higher", "lower"]},
                     "needs": _count,
-                    "effect": {"type": ["number", "null"]},
+                    "effect": _number_or_null,
                     "ours": _number,
                     "interval": _pair,
                     "n": _count,
@@ -69,7 +70,14 @@ SCHEMA = records.form(
                     "gates": {
                         "type": "array",
                         "items": records.form(
-                            {"text": _text, "least": _number, "ours": _number, "interval": _pair, "evidence": _evidence}
+                            {
+                                "text": _text,
+                                "least": _number_or_null,
+                                "most": _number_or_null,
+                                "ours": _number,
+                                "interval": _pair,
+                                "evidence": _evidence,
+                            }
                         ),
                     },
                     "evidence": _evidence,
