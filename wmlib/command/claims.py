@@ -1,6 +1,6 @@
 """The table of claims, made from stored results: in the README between two marks, and at the head of the gallery.
 
-A verdict is the study run's (`figures/NN_name/study/results.json`); in small beside it is what the run in `figures/NN_name` gave.
+A verdict is the study run's (`figures/NN_name/study/results.json`); in small, what the run in `figures/NN_name` gave.
 """
 
 from collections.abc import Iterator

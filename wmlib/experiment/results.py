@@ -184,6 +184,7 @@ def read(path: Path) -> dict:
         raise ResultsError(f"{path.parent / str(error)}; {remedy}") from None
     except ResultsError as error:
         raise ResultsError(f"{error}; {remedy}") from None
-    if results["notebook"] != path.parent.name:
+    folder = path.parent.parent if results["profile"] == "study" else path.parent
+    if results["notebook"] != folder.name:
         raise ResultsError(f"{path} holds the results of {results['notebook']}; {remedy}")
     return records.sign(results)

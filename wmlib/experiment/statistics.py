@@ -295,7 +295,7 @@ def _simulated_ratio_of_sums(effect: float, trials: int, rng: np.random.Generato
     return {"hits": simulated * total, "counts": total}
 
 
-_SIMULATORS = {
+_SIMULATORS: dict[str, Callable[..., dict]] = {
     "mean": _simulated_mean,
     "geometric_mean": _simulated_geometric_mean,
     "ratio": _simulated_ratio,

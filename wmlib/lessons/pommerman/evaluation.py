@@ -114,7 +114,11 @@ def evaluate_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, n
     views, clues = _test_clues(folder, max_steps)
     training = [game.truth[game.alive] for game in hidden_numbers.clues_of_part(folder, "train").values()]
     guess = constant_guess(np.concatenate(training))
-    answers = {"start values": hidden_numbers.START, "constant guess": guess, "counting by hand": clues.counted}
+    answers: dict[str, np.ndarray | list[int]] = {
+        "start values": hidden_numbers.START,
+        "constant guess": guess,
+        "counting by hand": clues.counted,
+    }
     return {
         name: hidden_numbers.tally(clues, np.broadcast_to(numbers, clues.truth.shape), views.games)
         for name, numbers in answers.items()

@@ -196,9 +196,9 @@ def _by_class(hits: np.ndarray, counts: np.ndarray, scale: float = 1.0, events: 
         if cases < LEAST:
             points.append(None)
             continue
-        ends = ratio_of_sums(hits[..., number], counts[..., number])[:3]
+        ends = list(ratio_of_sums(hits[..., number], counts[..., number])[:3])
         if events:
-            ends = tuple(max(end, 0.0) for end in ends) if hits[..., number].any() else (0.0, 0.0, 3 / cases)
+            ends = [max(end, 0.0) for end in ends] if hits[..., number].any() else [0.0, 0.0, 3 / cases]
         points.append([scale * end for end in ends])
     return points
 
