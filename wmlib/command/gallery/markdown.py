@@ -195,7 +195,8 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     lines = range(start, next((line for line in range(start, end) if state.isEmpty(line)), end))
     source = state.src
     for line in lines:
-        row, place = getLine(state, line), state.bMarks[line] + state.tShift[line]
+        row = getLine(state, line)
+        place = state.bMarks[line] + state.tShift[line]
         for first, last in _formulas(state, row):
             hidden = row[first:last].replace("|", _HIDDEN)
             state.src = state.src[: place + first] + hidden + state.src[place + last :]
