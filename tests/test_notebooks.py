@@ -133,9 +133,28 @@ def test_the_author_s_other_tasks_run_too(task, tmp_path):
     assert run_under_smoke("03_dnc_addition_curriculum", tmp_path, "-p", f"task={task}")["settings"]["task"] == task
 
 
+CHANGED = {
+    "01_cma_es_toy": "sigma=0.5",
+    "02_mixture_density_network": "num_components=4",
+    "03_dnc_addition_curriculum": "num_slots=6",
+    "04_vae": "latent_size=32",
+    "05_vizdoom_dream": "temperature=1.0",
+    "06_pommerman_prediction": "hidden_size=12",
+}
+
+
+def numbers_of(stored):
+    """Return the headline's and the claims' numbers as a sentence would have them, those with at least three digits."""
+    values = [stored["headline"]["value"], *stored["headline"]["interval"]]
+    for claim in stored["claims"]:
+        values += [claim["ours"], *claim["interval"]]
+    texts = {form.format(value) for value in values for form in ("{:.3g}", "{:.2f}", "{:.0f}", "{:,.0f}", "{:.1%}")}
+    return {text.strip("-%") for text in texts if "e" not in text and len(re.sub(r"\D", "", text).strip("0")) >= 3}
+
+
 @every_notebook
-def test_runs_under_smoke(path, tmp_path):
-    stored = run_under_smoke(path.stem, tmp_path)
+def test_runs_under_smoke_with_a_changed_setting(path, tmp_path):
+    stored = run_under_smoke(path.stem, tmp_path, "-p", CHANGED[path.stem])
     assert stored["profile"] == "smoke" and stored["claims"] and stored["figures"]
     for figure in stored["figures"]:
         assert (tmp_path / "figures" / path.stem / figure["file"]).stat().st_size > 1000
@@ -145,6 +164,17 @@ def test_runs_under_smoke(path, tmp_path):
         for output in cell.get("outputs", []):
             text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
             assert "Warning" not in text and len(text.splitlines()) <= 60, text
+    texts = [cell.source for cell in load(tmp_path / "notebooks" / f"{path.stem}.ipynb").cells if cell.cell_type == "markdown"]
+    said = set(re.findall(r"\d[\d,]*(?:\.\d+)?", " ".join(texts)))
+    committed = numbers_of(results.read(ROOT / "figures" / path.stem / "results.json"))
+    assert not said & committed - numbers_of(stored), "numbers of the quick run in the prose: take them from the run, by note()"
+
+
+def test_numbers_of_results_are_found_in_sentences():
+    claim = {"ours": 0.7654, "interval": [-12.34, 1234.0]}
+    numbers = numbers_of({"headline": {"value": 0.5, "interval": [1.0, 9.0]}, "claims": [claim]})
+    assert {"0.765", "76.5", "12.3", "12.34", "1,234", "1234"} <= numbers
+    assert not {"0.77", "1", "9", "9.00", "0.5", "50.0"} & numbers
 
 
 @every_notebook
