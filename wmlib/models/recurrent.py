@@ -112,7 +112,8 @@ class RecurrentCore(nn.Module):
         if state is None:
             return self.initial_state(tuple(batch))
         if not isinstance(state, self.state_type):
-            kind, ours = type(self).__name__, self.state_type.__name__
+            kind = type(self).__name__
+            ours = self.state_type.__name__
             raise ValueError(f"state is a {type(state).__name__}; a {kind} takes the {ours} of its last call, or None")
         dtype = weight.dtype
         device = weight.device

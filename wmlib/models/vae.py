@@ -151,7 +151,8 @@ class VAE(nn.Module):
             frames = torch.from_numpy(np.array(frames, order="C"))  # a copy: torch takes no read-only or reversed array
         if not isinstance(frames, Tensor):
             raise ValueError(f"frames are a {type(frames).__name__}; they must be a tensor or an array")
-        device, dtype = self.features.get_parameter("weight").device, self._dtype()
+        device = self.features.get_parameter("weight").device
+        dtype = self._dtype()
         if frames.shape[-3:] != FRAME:
             raise ValueError(f"frames has shape {tuple(frames.shape)}; the last axes must be {FRAME} (height, width, colour)")
         if frames.dtype == torch.uint8:

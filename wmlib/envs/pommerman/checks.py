@@ -87,7 +87,9 @@ def is_right(row):
 def _cells_are_wrong(row):
     wrong = np.uint8(0)  # with bytes alone, and without a branch, many cells are done at once
     laid = np.uint8(0)
-    first, second, third = np.uint8(0), np.uint8(0), np.uint8(0)
+    first = np.uint8(0)
+    second = np.uint8(0)
+    third = np.uint8(0)
     for cell in range(CELLS):
         ground = row[GROUND + cell]
         hidden = row[HIDDEN + cell]
