@@ -74,7 +74,8 @@ class DivergenceWatch:
         Raises:
             TrainingDivergedError: loss or norm is not finite.
         """
-        self._last = _Step(step, lr, loss.detach(), norm, parts or {})
+        detached = {name: part.detach() for name, part in (parts or {}).items()}  # or they would hold the step's memory
+        self._last = _Step(step, lr, loss.detach(), norm, detached)
         self._unseen.append(self._last)
         if not loss.is_cuda or len(self._unseen) == STEPS:
             self._look()

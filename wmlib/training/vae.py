@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wmlib.models.layers import check_generator, is_whole
 from wmlib.models.vae import VAE, Posterior
-from wmlib.training.divergence import DivergenceWatch, gradient_norm
+from wmlib.training.divergence import DivergenceWatch
 
 
 class Losses(NamedTuple):
@@ -153,7 +153,7 @@ class VAETrainer:
         """Take steps, and yield the losses before each; between two the state may be saved.
 
         Raises:
-            TrainingDivergedError: loss or gradient is not finite.
+            TrainingDivergedError: a loss is not finite, or after the last step a weight.
         """
         for _ in range(steps):
             yield self._step()
@@ -172,7 +172,7 @@ class VAETrainer:
         losses = self.objective(frames, *self.vae(frames, self.generator))
         losses.total.backward()
         parts = {"squared error": losses.squared_error, "KL": losses.kl}
-        self._watch.see(self.step, self.optimizer.param_groups[0]["lr"], losses.total, gradient_norm(self.vae), parts)
+        self._watch.see(self.step, self.optimizer.param_groups[0]["lr"], losses.total, None, parts)
         self.optimizer.step()
         self._position += self.batch_size
         self.step += 1

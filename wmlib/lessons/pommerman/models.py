@@ -224,13 +224,6 @@ class BoardModel(SequenceModel):
         return vectors.unflatten(0, batch.resets.shape), state
 
 
-class _ClampedHead(MixtureHead):
-    """A head whose widths stay at the floor: a quarter of these models' widths lie there, and the study measured them so."""
-
-    def floored(self, log_stds: Tensor) -> Tensor:
-        return log_stds.clamp(min=self.min_log_std)
-
-
 class VectorModel(SequenceModel):
     """Predict view A as the thesis does: integers in, a mixture density for each component out, its mode rounded.
 
@@ -253,7 +246,7 @@ class VectorModel(SequenceModel):
         self.difference = difference
         self.model = WorldModel(core, FEATURES, num_components=num_components, normalize=False, generator=generator)
         # the world model's own head has a floor for latents, a hundred times lower
-        self.model.mixture = _ClampedHead(core.output_size, FEATURES, num_components, min_std=self.MIN_STD, generator=generator)
+        self.model.mixture = MixtureHead(core.output_size, FEATURES, num_components, min_std=self.MIN_STD, generator=generator)
         self.register_buffer("scale", torch.from_numpy(LARGEST.astype(np.float32)), persistent=False)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
