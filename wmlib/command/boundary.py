@@ -15,7 +15,12 @@ from pathlib import Path
 from wmlib.experiment.atomic import REMEDIES
 from wmlib.experiment.settings import SettingError
 
-MODULES = {"beautifulsoup4": "bs4", "pillow": "PIL"}  # of packages that are imported by another name
+MODULES = {  # of packages that are imported by another name
+    "beautifulsoup4": "bs4",
+    "markdown-it-py": "markdown_it",
+    "mdit-py-plugins": "mdit_py_plugins",
+    "pillow": "PIL",
+}
 
 
 def exit_status(command: Callable[[], int], *expected: type[Exception]) -> int:
