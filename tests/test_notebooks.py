@@ -185,7 +185,21 @@ def test_committed_results_are_those_of_the_committed_notebook(path):
     assert found["profile"] == "quick" and found["seed"] == 1
     assert found["settings"] == {name: s.quick for name, s in settings.read(path.stem).items()}
     assert found["dirty"] is False, "made from a tree with uncommitted changes: commit, then run again"
+    assert {f["file"] for f in found["figures"]} == {p.name for p in folder.iterdir()} - {"results.json", "study"}
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "figures").glob("*/study")), ids=lambda folder: folder.parent.name)
+def test_committed_study_results_are_those_of_a_clean_tree(folder):
+    found = results.read(folder / "results.json")
+    assert found["profile"] == "study" and found["dirty"] is False
+    assert found["settings"] == {name: s.study for name, s in settings.read(folder.parent.name).items()}
     assert {f["file"] for f in found["figures"]} == {p.name for p in folder.iterdir()} - {"results.json"}
+
+
+def test_claims_are_those_of_the_single_runs():
+    from wmlib.command.claims import check
+
+    assert "as stored" in check(ROOT / "figures")
 
 
 def test_the_readme_table_is_up_to_date(tmp_path):
