@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wmlib.experiment import claims
-from wmlib.experiment.claims import VERDICTS, Claim, ClaimError, Gate, judge
+from wmlib.experiment.claims import VERDICTS, Claim, ClaimError, Gate, GateError, judge, report
 from wmlib.experiment.statistics import Evidence
 
 
@@ -63,6 +63,34 @@ def test_undecided_says_why():
     assert judge(claim(), good, [Gate("it beats copying", scores(0.1, 0.11))])["verdict"] == "reproduced"
 
 
+@pytest.mark.parametrize(
+    ("values", "bounds", "outcome"),
+    [
+        ((0.95, 0.951), {"least": 0.9}, "passed"),
+        ((0.95, 0.96), {"least": 0.9}, "open, the interval is too wide"),
+        ((0.89, 0.89), {"least": 0.9}, "MISSED"),
+        ((0.002, 0.002), {"least": None, "most": 0.003}, "passed"),
+        ((0.004, 0.004), {"least": None, "most": 0.003}, "MISSED"),
+        ((1.0, 1.01), {"least": 0.75, "most": 1.25}, "passed"),
+        ((1.0, 1.2), {"least": 0.75, "most": 1.25}, "open, the interval is too wide"),
+    ],
+)
+def test_a_gate_reports_as_it_is_judged(values, bounds, outcome, capsys):
+    gate = Gate("recall", scores(*values), **bounds)
+    assert report(gate) is gate
+    assert capsys.readouterr().out.startswith(f"gate {outcome}: recall: ")
+    judged = judge(claim(), scores(0.95, 0.96, 0.97), [gate])
+    assert (judged["verdict"] == "reproduced") == (outcome == "passed")
+    claims.check_rule(judged)
+    claims.check_evidence(judged)
+
+
+def test_a_run_stops_at_a_value_out_of_bounds_only_if_told_to():
+    assert report(Gate("recall", scores(0.95, 0.96), 0.9), stop=True)
+    with pytest.raises(GateError, match=r"gate MISSED: recall: 0.3 \[0.3, 0.3\]\. .* -p gates=report"):
+        report(Gate("recall", scores(0.3, 0.3), 0.4), stop=True)
+
+
 @pytest.fixture
 def record():
     return judge(claim(), scores(0.95, 0.96, 0.97), [Gate("it beats copying", scores(0.1, 0.11))])
@@ -81,6 +109,7 @@ def test_a_record_is_computed_again(record):
         lambda r: r.update(rule="reproduced if we say so"),
         lambda r: r.update(needs=9),
         lambda r: r["gates"][0].update(least=0.5),
+        lambda r: r["gates"][0].update(most=0.105),
         lambda r: r.update(smallest=0.97),
     ],
 )

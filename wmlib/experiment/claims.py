@@ -32,6 +32,10 @@ class ClaimError(ValueError):
     """A claim whose rule makes no sense, or a record of one that its own numbers contradict."""
 
 
+class GateError(RuntimeError):
+    """A stage missed its gate, and the run was told to stop there."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim and the rule that will judge it, written down before the run.
@@ -102,17 +106,47 @@ class Claim:
 
 @dataclass(frozen=True)
 class Gate:
-    """What must hold before a claim is judged: a number whose 95 % interval must lie above a bound.
+    """What must hold before a claim is judged: a number whose 95 % interval must lie within bounds.
 
     Args:
         text: what it says, such as "the DNC beats copying the last state".
         evidence: of the number, such as a difference to a baseline.
-        least: the bound.
+        least, most: the bounds, not included; None: there is no such bound.
     """
 
     text: str
     evidence: Evidence
-    least: float = 0.0
+    least: float | None = 0.0
+    most: float | None = None
+
+
+def report(gate: Gate, *, stop: bool = False) -> Gate:
+    """Print whether a gate holds, when its stage is done; return it, for `judge`.
+
+    Args:
+        gate: the gate.
+        stop: raise if the value itself is out of bounds; an interval that is too wide does not end a run.
+
+    Raises:
+        GateError: out of bounds, with `stop`.
+
+    Example:
+        >>> from wmlib.experiment.statistics import Evidence
+        >>> _ = report(Gate("V: recall at least 0.9", Evidence("mean", {"values": [0.95, 0.96]}), least=0.9))
+        gate open, the interval is too wide: V: recall at least 0.9: 0.955 [0.891, 1.02]
+    """
+    value, low, high, _ = gate.evidence.estimate()
+    measured = f"{gate.text}: {value:.3g} [{low:.3g}, {high:.3g}]"
+    missed = not _within(gate.least, gate.most, value, value)
+    if missed and stop:
+        raise GateError(f"gate MISSED: {measured}. Improve this stage first, or go on with -p gates=report")
+    passed = _within(gate.least, gate.most, low, high)
+    print(f"gate {'MISSED' if missed else 'passed' if passed else 'open, the interval is too wide'}: {measured}")
+    return gate
+
+
+def _within(least: float | None, most: float | None, low: float, high: float) -> bool:
+    return (least is None or low > least) and (most is None or high < most)
 
 
 def judge(claim: Claim, evidence: Evidence, gates: Sequence[Gate] = ()) -> dict[str, Any]:
@@ -127,7 +161,7 @@ def _rounded(estimate: Estimate) -> Estimate:
 
 
 def _record(claim: Claim, evidence: Evidence, gates: list[tuple[Gate, Estimate]], estimate: Estimate) -> dict[str, Any]:
-    missed = [gate.text for gate, measured in gates if not measured.low > gate.least]
+    missed = [gate.text for gate, measured in gates if not _within(gate.least, gate.most, *measured[1:3])]
     verdict = claim.verdict(*estimate[:3])
     reason = "the interval is too wide to tell" if verdict == "undecided" else ""
     if estimate.n < claim.needs:
@@ -146,6 +180,7 @@ def _record(claim: Claim, evidence: Evidence, gates: list[tuple[Gate, Estimate]]
             {
                 "text": gate.text,
                 "least": gate.least,
+                "most": gate.most,
                 "ours": measured.value,
                 "interval": [measured.low, measured.high],
                 "evidence": asdict(gate.evidence),
@@ -168,7 +203,7 @@ def check_rule(record: Mapping[str, Any]) -> None:
         ClaimError: they are not.
     """
     claim = claim_of(record)
-    missed = any(not gate["interval"][0] > gate["least"] for gate in record["gates"])
+    missed = any(not _within(gate["least"], gate["most"], *gate["interval"]) for gate in record["gates"])
     few = record["n"] < claim.needs
     verdict = "undecided" if missed or few else claim.verdict(record["ours"], *record["interval"])
     if (record["rule"], record["verdict"]) != (claim.rule(), verdict):
@@ -183,7 +218,7 @@ def check_evidence(record: Mapping[str, Any]) -> None:
     """
     from wmlib.experiment.statistics import Evidence
 
-    gates = [Gate(gate["text"], Evidence(**gate["evidence"]), gate["least"]) for gate in record["gates"]]
+    gates = [Gate(gate["text"], Evidence(**gate["evidence"]), gate["least"], gate["most"]) for gate in record["gates"]]
     again = judge(claim_of(record), Evidence(**record["evidence"]), gates)
     pairs = [(record, again), *zip(record["gates"], again["gates"], strict=True)]
     for stored, computed in pairs:

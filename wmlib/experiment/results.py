@@ -26,6 +26,7 @@ class ResultsError(ValueError):
 
 _text = {"type": "string", "minLength": 1}
 _number = {"type": "number"}
+_number_or_null = {"type": ["number", "null"]}
 _pair = {"type": "array", "items": _number, "minItems": 2, "maxItems": 2}
 _count = {"type": "integer", "minimum": 1}
 
@@ -67,7 +68,7 @@ SCHEMA = _record(
                     "null": _number,
                     "better": {"enum": ["higher", "lower"]},
                     "needs": _count,
-                    "effect": {"type": ["number", "null"]},
+                    "effect": _number_or_null,
                     "ours": _number,
                     "interval": _pair,
                     "n": _count,
@@ -77,7 +78,14 @@ SCHEMA = _record(
                     "gates": {
                         "type": "array",
                         "items": _record(
-                            {"text": _text, "least": _number, "ours": _number, "interval": _pair, "evidence": _evidence}
+                            {
+                                "text": _text,
+                                "least": _number_or_null,
+                                "most": _number_or_null,
+                                "ours": _number,
+                                "interval": _pair,
+                                "evidence": _evidence,
+                            }
                         ),
                     },
                     "evidence": _evidence,

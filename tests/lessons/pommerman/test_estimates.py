@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from wmlib.experiment.statistics import Estimate
 from wmlib.lessons.pommerman import estimates
 
 
@@ -20,32 +19,30 @@ def tallies(seeds=2, games=5, seed=0):
     return each
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-def test_proportions(rng):
+def test_proportions():
     of_seeds = tallies()
-    assert estimates.proportion(of_seeds, "all right", rng).value == pytest.approx(3700 / 3720)
+    assert estimates.proportion(of_seeds, "all right").estimate().value == pytest.approx(3700 / 3720)
     right = np.mean([t["changed_right"].sum() for t in of_seeds]) / 350
-    estimate = estimates.proportion(of_seeds, "changed right", rng)
+    estimate = estimates.proportion(of_seeds, "changed right").estimate()
     assert estimate.value == pytest.approx(right) and estimate.low < right < estimate.high
-    assert estimates.proportion(of_seeds[:1], "kept", rng).value == pytest.approx(3630 / 3640)  # a rule has no seeds
+    assert estimates.proportion(of_seeds[:1], "kept").estimate().value == pytest.approx(3630 / 3640)  # a rule has no seeds
 
 
-def test_differences_are_paired(rng):
+def test_differences_are_paired():
     of_seeds = tallies()
     better = [{**t, "changed_right": t["changed_right"] + 1} for t in of_seeds]
-    assert tuple(estimates.difference(of_seeds, of_seeds, "changed right", rng)[:3]) == (0, 0, 0)
-    assert tuple(estimates.difference(better, of_seeds, "changed right", rng)[:3]) == pytest.approx((0.1, 0.1, 0.1))
+    assert tuple(estimates.difference(of_seeds, of_seeds, "changed right").estimate()[:3]) == (0, 0, 0)
+    assert tuple(estimates.difference(better, of_seeds, "changed right").estimate()[:3]) == pytest.approx((0.1, 0.1, 0.1))
+    rule = [{**of_seeds[0], "right": np.full(5, 3682.8)}]  # one tally for both seeds
+    estimate = estimates.difference(of_seeds, rule, "all right").estimate()
+    assert estimate.value == pytest.approx(17.2 / 3720) and estimate.n == 2
 
 
-def test_score_rows(rng):
-    (row,) = estimates.score_rows({"DNC": tallies()}, rng, {"DNC": "ours"})
+def test_score_rows():
+    (row,) = estimates.score_rows({"DNC": tallies()}, {"DNC": "ours"})
     assert row["name"] == "DNC" and row["training_seeds"] == 2 and row["kind"] == "ours"
     assert row["agents drawn"] == pytest.approx([0.9] * 3) and row["impossible"] == [0, 0, 0]
-    assert "kind" not in estimates.score_rows({"DNC": tallies()}, rng)[0]
+    assert "kind" not in estimates.score_rows({"DNC": tallies()})[0]
 
 
 def test_groups():
@@ -72,25 +69,26 @@ def test_near():
     assert table.shape == (13, 13) and table[6, 6] == 0.4 and table[6, 8] == -1
 
 
-def test_hidden_numbers(rng):
+def test_hidden_numbers():
     hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
     hidden |= {"all": np.full((4, 3), 18.0), "right": np.full((4, 3), 15.0)}
-    assert estimates.hidden_proportions([hidden] * 2, rng) == [[0.75] * 3] * 3
-    assert estimates.hidden_proportions([hidden], rng, changed=False) == [[0.9] * 3] * 3
-    assert estimates.hidden_proportion([hidden] * 2, rng).value == 0.75
+    assert estimates.hidden_proportions([hidden] * 2) == [[0.75] * 3] * 3
+    assert estimates.hidden_proportions([hidden], changed=False) == [[0.9] * 3] * 3
+    assert estimates.hidden_proportion([hidden] * 2).estimate().value == 0.75
     worse = hidden | {"changed_right": np.full((4, 3), 4.0)}
-    assert tuple(estimates.hidden_difference([hidden] * 2, [worse] * 2, rng)[:3]) == (0.25, 0.25, 0.25)
+    assert tuple(estimates.hidden_difference([hidden] * 2, [worse] * 2).estimate()[:3]) == (0.25, 0.25, 0.25)
     nothing = hidden | {"changed": np.zeros((4, 3)), "changed_right": np.zeros((4, 3))}
-    assert estimates.hidden_proportions([nothing], rng) == [[0.0] * 3] * 3
+    assert estimates.hidden_proportions([nothing]) == [[0.0] * 3] * 3
 
 
-@pytest.mark.parametrize(
-    ("difference", "size"),
-    [
-        (Estimate(0.2, 0.1, 0.4, 2), (0.2, 0.1, 0.4)),
-        (Estimate(-0.2, -0.4, -0.1, 2), (0.2, 0.1, 0.4)),
-        (Estimate(-0.1, -0.3, 0.2, 2), (0.1, 0.0, 0.3)),
-    ],
-)
-def test_magnitude(difference, size):
-    assert tuple(estimates.magnitude(difference)[:3]) == size
+def test_gates_are_about_each_model_and_each_rule():
+    of_seeds = tallies()
+    worse = [{**of_seeds[0], "right": of_seeds[0]["right"] - 1}]
+    known = {"a": of_seeds, "copy": of_seeds[:1], "table": worse}
+    first, second = estimates.gates(known, ["a"], ["copy", "table"], "all right")
+    assert first.text == "the a beats the copy" and first.evidence.estimate().low == 0
+    assert second.evidence.estimate().low > 0
+    hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
+    known = {"a": [hidden] * 2, "rule": [hidden | {"changed_right": np.full((4, 3), 2.0)}]}
+    (gate,) = estimates.hidden_gates(known, ["a"], "rule")
+    assert gate.text == "the a beats the rule" and gate.evidence.estimate().low == 0.5

@@ -42,6 +42,9 @@ def test_trackers_and_hidden_rules(world):
     (counts,) = evaluation.measure_trackers(world.run, world.folder, [tracker], folders, MAX_STEPS)
     rules = evaluation.evaluate_hidden_rules(world.folder, MAX_STEPS)
     assert rules["start values"]["changed_right"].sum() == 0
+    guess = rules["constant guess"]
+    assert np.array_equal(guess["changed_right"], guess["right"])  # never the number of the start
+    assert np.array_equal(guess["changed_right"][:, 2], guess["changed"][:, 2])  # a kick that changed is 1
     assert rules["counting by hand"]["right"].sum() > 0.9 * rules["counting by hand"]["all"].sum()
     assert np.array_equal(counts["all"], rules["start values"]["all"])
 

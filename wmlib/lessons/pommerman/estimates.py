@@ -1,4 +1,7 @@
-"""The numbers of notebook 06 that verdicts and figures use, made of tallies, one a training seed (see `measures.tally`)."""
+"""The numbers of notebook 06 that verdicts and figures use, made of tallies, one a training seed (see `measures.tally`).
+
+Reading guide. Intervals know training seeds and test games; a rule that needs no training has one tally, and counts as fixed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.experiment.claims import Gate
+from wmlib.experiment.statistics import Evidence
 from wmlib.lessons.pommerman import hidden_numbers
 
 Tallies = Sequence[Mapping[str, np.ndarray]]
@@ -36,30 +40,42 @@ def counts(tallies: Tallies, part: str) -> tuple[np.ndarray, np.ndarray]:
     return hits, totals * COMPONENTS if part == "all right" else totals
 
 
-def proportion(tallies: Tallies, part: str, rng: np.random.Generator) -> Estimate:
-    """Return a proportion with its interval over training seeds and games."""
-    return _estimate(*counts(tallies, part), rng)
+def proportion(tallies: Tallies, part: str) -> Evidence:
+    """Return the evidence of a proportion, one of `PARTS`."""
+    return _ratio(*counts(tallies, part))
 
 
-def difference(a: Tallies, b: Tallies, part: str, rng: np.random.Generator) -> Estimate:
-    """Return the difference of two proportions, a minus b, training seeds and games paired."""
+def difference(a: Tallies, b: Tallies, part: str) -> Evidence:
+    """Return the evidence of the difference of two proportions, a minus b, on the same games.
+
+    Args:
+        a: one a training seed.
+        b: as many, paired with those of `a`; or that of a rule.
+        part: one of `PARTS`.
+    """
     hits, totals = counts(a, part)
     hits_of_b, _ = counts(b, part)
-    return ratio_of_sums(hits - hits_of_b, totals, rng)
+    return _ratio(hits - hits_of_b, totals)
 
 
-def _estimate(hits: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Return Σ hits / Σ totals; a rule without chance counts as one training seed twice."""
-    twice = 2 if len(hits) == 1 else 1
-    return ratio_of_sums(np.repeat(hits, twice, 0), np.repeat(totals, twice, 0), rng)
+def gates(tallies: Mapping[str, Tallies], models: Sequence[str], rules: Sequence[str], part: str) -> list[Gate]:
+    """Return the gates "this model has more of these right than this rule", one for each pair of names."""
+    return [
+        Gate(f"the {model} beats the {rule}", difference(tallies[model], tallies[rule], part))
+        for model in models
+        for rule in rules
+    ]
 
 
-def score_rows(tallies: Mapping[str, Tallies], rng: np.random.Generator, kinds: Mapping[str, str] | None = None) -> list[dict]:
+def _ratio(hits: np.ndarray, totals: np.ndarray) -> Evidence:
+    return Evidence("ratio_of_sums", {"hits": hits, "counts": totals})
+
+
+def score_rows(tallies: Mapping[str, Tallies], kinds: Mapping[str, str] | None = None) -> list[dict]:
     """Return a row for each predictor, for `figures.draw_scores`.
 
     Args:
         tallies: by name.
-        rng: for the intervals.
         kinds: by name, see `roster.kind`; None leaves them out.
 
     Returns:
@@ -68,7 +84,7 @@ def score_rows(tallies: Mapping[str, Tallies], rng: np.random.Generator, kinds: 
     rows = []
     for name, of_seeds in tallies.items():
         row = {"name": name, "training_seeds": len(of_seeds)}
-        row |= {part: list(proportion(of_seeds, part, rng)[:3]) for part in PARTS}
+        row |= {part: list(proportion(of_seeds, part).estimate()[:3]) for part in PARTS}
         rows.append(row if kinds is None else row | {"kind": kinds[name]})
     return rows
 
@@ -124,12 +140,11 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict[str, np.ndarray
     return tables
 
 
-def hidden_proportions(tallies: Tallies, rng: np.random.Generator, changed: bool = True) -> list[list[float]]:
+def hidden_proportions(tallies: Tallies, changed: bool = True) -> list[list[float]]:
     """Return the proportion of right answers for each of `hidden_numbers.KINDS`.
 
     Args:
         tallies: of `hidden_numbers.tally`, one a training seed.
-        rng: for the intervals.
         changed: True, among the numbers that are no longer as at the start; False, among those that still are.
 
     Returns:
@@ -142,29 +157,28 @@ def hidden_proportions(tallies: Tallies, rng: np.random.Generator, changed: bool
             all_hits, all_totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("right", "all"))
             hits = all_hits - hits
             totals = all_totals - totals
-        rows.append(list(_estimate(hits, totals, rng)[:3]) if totals.sum() else [0.0, 0.0, 0.0])
+        rows.append(list(_ratio(hits, totals).estimate()[:3]) if totals.sum() else [0.0, 0.0, 0.0])
     return rows
 
 
-def hidden_proportion(tallies: Tallies, rng: np.random.Generator) -> Estimate:
-    """Return the proportion of right answers among all hidden numbers that are no longer as at the start."""
-    return ratio_of_sums(*_hidden_counts(tallies), rng)
+def hidden_proportion(tallies: Tallies) -> Evidence:
+    """Return the evidence of the proportion of right answers among all hidden numbers that are no longer as at the start."""
+    return _ratio(*_hidden_counts(tallies))
 
 
-def hidden_difference(a: Tallies, b: Tallies, rng: np.random.Generator) -> Estimate:
-    """Return the difference of two such proportions, a minus b, training seeds and games paired."""
+def hidden_difference(a: Tallies, b: Tallies) -> Evidence:
+    """Return the evidence of the difference of two such proportions, a minus b; see `difference`."""
     hits, totals = _hidden_counts(a)
     hits_of_b, _ = _hidden_counts(b)
-    return ratio_of_sums(hits - hits_of_b, totals, rng)
+    return _ratio(hits - hits_of_b, totals)
+
+
+def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rule: str) -> list[Gate]:
+    """Return the gates "this model knows more of the changed hidden numbers than this rule", one for each model."""
+    return [Gate(f"the {model} beats the {rule}", hidden_difference(hidden[model], hidden[rule])) for model in models]
 
 
 def _hidden_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
     """Return right answers and how many there were, (training seeds, games) each, all kinds together."""
     hits, totals = (np.stack([t[part].sum(1) for t in tallies]) for part in ("changed_right", "changed"))
     return hits, totals
-
-
-def magnitude(estimate: Estimate) -> Estimate:
-    """Return the size of a difference, whatever its sign, with an interval that begins at 0 if 0 is inside."""
-    low, high = sorted((abs(estimate.low), abs(estimate.high)))
-    return Estimate(abs(estimate.value), 0.0 if estimate.low <= 0 <= estimate.high else low, high, estimate.n)

@@ -110,13 +110,31 @@ def evaluate_tracker(folder: Path, config: ModelConfig, model_folder: Path, max_
 
 
 def evaluate_hidden_rules(folder: Path, max_steps: int) -> dict[str, dict[str, np.ndarray]]:
-    """Evaluate what needs no network, by name: what everybody starts with, and counting by hand."""
+    """Evaluate what needs no network, by name: what everybody starts with, one guess for all, and counting by hand."""
     views, clues = _test_clues(folder, max_steps)
-    start = np.broadcast_to(hidden_numbers.START, clues.truth.shape)
+    training = [game.truth[game.alive] for game in hidden_numbers.clues_of_part(folder, "train").values()]
+    guess = constant_guess(np.concatenate(training))
+    answers = {"start values": hidden_numbers.START, "constant guess": guess, "counting by hand": clues.counted}
     return {
-        "start values": hidden_numbers.tally(clues, start, views.games),
-        "counting by hand": hidden_numbers.tally(clues, clues.counted, views.games),
+        name: hidden_numbers.tally(clues, np.broadcast_to(numbers, clues.truth.shape), views.games)
+        for name, numbers in answers.items()
     }
+
+
+def constant_guess(truth: np.ndarray) -> list[int]:
+    """Return, for each of `hidden_numbers.KINDS`, the most frequent number that is not the one of the start.
+
+    Args:
+        truth: int (N, 3), not negative.
+
+    Example:
+        >>> constant_guess(np.array([[1, 2, 0], [1, 3, 1], [0, 3, 0]]))
+        [0, 3, 1]
+    """
+    totals = [np.bincount(numbers, minlength=start + 1) for numbers, start in zip(truth.T, hidden_numbers.START, strict=True)]
+    for total, start in zip(totals, hidden_numbers.START, strict=True):
+        total[start] = 0
+    return [int(total.argmax()) for total in totals]
 
 
 @functools.lru_cache(maxsize=2)

@@ -130,7 +130,8 @@ def draw_scores(rows: Sequence[Mapping]) -> Figure:
             color = COLORS[KIND_COLORS[row["kind"]]]
             ax.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45)
             ax.plot(value, y, "o", color=color, markersize=6.5)
-        ax.set(xlabel=label, ylim=(len(rows) - 0.4, -0.6))
+        left, right = ax.get_xlim()
+        ax.set(xlabel=label, ylim=(len(rows) - 0.4, -0.6), xlim=(max(left, -3), min(right, 103)))
     axes[0, 0].set_yticks(range(len(rows)), [row["name"] for row in rows])
     axes[0, 0].axvline(100 * rows[0]["all right"][0], color=COLORS["grey"], linestyle=":", linewidth=1.2)
     return figure

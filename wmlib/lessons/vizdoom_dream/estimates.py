@@ -1,7 +1,7 @@
 """The numbers of notebook 05 that verdicts and figures use, made of tics survived, controllers, recordings and predictions.
 
-Where a generator is given, it is used up by bootstraps over training seeds and games: the order of the calls is part of the
-result.
+Reading guide. Intervals know training seeds and games; scripted players have no training seeds and count as fixed. `vae_gate`
+and `world_model_gates` are those of the stages, `blind_gates` those of the agents.
 """
 
 from __future__ import annotations
@@ -13,36 +13,87 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from wmlib.experiment.statistics import Estimate, ratio_of_sums
+from wmlib.experiment.claims import Gate
+from wmlib.experiment.statistics import Evidence, ratio_of_sums
+from wmlib.lessons.vae.estimates import recall_of_one
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.occlusion import CLASSES
 from wmlib.rollouts import Rollouts
 
 LEAST = 30  # cases below which no proportion is given
+RECALL = 0.9  # of small fireballs: gate of V
+FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
+STANDING_STILL = (0.75, 1.25)  # steps lived in dreams over tics in the game: gate of M
 
 Reactions = Mapping[str, np.ndarray]  # what `games.reactions` returns
 Point = list[float] | None  # value, low, high; None: too few cases
 
 
-def mean_tics(tics: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Return the mean of tics, or of differences of tics on the same games.
+def mean_tics(tics: np.ndarray) -> Evidence:
+    """Return the evidence of the mean of tics, or of differences of tics on the same games.
 
     Args:
         tics: (training seeds, games).
-        rng: for the bootstrap over both.
     """
-    return ratio_of_sums(tics, np.ones(tics.shape[1]), rng)
+    return Evidence("ratio_of_sums", {"hits": tics, "counts": np.ones(tics.shape[1], int)})
 
 
-def score_rows(
-    scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> list[dict[str, Any]]:
+def best_blind(scripted: Mapping[str, np.ndarray]) -> str:
+    """Return the scripted player with the longest mean life; none of them looks at fireballs.
+
+    Args:
+        scripted: tics (games,) by name.
+    """
+    return max(scripted, key=lambda name: scripted[name].mean())
+
+
+def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: np.ndarray) -> list[Gate]:
+    """Return the gates "this agent lives longer than the best blind player", on the same games.
+
+    Args:
+        agents: tics (training seeds, games) by name.
+        names: of those that have to.
+        blind: tics (games,) of the best blind player.
+    """
+    return [Gate(f"the {name} outlives the best blind player", mean_tics(agents[name] - blind)) for name in names]
+
+
+def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
+    """Return the gate of the VAEs: small fireballs survive.
+
+    Args:
+        tallies: of the VAE of each training seed, see `vae.measures.tally`; without any small blob the recall counts as 0.
+    """
+    recalls = {"values": [recall_of_one(tally) for tally in tallies]}
+    return Gate(f"V: recall of small fireballs above {RECALL:.0%}", Evidence("mean", recalls), RECALL)
+
+
+def world_model_gates(
+    name: str, evaluated: Sequence[Mapping[str, float]], standing_still: Sequence[float], no_op: np.ndarray
+) -> list[Gate]:
+    """Return the gates of the world models of one kind: few deaths that do not happen, and dreams as long as games.
+
+    Args:
+        name: of the kind.
+        evaluated: of each training seed, see `measures.evaluate`.
+        standing_still: of each training seed, steps that a player who never moves lives in dreams.
+        no_op: tics that this player survives in the game.
+    """
+    alarms = {"values": [each["false_alarms"] for each in evaluated]}
+    ratios = {"values": np.array(standing_still) / no_op.mean()}
+    least, most = STANDING_STILL
+    return [
+        Gate(f"{name}: false alarms below {FALSE_ALARMS:.1%}", Evidence("mean", alarms), None, FALSE_ALARMS),
+        Gate(f"{name}: standing still, dream over game, in {least} to {most}", Evidence("mean", ratios), least, most),
+    ]
+
+
+def score_rows(scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """Return the rows for `figures.draw_scores`, scripted players first.
 
     Args:
         scripted: tics (games,) by name.
         agents: tics (training seeds, games) by name.
-        rng: for the intervals.
     """
     rows = []
     for kind, players in (("scripted", scripted), ("agent", agents)):
@@ -52,7 +103,7 @@ def score_rows(
                 {
                     "name": name,
                     "kind": kind,
-                    **mean_tics(tics, rng)._asdict(),
+                    **mean_tics(tics).estimate()._asdict(),
                     "quartiles": np.quantile(tics, (0.25, 0.75)),
                     "interquartile_mean": scipy.stats.trim_mean(np.sort(tics.ravel()), 0.25),
                     "training_seeds": tics.mean(1) if kind == "agent" else [],
@@ -107,12 +158,11 @@ def habits(played: Rollouts) -> dict[str, float]:
     return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
 
 
-def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]], rng: np.random.Generator) -> dict[str, Any]:
+def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]]) -> dict[str, Any]:
     """Return what `figures.draw_reactions` draws.
 
     Args:
         reactions: by player, counts for each training seed; only those of agents have what `occlusion.occlusion` counts.
-        rng: for the intervals.
     """
 
     def stacked(runs: Sequence[Reactions], name: str) -> np.ndarray:
@@ -122,25 +172,22 @@ def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]], rng: np.ran
     for player, runs in reactions.items():
         if "asked" in runs[0]:
             asked = stacked(runs, "asked")
-            changed[player] = {part: _by_class(stacked(runs, part), asked, rng) for part in ("ball", "patch")}
+            changed[player] = {part: _by_class(stacked(runs, part), asked) for part in ("ball", "patch")}
     dodges = {}
     for player, runs in reactions.items():
         net = stacked(runs, "away") - stacked(runs, "towards")
-        dodges[player] = _by_class(net, stacked(runs, "frames"), rng, events=False)
+        dodges[player] = _by_class(net, stacked(runs, "frames"), events=False)
     danger = {
-        player: _by_class(stacked(runs, "deaths"), stacked(runs, "tics"), rng, scale=1000.0)
-        for player, runs in reactions.items()
+        player: _by_class(stacked(runs, "deaths"), stacked(runs, "tics"), scale=1000.0) for player, runs in reactions.items()
     }
     names = [f"{first}-{following - 1}" for first, following in pairwise(CLASSES)] + [f"{CLASSES[-1]} +"]
     return {"classes": names, "changed": changed, "dodges": dodges, "danger": danger}
 
 
-def _by_class(
-    hits: np.ndarray, counts: np.ndarray, rng: np.random.Generator, scale: float = 1.0, events: bool = True
-) -> list[Point]:
+def _by_class(hits: np.ndarray, counts: np.ndarray, scale: float = 1.0, events: bool = True) -> list[Point]:
     """Estimate hits / counts of each class, both (training seeds, games, classes).
 
-    With `events`, hits cannot be negative. Of none in n cases a bootstrap makes an interval without width; 3 / n is its end, if
+    With `events`, hits cannot be negative. Where there are none in n cases, nothing varies; 3 / n is the interval's end, if
     cases are independent.
     """
     points: list[Point] = []
@@ -149,22 +196,21 @@ def _by_class(
         if cases < LEAST:
             points.append(None)
             continue
-        ends = ratio_of_sums(hits[..., number], counts[..., number], rng)[:3]
-        if events and not hits[..., number].any():
-            ends = (0.0, 0.0, 3 / cases)
+        ends = ratio_of_sums(hits[..., number], counts[..., number])[:3]
+        if events:
+            ends = tuple(max(end, 0.0) for end in ends) if hits[..., number].any() else (0.0, 0.0, 3 / cases)
         points.append([scale * end for end in ends])
     return points
 
 
-def changed_actions(reactions: Sequence[Reactions], rng: np.random.Generator) -> Estimate:
-    """Return the proportion of an agent's actions that change without the ball, minus the same without a patch elsewhere.
+def changed_actions(reactions: Sequence[Reactions]) -> Evidence:
+    """Return the evidence of the proportion of actions that change without the ball, minus without a patch elsewhere.
 
     Args:
-        reactions: counts for each training seed.
-        rng: for the bootstrap over training seeds and games.
+        reactions: counts for each training seed of an agent.
     """
     ball, patch, asked = (np.stack([run[name].sum(1) for run in reactions]) for name in ("ball", "patch", "asked"))
-    return ratio_of_sums(ball - patch, asked, rng)
+    return Evidence("ratio_of_sums", {"hits": ball - patch, "counts": asked})
 
 
 def prediction(predictions: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
     ax.axvline(SOLVED, color=COLORS["orange"], linestyle="--")
     ax.annotate("solved", (SOLVED, len(rows) - 0.55), (4, 0), textcoords="offset points", color=COLORS["orange"], fontsize=9)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    ax.set(xlabel="tics survived in the real game, mean", ylim=(len(rows) - 0.4, -0.6), xlim=(0, None))
+    longest = max(max(row["value"], row["quartiles"][1], *row["training_seeds"]) for row in rows)
+    ax.set(xlabel="tics survived in the real game, mean", ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.1 * max(longest, SOLVED)))
     return figure
 
 
