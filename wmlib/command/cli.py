@@ -139,7 +139,7 @@ def build_gallery(profile: str) -> None:
 
     out = paths.output(profile)
     try:
-        index = build(out / "notebooks", paths.figures(profile), out / "gallery")
+        index = build(out / "notebooks", paths.figures(profile, ""), out / "gallery")
     except ValueError as error:
         raise SettingError(f"gallery: {error}") from None
     print(f"gallery: {index}")
