@@ -19,7 +19,8 @@ class OwnKernel(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Return how it is started."""
-        argv = [sys.executable, "-P", "-m", __name__, "-f", "{connection_file}"]
+        # quiet: it would else print how to connect to it, as one without a parent known to IPython does
+        argv = [sys.executable, "-P", "-m", __name__, "-f", "{connection_file}", "--quiet"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
