@@ -15,8 +15,8 @@ def test_results_are_taken_only_from_this_run(project, store):
     project.notebook("01_good", store("01_good"))
     job = run_one()
     assert job.status == "ok" and job.record["seed"] == 1 and job.no_record == ""
-    changed = "\nimport json\nrecord = json.loads(run.results_file.read_text())\nrecord['seed'] = 9\n"
-    changed += "run.results_file.write_text(json.dumps(record))"
+    changed = "\nfrom wmlib.experiment import results\n"
+    changed += "results.write(run.results_file, {**results.read(run.results_file), 'seed': 9})"
     project.notebook("01_good", store("01_good") + changed)  # as another run into the same folder would
     job = run_one()
     assert job.status == "failed" and job.record is None
