@@ -184,12 +184,9 @@ class Artifact:
             if not self._is_fresh(manifest):
                 return False
             for file, facts in manifest["files"].items():
-                if file_sha256(self.path / file) != facts["sha256"]:
-                    raise RecordError(f"{file} has changed (its checksum does not match)")
-        except FileNotFoundError as error:
-            fault = f"{Path(error.filename).name} is missing"
-        except OSError as error:
-            fault = f"{Path(error.filename).name} cannot be read ({error.strerror})"
+                records.check_file(self.path / file, facts["sha256"])
+        except FileNotFoundError:
+            fault = f"{MANIFEST} is missing"
         except RecordError as error:
             fault = str(error)
         else:
@@ -208,7 +205,7 @@ class Artifact:
         start = time.monotonic() - seconds
         folder = self.begin()
         try:
-            with naming_the_file(self.path):
+            with naming_the_file(self.path, only_writes=False):
                 yield folder
         except BaseException:
             if {path.name for path in folder.glob("*")} <= {MANIFEST}:  # nothing to go on from
