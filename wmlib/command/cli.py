@@ -145,7 +145,7 @@ def build_gallery(profile: str) -> None:
 
     out = paths.output(profile)
     try:
-        with naming_the_file(out / "gallery"):
+        with naming_the_file(out / "gallery", only_writes=False):
             index = build(out / "notebooks", paths.figures(profile), out / "gallery")
     except ValueError as error:
         reason, *faults = str(error).splitlines()
