@@ -275,6 +275,20 @@ def test_what_a_process_is_making_is_not_removed(cache, tmp_path):
     assert artifacts.remove(entry) and not entry.path.exists()
 
 
+def test_what_cannot_be_deleted_is_not_removed(cache, tmp_path, monkeypatch):
+    cache.store(cache.artifact(values, (5,), {}), 1.0, 0.0)
+    [entry] = artifacts.listing(tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("rmdir", "unlink"):
+        monkeypatch.setattr(os, name, refuse)
+    assert not artifacts.remove(entry)
+    monkeypatch.undo()
+    assert artifacts.remove(entry)
+
+
 def test_a_second_process_says_what_it_waits_for(cache, capsys):
     artifact = cache.artifact(values, (5,), {})
     held = artifact.hold()

@@ -53,7 +53,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 @contextmanager
-def naming_the_file(path: Path, temporary: Path | None = None, only_writes: bool = True) -> Iterator[None]:
+def naming_the_file(
+    path: Path, temporary: Path | None = None, *, only_writes: bool = True, elsewhere: str = ", or write elsewhere (--out DIR)"
+) -> Iterator[None]:
     """Turn an error of the disk into one that says which file was to be written and what to do.
 
     Args:
@@ -61,6 +63,7 @@ def naming_the_file(path: Path, temporary: Path | None = None, only_writes: bool
         temporary: what is there of it when the error comes; None: nothing.
         only_writes: the block does nothing else. False: an error that names no file may be about another disk, such as the
             shared memory; it is then tried whether this one refuses to be written.
+        elsewhere: what else can be done.
 
     Raises:
         WriteError: in place of any error that the disk is behind.
@@ -78,7 +81,7 @@ def naming_the_file(path: Path, temporary: Path | None = None, only_writes: bool
             written = temporary.stat().st_size if temporary is not None and temporary.exists() else 0
             free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
             need = f" (it needs more than the {written / 1e6:.1f} MB that were written; {free / 1e6:.1f} MB are free)"
-        remedy = f"{REMEDIES[number]}, or write elsewhere (--out DIR); the same call then goes on from here"
+        remedy = f"{REMEDIES[number]}{elsewhere}; the same call then goes on from here"
         raise WriteError(
             number, f"{path} cannot be written: {os.strerror(number)}{need}. To do: {remedy}", str(path)
         ) from error

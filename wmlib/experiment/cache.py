@@ -382,13 +382,13 @@ def _nodes(tree: Any) -> Iterator[dict]:
 
 
 def remove(entry: Entry) -> bool:
-    """Delete an artifact, and return whether that was done: one that a process is making stays."""
+    """Delete an artifact, and return whether it is gone: what a process is making stays, and what may not be deleted."""
     try:
         with FileLock(entry.path.parent / f".{entry.path.name.removesuffix('.partial')}.lock", timeout=0):
             shutil.rmtree(entry.path, ignore_errors=True)
-    except Timeout:
+    except (Timeout, OSError):
         return False
-    return True
+    return not entry.path.exists()
 
 
 def call(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Any:
