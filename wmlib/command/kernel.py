@@ -1,7 +1,8 @@
 """The kernel that executes a notebook for the command line: IPython's own, which ends with the process that started it.
 
-Run as `python -P -m wmlib.command.kernel -f CONNECTION_FILE`. By `-P` no file beside the notebooks is taken for a module of
-Python's; that it is named here, and not looked for, makes it the kernel of this Python whatever others are installed.
+Started by the worker, as `python -P -m wmlib.command.kernel -f CONNECTION_FILE`, and by nobody else. By `-P` no file beside the
+notebooks is taken for a module of Python's; that it is named here, and not looked for, makes it the kernel of this Python
+whatever others are installed.
 """
 
 import os
