@@ -148,7 +148,7 @@ def build_gallery(profile: str) -> None:
 
     out = paths.output(profile)
     try:
-        with naming_the_file(out / "gallery"):
+        with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
             index = build(out / "notebooks", paths.all_figures(profile), out / "gallery", inside)
     except ValueError as error:
@@ -215,7 +215,9 @@ def command_cache(options: argparse.Namespace) -> int:
     print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
     if options.prune:
         gone = [entry.bytes for entry in entries if entry.path in stale and cache.remove(entry)]
-        busy = f"; {len(stale) - len(gone)} are being made now and stay" if len(gone) < len(stale) else ""
+        busy = (
+            f"; {len(stale) - len(gone)} stay: they are being made now, or cannot be deleted" if len(gone) < len(stale) else ""
+        )
         print(f"deleted {len(gone)} stale artifacts, {_size(sum(gone))}{busy}")
     return 0
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import fastjsonschema
 
-from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment.atomic import file_sha256, write_atomically
 
 CHECKSUM = "sha256"  # the field of a record that holds the checksum of all others
 
@@ -97,6 +97,29 @@ def read(path: Path, check: Callable[[dict], object] = lambda record: None, *, s
     if there != right and (signed or there is not None):
         raise RecordError(f"{path.name} has changed (its checksum {'is missing' if there is None else 'does not match'})")
     return record
+
+
+def check_file(path: Path, sha256: str | None, size: int | None = None) -> None:
+    """Make sure that a file is the one that a record speaks of.
+
+    Args:
+        path: the file.
+        sha256: its checksum; None: it is not read.
+        size: in bytes; None: any.
+
+    Raises:
+        RecordError: it is another, is missing, or cannot be read.
+    """
+    try:
+        there = path.stat().st_size
+        if size is not None and there != size:
+            raise RecordError(f"{path.name} has {there} bytes instead of {size}")
+        if sha256 is not None and file_sha256(path) != sha256:
+            raise RecordError(f"{path.name} has changed (its checksum does not match)")
+    except FileNotFoundError:
+        raise RecordError(f"{path.name} is missing") from None
+    except OSError as error:
+        raise RecordError(f"{path.name} cannot be read ({error.strerror or error})") from None
 
 
 def make_way(path: Path) -> None:
