@@ -95,6 +95,18 @@ def test_level_and_place_are_in_every_frame():
     assert len(set(frames)) == len(frames)
 
 
+def test_a_frame_shows_the_path_the_agent_and_the_sign():
+    red, green, white, blue, cyan = (255, 0, 0), (0, 255, 0), (255, 255, 255), (0, 0, 255), (0, 255, 255)
+    for step in range(12):
+        frame = draw((3, 5), step, 2)
+        assert [tuple(pixel) for pixel in frame[0].tolist()] == [(0, 0, 0)] * 4 + [cyan] * 2 + [(0, 0, 0)] * 2
+        expected = [green] * 3 + [white] * 5 + [blue] * 3
+        if step < 11:
+            expected[step] = red
+        assert [tuple(frame[place(at)].tolist()) for at in range(11)] == expected
+        assert frame[1:].any(-1).sum() == 11
+
+
 def test_actions_change_nothing_but_the_rewards():
     env = CueCorridor((3, 4))
     rng = np.random.default_rng(1)
@@ -229,6 +241,8 @@ def test_what_was_returned_stays_as_it_was():
     kept += envs.step(np.array([1, 3, 1]))[:4]
     kept += envs.step(np.array([1, 3, 1]))[:4]
     copies = [part.copy() for part in kept]
+    envs.reset(options={"reset_mask": np.array([True, False, True])})
+    assert all(map(np.array_equal, kept, copies))
     for _ in range(9):
         envs.step(np.array([3, 1, 0]))
     assert all(map(np.array_equal, kept, copies))
