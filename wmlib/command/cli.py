@@ -8,7 +8,7 @@ import sys
 import uuid
 from typing import Any, NoReturn
 
-from wmlib.command import boundary, runner
+from wmlib.command import boundary, outputs, runner
 from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
@@ -142,21 +142,26 @@ def build_gallery(profile: str) -> None:
     """Build the static site of a profile and print where it is.
 
     Raises:
-        SettingError: no executed notebooks, or the list of faults in them.
+        SettingError: no executed notebooks, or the list of faults in them; or another process builds it and does not end.
     """
     from wmlib.command.gallery import build_gallery as build
 
     out = paths.output(profile)
+    executed = out / "notebooks"
+    held = outputs.hold_gallery(out / "gallery", executed) if executed.is_dir() else None
     try:
         with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
-            index = build(out / "notebooks", paths.all_figures(profile), out / "gallery", inside)
+            index = build(executed, paths.all_figures(profile), out / "gallery", inside)
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:
             print(fault)
         first = f"; the first is {faults[0].strip()}" if faults else ""
         raise SettingError(f"gallery: {reason}{first}") from None
+    finally:
+        if held is not None:
+            os.close(held)
     print(f"gallery: {index}")
 
 

@@ -52,6 +52,13 @@ def plain(value: Any, what: str) -> Any:
         raise ValueError(f"{what}: must be JSON values, such as numbers, texts, lists and dicts of these ({error})") from None
 
 
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return in words how two records differ; nothing if they do not."""
+    missing = "absent"
+    names = [n for n in sorted({*there, *here}) if there.get(n, missing) != here.get(n, missing)]
+    return "; ".join(f"{n}: {there.get(n, missing)!r} there, {here.get(n, missing)!r} here" for n in names)
+
+
 def sign(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record with its checksum."""
     content = plain({name: value for name, value in record.items() if name != CHECKSUM}, "record")

@@ -78,12 +78,6 @@ def shards(manifest: dict) -> list[Shard]:
     return [Shard(manifest, i) for i in range(-(-manifest["episodes"] // manifest["shard_episodes"]))]
 
 
-def differences(there: dict, here: dict) -> str:
-    """Return in words how two manifests differ."""
-    names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
-    return "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)
-
-
 def shard_path(folder: Path, shard: int, part: str) -> Path:
     """Return where a part of a shard lies."""
     return folder / f"{shard:05d}.{part}"
@@ -167,7 +161,7 @@ def fault(folder: Path, shard: int, expected: Shard, checksums: bool = True) -> 
     try:
         facts = read_facts(shard_path(folder, shard, "json"))
         if facts["collection"] != expected.collection:
-            return f"{shard:05d}.json is another collection's ({differences(facts['collection'], expected.collection)})"
+            return f"{shard:05d}.json is another collection's ({records.differences(facts['collection'], expected.collection)})"
         if facts["shard"] != expected.number:
             return f"{shard:05d}.json is that of another shard, {facts['shard']} in place of {expected.number}"
         for part in (FRAMES, STEPS):
