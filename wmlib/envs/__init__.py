@@ -4,4 +4,10 @@ import gymnasium
 import pettingzoo
 
 gymnasium.register("wmlib/TakeCover-v0", entry_point="wmlib.envs.doom.take_cover:TakeCover")
+gymnasium.register(
+    "wmlib/PixelCopter-v0",
+    entry_point="wmlib.envs.pixelcopter.environment:PixelCopter",
+    vector_entry_point="wmlib.envs.pixelcopter.vector:PixelCopterVector",
+    max_episode_steps=10_000,
+)
 pettingzoo.register("parallel", "wmlib/Pommerman-v0", entry_point="wmlib.envs.pommerman.parallel:Pommerman")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from wmlib.envs.pixelcopter.geometry import (
     COLUMNS,
     FIRST,
-
     MAX_STEPS,
     geometry_of,
 )
@@ -106,6 +106,11 @@ class Games:
         return self._shape[0]
 
     @property
+    def started(self) -> bool:
+        """Whether `reset` has been called, so that every game has a stream of random numbers."""
+        return self._started
+
+    @property
     def rewards(self) -> np.ndarray:
         """The rewards of the last step, float64 (B,): 0, 1, 2, or -5 … -3 for the last frame; the next step overwrites it."""
         return self._rewards
@@ -160,7 +165,7 @@ class Games:
 
     def random_state(self, g: int) -> np.random.RandomState:
         """Return NumPy's legacy generator at the point of its stream where one game is."""
-        state = np.random.RandomState(0)  # noqa: NPY002, the game is defined by this generator
+        state = np.random.RandomState(0)
         state.set_state(("MT19937", self._words[g], int(self._used[g]), 0, 0.0))
         return state
 
@@ -257,10 +262,10 @@ class Games:
         describe_games(*self._fixed, self._bodies, self._facts, self._heights, out)
         return out
 
-    def _games(self) -> tuple[np.ndarray, ...]:
+    def _games(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         return self._bodies, self._facts, self._heights, self._words, self._used
 
-    def _make_scratch(self, channels: int) -> tuple[np.ndarray, ...]:
+    def _make_scratch(self, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         edges = edges_of(self.geometry.width, self.geometry.height, channels)
         return pattern_of(self.geometry.width, channels), edges, np.arange(self.geometry.height, dtype=edges.dtype)
 
@@ -280,9 +285,9 @@ class Games:
         return np.array(seeds, np.int64)
 
 
-def _check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least or (most is not None and value > most):
-        allowed = f"{least} and above" if most is None else f"{least} to {most}"
+def _check_whole(name: str, value: Any, least: int, most: float = np.inf) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
+        allowed = f"{least} and above" if most == np.inf else f"{least} to {most}"
         raise ValueError(f"{name}: got {value!r}; allowed is a whole number, {allowed}")
 
 

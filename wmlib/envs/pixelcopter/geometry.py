@@ -110,7 +110,7 @@ class Geometry:
     def __post_init__(self) -> None:
         for name, most, least in (("width", LARGEST, SMALLEST), ("height", LARGEST, SMALLEST), ("fps", MOST_FPS, 1)):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or not least <= value <= most:
+            if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
                 raise ValueError(f"{name}: got {value!r}; allowed are whole numbers from {least} to {most}")
         if self.rounding not in ROUNDINGS:
             raise ValueError(f"rounding: got {self.rounding!r}; allowed are {', '.join(map(repr, ROUNDINGS))}")
