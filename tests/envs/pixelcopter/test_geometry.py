@@ -71,7 +71,9 @@ def test_numbers_at_the_default_size():
     geometry = Geometry()
     assert geometry.sizes[[PLAYER_X, PLAYER_WIDTH, COLUMNS]].tolist() == [16, 2, 48]
     assert geometry.scroll.shape == (len(geometry.lefts), SHOWN_END + 1) and geometry.lefts.dtype == np.int16
-    assert geometry.scroll[0].tolist() == [0, AT_PLAYER + 2, AT_PLAYER_END + 2, 12]
+    row = dict(zip((FIRST, AT_PLAYER, AT_PLAYER_END, SHOWN_END), geometry.scroll[0].tolist(), strict=True))
+    # boxes of 4 pixels from 0 on; the player is at 15 and 16
+    assert row == {FIRST: 0, AT_PLAYER: 3, AT_PLAYER_END: 5, SHOWN_END: 12}
 
 
 def test_bad_sizes_are_named():

@@ -1,8 +1,8 @@
 """Pixelcopter against recorded episodes of the reference game: everything recorded must be equal.
 
-The recordings lie outside the project, in WMLIB_CONFORMANCE or ../shared/conformance, below it in `pixelcopter`; every .npz file
-there is one case, of whatever size and rounding it says. Without them these tests are skipped, and test_rules.py checks the
-rules alone.
+The recordings lie outside the project, in WMLIB_CONFORMANCE or ../shared/conformance, below it in `pixelcopter`; every .npz
+file there is one case, of whatever size and rounding it says. Without them these tests are skipped, and test_rules.py checks
+the rules alone.
 """
 
 import os

@@ -67,7 +67,7 @@ def _paint_terrain(pattern, edges, rows, g, pictures):
         at = rows[y]  # of the dtype of edges, so that many pixels are compared at once
         for i in range(pictures.shape[2]):
             green = (at < edges[0, i]) | (at >= edges[1, i])
-            pictures[g, y, i] = pattern[i] & -np.uint8(green)
+            pictures[g, y, i] = pattern[i] if green else 0
 
 
 @inlined
