@@ -7,9 +7,9 @@ whose lives last about 115 frames, recorded beforehand, or random ones, whose li
 timed and counted like any other, as an agent pays for it like for any other. All cases take turns; the tables are of medians
 over the turns.
 
-The reference, PyGame-Learning-Environment under gym-ple, at 48 x 48 and on the same kind of machine: 14,200 frames a CPU second,
-10,900 with the picture in colours, 11,600 with the seven numbers, 6,800 by its wrapper. It was measured once, on a busy machine:
-take the factors as +/- 40 %.
+The reference, PyGame-Learning-Environment under gym-ple, at 48 x 48: 14,200 frames a CPU second, 10,900 with the picture in
+colours, 11,600 with the seven numbers, 6,800 by its wrapper. It was measured once, on a busy machine: take the factors as
++/- 40 %.
 """
 
 import statistics
@@ -40,7 +40,7 @@ def tape_of(num_games: int, frames: int, height: int = 48) -> tuple[np.ndarray, 
     tape = np.ones((frames, num_games), np.int64)
     ends = 0
     for actions in tape:
-        y, velocity, to_ceiling, to_floor = games.states()[:, :4].T
+        velocity, to_ceiling, to_floor = games.states()[:, 1:4].T
         low = (to_ceiling - to_floor) / 2 + 8 * velocity > height / 48
         actions[low ^ (rng.random(num_games) < 0.02)] = 0
         games.step(actions)
