@@ -1,7 +1,6 @@
 """The compiled streams against NumPy's legacy generator."""
 
 import numpy as np
-import pytest
 
 from wmlib.envs.compiled import outer
 from wmlib.envs.pixelcopter.mersenne import WORDS, below, next_word, seed_stream, uniform
@@ -33,8 +32,3 @@ def test_words_uniforms_and_integers_are_those_of_random_state_over_several_refi
             assert drawn[g, i] == numpys.randint(0, 2**32, dtype=np.uint32)
             assert uniforms[g, i] == numpys.random_sample()
             assert integers[g, i] == numpys.randint(lows[i], highs[i])
-
-
-def test_inner_functions_refuse_to_be_called_from_python():
-    with pytest.raises(TypeError, match=r"mersenne.next_word is for compiled functions alone; call the functions that wmlib"):
-        next_word(np.zeros((1, WORDS), np.uint32), np.zeros(1, np.int64), 0)

@@ -98,7 +98,7 @@ class Geometry:
 
     Example:
         >>> geometry = Geometry(48, 48)
-        >>> geometry.sizes[[PLAYER_X, COLUMN_WIDTH, COLUMNS]].tolist(), round(geometry.numbers[SCROLL], 2)
+        >>> geometry.sizes[[PLAYER_X, COLUMN_WIDTH, COLUMNS]].tolist(), round(float(geometry.numbers[SCROLL]), 2)
         ([16, 4, 48], 0.64)
     """
 
@@ -117,7 +117,8 @@ class Geometry:
 
     @functools.cached_property
     def sizes(self) -> np.ndarray:  # noqa: D102, see the class
-        width, height = int(self.width), int(self.height)
+        width = int(self.width)
+        height = int(self.height)
         sizes = np.zeros(NUM_SIZES, np.int64)
         sizes[WIDTH] = width
         sizes[HEIGHT] = height
