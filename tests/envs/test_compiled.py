@@ -10,8 +10,12 @@ import pytest
 from numba import njit, types
 
 import wmlib
-from wmlib.envs import compiled
-from wmlib.envs.pixelcopter import rules, views
+import wmlib.envs.pixelcopter.rules
+import wmlib.envs.pixelcopter.views
+import wmlib.envs.pommerman.players
+import wmlib.envs.pommerman.rules
+import wmlib.envs.pommerman.views
+from wmlib.envs import compiled, pixelcopter, pommerman
 
 ROOT = Path(wmlib.__file__).parent
 
@@ -49,16 +53,18 @@ def test_a_number_of_another_module_that_changed_is_compiled_anew_and_one_that_d
     assert run() == (77, False)
 
 
-def stamps(*modules):
-    """Return how many functions of some modules are kept on disk, and their stamps."""
+@pytest.mark.parametrize(
+    ("folder", "modules", "least"),
+    [
+        ("pixelcopter", (pixelcopter.rules, pixelcopter.views), 4),
+        ("pommerman", (pommerman.rules, pommerman.views, pommerman.players), 5),
+    ],
+)
+def test_all_compiled_modules_have_the_stamp_of_their_folder(folder, modules, least):
     outer = [f for m in modules for f in vars(m).values() if getattr(f, "_cache", None) is not None]
     outer = [f for f in outer if hasattr(f._cache, "_cache_file")]
-    return len(outer), {f._cache._cache_file._source_stamp for f in outer}
-
-
-def test_all_compiled_modules_have_the_stamp_of_their_folder():
-    count, found = stamps(rules, views)
-    assert count >= 4 and found == {compiled.folder_stamp(ROOT / "envs/pixelcopter")}
+    assert len(outer) >= least
+    assert {f._cache._cache_file._source_stamp for f in outer} == {compiled.folder_stamp(ROOT / "envs" / folder)}
 
 
 def test_inner_functions_work_inside_compiled_ones_and_nowhere_else():

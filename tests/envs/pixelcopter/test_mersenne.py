@@ -1,12 +1,12 @@
 """The compiled streams against NumPy's legacy generator."""
 
 import numpy as np
+from numba import njit
 
-from wmlib.envs.compiled import outer
 from wmlib.envs.pixelcopter.mersenne import WORDS, below, next_word, seed_stream, uniform
 
 
-@outer
+@njit  # not kept on disk, where it would outlive changes of what it tests
 def draw(words, used, seeds, lows, highs, drawn, uniforms, integers):
     for g in range(seeds.shape[0]):
         seed_stream(words, used, g, seeds[g])
