@@ -203,7 +203,12 @@ def test_claims_are_written_into_the_readme(project, store, capsys):
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     assert main(["claims"]) == 0
     text = readme.read_text()
-    assert "**0.9** [0.596, 0.982]" in text and "old" not in text and text.startswith("before\n") and text.endswith("after\n")
+    assert (
+        "quick: 0.9 [0.596, 0.982], n = 10" in text
+        and "old" not in text
+        and text.startswith("before\n")
+        and text.endswith("after\n")
+    )
     readme.write_text("no marks")
     assert main(["claims"]) == 2
     error = capsys.readouterr().err

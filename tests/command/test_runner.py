@@ -164,7 +164,7 @@ def test_a_stop_ends_all_processes_leaves_nothing_half_and_the_next_call_goes_on
     family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(int(ready.read_text()))]
     assert len(family) >= 3
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=40)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode == 130 and "Stopped" in output
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive

@@ -20,9 +20,9 @@ from wmlib import weights
 from wmlib.experiment import cache as artifacts
 from wmlib.experiment import results
 from wmlib.experiment.cache import ArtifactCache
-from wmlib.experiment.results import Claim, judge
+from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.run import Run
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.models.vae import VAE
 from wmlib.rollouts import Rollouts, collect, join
 from wmlib.training.jobs import Job, load_output, run_jobs
@@ -345,9 +345,10 @@ def stored(project):
     """A run whose results are stored."""
     project.notebook("01_good")
     run = Run("01_good", "quick", 1, "cpu")
-    claim = Claim("works", "It works.", "ours", "90 %", "success rate", reproduced=0.9, partly=0.5)
-    estimate = Estimate(0.8, 0.4, 0.95, 10)
-    run.store(("success rate", estimate, "8 of 10"), [judge(claim, estimate)], {"x": np.linspace(0, 1, 50)})
+    claim = Claim("works", "It works.", "ours", "90 %", "success rate", smallest=0.9, null=0.4)
+    evidence = Evidence("proportion", {"successes": 8, "n": 10})
+    data = {"x": np.linspace(0, 1, 50)}
+    run.store(("success rate", evidence.estimate(), "8 of 10"), [judge(claim, evidence)], data, {})
     return run
 
 
@@ -362,7 +363,7 @@ def test_damaged_results_are_refused(drill, stored, damage):
         drill.refused(lambda: results.read(stored.results_file), stored.results_file, "again")
     if damage is a_folder:
         estimate = Estimate(0.8, 0.4, 0.95, 10)
-        drill.good(stored.store(("success rate", estimate, "8 of 10"), [], {}), "results.json is written in its place")
+        drill.good(stored.store(("success rate", estimate, "8 of 10"), [], {}, {}), "results.json is written in its place")
 
 
 @pytest.fixture

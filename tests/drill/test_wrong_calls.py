@@ -15,9 +15,9 @@ from wmlib import weights
 from wmlib.command.gallery import build_gallery
 from wmlib.experiment import checkpoint
 from wmlib.experiment.cache import ArtifactCache
-from wmlib.experiment.results import Claim, judge
+from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.run import Run
-from wmlib.experiment.statistics import Estimate
+from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.models.vae import VAE
 from wmlib.rollouts import Rollouts, collect, join, score
 from wmlib.training.jobs import Job, load_output, run_jobs
@@ -441,7 +441,8 @@ def test_weights_are_not_added_to_a_damaged_manifest(drill, tmp_path):
 
 
 ESTIMATE = Estimate(0.8, 0.4, 0.95, 10)
-CLAIM = judge(Claim("works", "It works.", "ours", "90 %", "success rate", reproduced=0.9, partly=0.5), ESTIMATE)
+EVIDENCE = Evidence("proportion", {"successes": 8, "n": 10})
+CLAIM = judge(Claim("works", "It works.", "ours", "90 %", "success rate", smallest=0.9, null=0.4), EVIDENCE)
 
 
 @pytest.fixture
@@ -462,7 +463,7 @@ WRONG_RESULTS = [
     ("claims", [{**CLAIM, "verdict": "reproduced"}]),
     ("claims", [CLAIM, CLAIM]),
     ("claims", [{**CLAIM, "ours": float("nan")}]),
-    ("claims", [{**CLAIM, "reproduced": 0.1}]),
+    ("claims", [{**CLAIM, "smallest": 0.1}]),
     ("claims", CLAIM),
     ("headline", ("", ESTIMATE, "8 of 10")),
     ("headline", ("rate", ESTIMATE)),
@@ -472,7 +473,7 @@ WRONG_RESULTS = [
 
 @pytest.mark.parametrize("argument, value", WRONG_RESULTS, ids=id_of)
 def test_results_that_break_a_rule_leave_the_old_ones(drill, run, argument, value):
-    right = {"headline": ("rate", ESTIMATE, "8 of 10"), "claims": [CLAIM], "data": {"x": [1]}}
+    right = {"headline": ("rate", ESTIMATE, "8 of 10"), "claims": [CLAIM], "data": {"x": [1]}, "seeds": {}}
     drill.refused(lambda: run.store(**{**right, argument: value}))
     drill.good(not run.figures.exists(), "a folder stands there")
     run.store(**right)
