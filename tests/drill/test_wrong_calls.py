@@ -500,7 +500,7 @@ WORDS = {"alt": "A line that rises from left to right.", "caption": "Success rat
 )
 def test_a_wrong_figure_leaves_nothing(drill, run, argument, value):
     figure, _ = new_figure()
-    run.store(headline=("rate", ESTIMATE, "8 of 10"), claims=[CLAIM], data={"x": [1]})
+    run.store(headline=("rate", ESTIMATE, "8 of 10"), claims=[CLAIM], data={"x": [1]}, seeds={})
     before = run.results_file.read_bytes()
     drill.refused(lambda: save_figure(run, figure, **{"name": "line", **WORDS, argument: value}), argument)
     everything = sorted(path.name for path in run.figures.parent.rglob("*"))
