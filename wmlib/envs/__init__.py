@@ -4,4 +4,14 @@ import gymnasium
 import pettingzoo
 
 gymnasium.register("wmlib/TakeCover-v0", entry_point="wmlib.envs.doom.take_cover:TakeCover")
+gymnasium.register(
+    "wmlib/GridNavigation-v0",
+    entry_point="wmlib.envs.grid.navigation:GridNavigation",
+    vector_entry_point="wmlib.envs.grid.navigation:GridNavigationVector",
+)
+gymnasium.register(
+    "wmlib/CueCorridor-v0",
+    entry_point="wmlib.envs.grid.cue_corridor:CueCorridor",
+    vector_entry_point="wmlib.envs.grid.cue_corridor:CueCorridorVector",
+)
 pettingzoo.register("parallel", "wmlib/Pommerman-v0", entry_point="wmlib.envs.pommerman.parallel:Pommerman")
