@@ -127,6 +127,23 @@ class FrameModel(nn.Module):
         shown = F.one_hot(previous + 1, self.num_actions + 1)[..., 1:].to(frames.dtype)
         return self.core(torch.cat([vectors, shown], -1), state)
 
+    def see(self, frames: Tensor, before: Tensor, state: State) -> tuple[Tensor, State]:
+        """Let the core see one frame: frames (B, C, H, W), before int64 (B,); returns its answer (B, Y) and its state."""
+        memory, state = self.remember(frames.unsqueeze(1), before.unsqueeze(1), state, before)
+        return memory.squeeze(1), state
+
+    def outcome(self, frames: Tensor, memory: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict one step from frames (B, C, H, W), the core's answer (B, Y) and actions (B,).
+
+        Returns:
+            logits of the next frames, (B, C, H, W); reward and logit of the end, (B,).
+        """
+        now = frames.unsqueeze(1)
+        chosen = actions.unsqueeze(1)
+        logits = self._decode(now, chosen, memory.unsqueeze(1))
+        reward, done = self._outcomes(now, logits, chosen, memory.unsqueeze(1))
+        return logits.squeeze(1), reward.squeeze(1), done.squeeze(1)
+
     def _decode(self, frames: Tensor, actions: Tensor, memory: Tensor) -> Tensor:
         planes = torch.cat([F.one_hot(actions, self.num_actions).to(frames.dtype), self.context(memory)], -1)
         planes = planes.flatten(0, 1)[..., None, None].expand(-1, -1, *self.shape[1:])
