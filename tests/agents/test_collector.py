@@ -17,7 +17,7 @@ CORES = {"none": None, "lstm": CoreConfig("lstm", 11), "dnc": CoreConfig("dnc", 
 
 
 class Line(gymnasium.Env):
-    """Observe (environment, episode, step); the reward is the step and half the action; odd episodes terminate, even are cut."""
+    """Observe (environment, episode, step); it rewards the step and half the action; odd episodes terminate, even are cut."""
 
     observation_space = spaces.Box(-100, 100, (3,), np.float32)
     action_space = spaces.Discrete(2)

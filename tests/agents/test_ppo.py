@@ -21,9 +21,7 @@ DNC = CoreConfig("dnc", 12, 6, 4, 1)
 
 def cartpole(mode=AutoresetMode.NEXT_STEP, num_envs=5, limit=30):
     if mode == AutoresetMode.NEXT_STEP:
-        return gymnasium.make_vec(
-            "CartPole-v1", num_envs, vectorization_mode="vector_entry_point", max_episode_steps=limit
-        )
+        return gymnasium.make_vec("CartPole-v1", num_envs, vectorization_mode="vector_entry_point", max_episode_steps=limit)
     games = [lambda: gymnasium.make("CartPole-v1", max_episode_steps=limit)] * num_envs
     return SyncVectorEnv(games, autoreset_mode=mode)
 
@@ -79,7 +77,7 @@ def test_the_objective_and_its_gradient():
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 @pytest.mark.parametrize("core", [None, LSTM, DNC], ids=["none", "lstm", "dnc"])
 def test_the_first_update_is_that_of_a_plain_float64_computation(mode, core):
-    """One gradient on the whole rollout, by loops over environments and steps; no number of ours but what the policy saw and did."""
+    """One gradient on the whole rollout, by loops over environments and steps, from what the policy saw and did alone."""
     ppo = agent(cartpole(mode, limit=12), core, num_epochs=1, minibatch_size=10_000, max_grad_norm=None, entropy_coef=0.02)
     plain = copy.deepcopy(ppo.policy).double()
     if core is not None and core.kind == "dnc":

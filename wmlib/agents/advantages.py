@@ -73,9 +73,7 @@ def shifted_gae(steps: Steps, gamma: float, gae_lambda: float) -> tuple[np.ndarr
     return _shifted_gae(*steps, gamma, gae_lambda)
 
 
-def discounted_sums(
-    rewards: np.ndarray, carried: np.ndarray, gamma: float, valid: np.ndarray, ended: np.ndarray
-) -> np.ndarray:
+def discounted_sums(rewards: np.ndarray, carried: np.ndarray, gamma: float, valid: np.ndarray, ended: np.ndarray) -> np.ndarray:
     """Filter rewards along time, forwards: R_t = γ R_{t-1} + r_t in each environment.
 
     Args:

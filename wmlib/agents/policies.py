@@ -125,6 +125,8 @@ class Encoder(nn.Module):
         check_generator(generator)
         self.picture = picture
         self.scale = scale
+        if not picture and not config.hidden_sizes:
+            raise ValueError("hidden_sizes is empty; vectors need at least one layer, e.g. (64,)")
         layers: list[nn.Module] = []
         size = math.prod(shape)
         if picture:

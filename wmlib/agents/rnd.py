@@ -1,8 +1,9 @@
 """Curiosity by Random Network Distillation (RND): what a network cannot predict yet, the agent has seldom seen.
 
-Reading guide. A random network, the *target*, turns an observation into features and never changes. Another one, the *predictor*,
-learns to give the same features for what the agent sees; its error is the intrinsic reward. Read `RND.rewards` (error, scaled by
-the running deviation of its discounted sums) and `RND.learn` (one step of the predictor). `PPO(curiosity=RND(...))` does the rest.
+Reading guide. A random network, the *target*, turns an observation into features and never changes. Another one, the
+*predictor*, learns to give the same features for what the agent sees; its error is the intrinsic reward. Read `RND.rewards`
+(error, scaled by the running deviation of its discounted sums) and `RND.learn` (one step of the predictor).
+`PPO(curiosity=RND(...))` does the rest.
 
 Axes: N environments, T steps, D features.
 """
@@ -24,6 +25,8 @@ from wmlib.agents.flat_adam import FlatAdam
 from wmlib.agents.policies import Encoder, PolicyConfig, is_picture, orthogonal
 from wmlib.models.layers import check_generator, check_sizes, empty_linear
 
+CHUNK = 1024  # observations at once, for the sake of memory
+
 
 @dataclass(frozen=True)
 class RNDConfig:
@@ -35,14 +38,14 @@ class RNDConfig:
         coef: weight of its advantages.
         episodic: whether the end of an episode ends the stream; if not, dying costs only what was not seen yet.
         observe: "next", what a step led to, or "current", what was seen before it.
-        predictor_layers: linear layers of the predictor beyond those of the target.
-        sample: what the predictor learns from: "random", a share of the steps of each minibatch, or "longest", the episodes that
-            are longest in the rollout, until they hold that share of its steps.
+        predictor_layers, predictor_size: linear layers (ReLU) of the predictor beyond those of the target, and their size.
+        sample: what the predictor learns from: "random", a share of the steps of each minibatch, or "longest", the episodes
+            that are longest in the rollout, until they hold that share of its steps.
         sample_share: that share, so that it does not learn faster when there are more environments.
         lr: learning rate of the predictor.
         clip: normalized observations are clipped to ± this.
         last_channels: how many of a picture's last channels are seen; None: all. With stacked frames, those of the newest.
-        network: encoder of target and predictor.
+        network: encoder of target and predictor; None: the paper's convolutions for pictures, layers of (64, 64) for vectors.
 
     Raises:
         ValueError: a number out of its range, an unknown word.
@@ -56,15 +59,16 @@ class RNDConfig:
     episodic: bool = False
     observe: str = "next"
     predictor_layers: int = 2
+    predictor_size: int = 512
     sample: str = "random"
     sample_share: float = 0.25
     lr: float = 1e-4
     clip: float = 5.0
     last_channels: int | None = None
-    network: PolicyConfig = PolicyConfig(hidden_sizes=(), activation="leaky_relu")
+    network: PolicyConfig | None = None
 
     def __post_init__(self) -> None:
-        check_sizes(num_features=self.num_features)
+        check_sizes(num_features=self.num_features, predictor_size=self.predictor_size)
         for name, words in (("observe", ("next", "current")), ("sample", ("random", "longest"))):
             if getattr(self, name) not in words:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(words)}")
@@ -78,14 +82,14 @@ def mufti(config: RNDConfig | None = None) -> RNDConfig:
     """Return a configuration with the choices of Mufti's agent in place of the paper's.
 
     One feature, a predictor like the target, the observation before the action, an episodic stream, the longest episodes only.
-    To be complete, `PPO` takes `estimator=advantages.shifted_gae`. Each choice is an argument of `RNDConfig`, to be tried alone.
+    `PPO(estimator=advantages.shifted_gae)` completes them. Each choice is an argument of `RNDConfig` too, to try alone.
 
     Args:
         config: what else differs from the defaults.
 
     Source: the public code of RL-RND (2019).
-    Differs: no recurrent layers in target and predictor, 32 bits, policy and values as `ActorCritic` has them. Intrinsic rewards
-        are scaled by running discounted sums, cut at an episode's end, where he takes those of whole episodes.
+    Differs: no recurrent layers in target and predictor, 32 bits, policy and values as `ActorCritic` has them. Intrinsic
+        rewards are scaled by running discounted sums, cut at an episode's end, where he takes those of whole episodes.
     """
     choices = {"num_features": 1, "predictor_layers": 0, "observe": "current", "episodic": True, "sample": "longest"}
     return replace(config or RNDConfig(), **choices)  # type: ignore[arg-type]
@@ -115,7 +119,7 @@ class RunningMoments:
         total = self.count + len(rows)
         delta = mean - self.mean
         share = len(rows) / total
-        self.var = (1 - share) * (self.var if self.count else 0.0) + share * var + share * (1 - share) * delta**2 * bool(self.count)
+        self.var = (1 - share) * self.var + share * var + share * (1 - share) * delta**2  # nothing of the old at share 1
         self.mean = self.mean + share * delta
         self.count = total
 
@@ -184,18 +188,15 @@ class RND:
         self._kept = torch.empty(0)  # bool (N·T,), which of them the predictor may learn from
 
     def _network(self, shape: tuple[int, ...], picture: bool, extra: int) -> nn.Sequential:
-        """Make an encoder and D linear features, `extra` layers of as many leaky ReLUs in between."""
-        config = self.config.network
-        if not picture and not config.hidden_sizes:
-            config = replace(config, hidden_sizes=(64, 64))
+        """Make an encoder and D linear features, with `extra` layers in between."""
+        config = self.config.network or PolicyConfig(hidden_sizes=() if picture else (64, 64), activation="leaky_relu")
         encoder = Encoder(shape, picture, config, generator=self.generator, scale=1.0)  # normalized already
         layers: list[nn.Module] = [encoder]
         size = encoder.output_size
-        hidden = 512 if picture else 64
         for _ in range(extra):
-            layers += [orthogonal(empty_linear(size, hidden), math.sqrt(2), self.generator), nn.LeakyReLU(0.2)]
-            size = hidden
-        layers.append(orthogonal(empty_linear(size, self.config.num_features), 1.0, self.generator))
+            layers += [orthogonal(empty_linear(size, self.config.predictor_size), math.sqrt(2), self.generator), nn.ReLU()]
+            size = self.config.predictor_size
+        layers.append(orthogonal(empty_linear(size, self.config.num_features), math.sqrt(2), self.generator))
         return nn.Sequential(*layers)
 
     def warm_up(self, envs: gymnasium.vector.VectorEnv, num_steps: int, seed: int) -> None:
@@ -236,7 +237,7 @@ class RND:
             float (B,).
         """
         found = []
-        for part in self._frames(obs).split(1024):
+        for part in self._frames(obs).split(CHUNK):
             inputs = self._normalized(part)
             found.append((self.predictor(inputs) - self.target(inputs)).square().mean(-1))
         return torch.cat(found)
@@ -255,18 +256,19 @@ class RND:
         obs = rollout.next_obs() if self.config.observe == "next" else rollout.obs[:, :-1]
         self._seen = self._frames(obs.flatten(0, 1))
         valid = rollout.valid
-        if not self.observations.count:
-            self.observations.update(self._seen.cpu().numpy()[valid.flatten()])
+        if not self.observations.count:  # no `warm_up`
+            self._observe(valid)
         errors = self.errors(obs.flatten(0, 1)).cpu().numpy().reshape(valid.shape) * valid
-        sums = self._discounted_sums(errors, rollout)
+        ends = rollout.ended if self.episodic else np.zeros_like(rollout.ended)
+        sums = discounted_sums(errors, self._carried, self.gamma, valid, ends)
         self.returns.update(sums[valid])
-        self.observations.update(self._seen.cpu().numpy()[valid.flatten()])
+        self._observe(valid)
         self._kept = torch.from_numpy(_longest(rollout, self.config.sample_share)).to(obs.device)
         return (errors / (np.sqrt(self.returns.var) + 1e-8)).astype(np.float32)
 
-    def _discounted_sums(self, errors: np.ndarray, rollout: Rollout) -> np.ndarray:
-        ends = rollout.ended if self.episodic else np.zeros_like(rollout.ended)
-        return discounted_sums(errors, self._carried, self.gamma, rollout.valid, ends)
+    def _observe(self, valid: np.ndarray) -> None:
+        for part in self._seen[torch.from_numpy(valid.flatten())].split(CHUNK):
+            self.observations.update(part.cpu().numpy())
 
     def learn(self, rows: Tensor) -> Tensor:
         """Let the predictor learn from some steps of the last rollout.
@@ -292,7 +294,7 @@ class RND:
         return loss.detach()
 
     def state_dict(self) -> dict:
-        """Copy everything that determines what comes, the random target included; the generator is the caller's."""
+        """Copy everything that determines what comes, the random target included."""
         return {
             "target": {name: value.clone() for name, value in self.target.state_dict().items()},
             "predictor": {name: value.clone() for name, value in self.predictor.state_dict().items()},
@@ -316,8 +318,7 @@ class RND:
 
 def _longest(rollout: Rollout, share: float) -> np.ndarray:
     """Mark the steps of the longest episodes (the parts of them in a rollout) that hold a share of its steps: bool (N·T,)."""
-    N, T = rollout.valid.shape
-    first = rollout.starts[:, :T].cpu().numpy() & rollout.valid
+    first = rollout.starts[:, :-1].cpu().numpy() & rollout.valid
     first[:, 0] = True
     episode = first.flatten().cumsum() - 1  # number of its episode, by step
     valid = rollout.valid.flatten()
