@@ -69,8 +69,8 @@ def test_the_objective_and_its_gradient():
     torch.testing.assert_close(grad_logits, expected[0])
     torch.testing.assert_close(grad_values, expected[1])
     ratio = (torch.log_softmax(logits, -1).gather(1, actions[:, None])[:, 0] - old).exp().detach()
-    outside = ((ratio < 0.8) | (ratio > 1.2)).double()
-    assert 0.2 < outside.mean() < 0.9 and parts[4] == outside.mean()
+    still = (((ratio < 0.8) & (targets.advantages < 0)) | ((ratio > 1.2) & (targets.advantages > 0))).double()
+    assert 0.2 < still.mean() < 0.9 and parts[4] == still.mean()
     torch.testing.assert_close(parts[3], (ratio - 1 - ratio.log()).mean())
 
 
@@ -120,7 +120,7 @@ def test_the_first_update_is_that_of_a_plain_float64_computation(mode, core):
     metrics = ppo.update(rollout)
     ours = metrics["policy_loss"] + 0.5 * metrics["value_loss"] - 0.02 * metrics["entropy"]
     assert ours == pytest.approx(loss.item(), rel=1e-4)
-    gradient = ppo.optimizer.state_dict()["exp_avg"] / (1 - 0.9)  # Adam's first moment after one step
+    gradient = ppo.optimizer.m / (1 - 0.9)  # Adam's first moment after one step
     torch.testing.assert_close(gradient.double(), expected, rtol=2e-3, atol=2e-5 * expected.abs().max().item())
     assert metrics["grad_norm"] == pytest.approx(expected.norm().item(), rel=1e-3)
 
@@ -171,10 +171,10 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(mode, core):
 
 
 def test_learning_rate_falls_and_entropy_may_be_changed():
-    ppo = agent(decay_steps=1000, entropy_coef=0.0)
+    ppo = agent(decay_steps=2000, entropy_coef=0.0)
     seen = []
     ppo.learn(900, seen.append)
-    assert [m["lr"] for m in seen] == pytest.approx([0.003 * max(0, 1 - m["env_steps"] / 1000) for m in seen])
+    assert [m["lr"] for m in seen] == pytest.approx([0.003 * max(0, 1 - m["env_steps"] / 2000) for m in seen])
     rollout = ppo.collector.collect()
     before = weights(ppo).clone()
     state = copy.deepcopy(ppo.state_dict())
