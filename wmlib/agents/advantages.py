@@ -73,7 +73,7 @@ def shifted_gae(steps: Steps, gamma: float, gae_lambda: float) -> tuple[np.ndarr
     return _shifted_gae(*steps, gamma, gae_lambda)
 
 
-def discounted_sums(rewards: np.ndarray, carried: np.ndarray, gamma: float, valid: np.ndarray) -> np.ndarray:
+def discounted_sums(rewards: np.ndarray, carried: np.ndarray, gamma: float, valid: np.ndarray, ended: np.ndarray) -> np.ndarray:
     """Filter rewards along time, forwards: R_t = γ R_{t-1} + r_t in each environment.
 
     Args:
@@ -81,11 +81,12 @@ def discounted_sums(rewards: np.ndarray, carried: np.ndarray, gamma: float, vali
         carried: float64 (N,), R before the first step; overwritten by R after the last.
         gamma: γ.
         valid: bool (N, T); other steps leave R as it is.
+        ended: bool (N, T); after such a step R starts at 0.
 
     Returns:
         float64 (N, T), R_t.
     """
-    return _discounted_sums(rewards, carried, gamma, valid)
+    return _discounted_sums(rewards, carried, gamma, valid, ended)
 
 
 @njit(cache=True, nogil=True)
@@ -140,7 +141,7 @@ def _shifted_gae(rewards, values, last_values, final_values, terminated, ended, 
 
 
 @njit(cache=True, nogil=True)
-def _discounted_sums(rewards, carried, gamma, valid):
+def _discounted_sums(rewards, carried, gamma, valid, ended):
     num_envs, num_steps = rewards.shape
     sums = np.empty((num_envs, num_steps))
     for n in range(num_envs):
@@ -148,4 +149,6 @@ def _discounted_sums(rewards, carried, gamma, valid):
             if valid[n, t]:
                 carried[n] = gamma * carried[n] + rewards[n, t]
             sums[n, t] = carried[n]
+            if ended[n, t]:
+                carried[n] = 0.0
     return sums

@@ -1,8 +1,8 @@
 """Let a policy act in a Gymnasium vector environment, and keep what happens in tensors that are made once.
 
 Reading guide. `Collector.collect` fills a `Rollout`: N environments, T steps, batch first. The one subtle thing is where an
-episode ends: `AutoresetMode.NEXT_STEP` shows its last observation and spends the next step on the reset (a step that is not `valid`),
-`SAME_STEP` resets at once and gives the last observation apart (`Rollout.final_obs`). `evaluate` plays whole episodes.
+episode ends. `AutoresetMode.NEXT_STEP` shows its last observation and spends the next step on the reset, a step that is not
+`valid`. `SAME_STEP` resets at once and gives the last observation apart, `Rollout.final_obs`. `evaluate` plays whole episodes.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Axes: N environments, T steps, A actions, V values (extrinsic, and intrinsic if 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from wmlib.models.layers import check_generator, check_sizes, empty_linear
-from wmlib.models.recurrent import State
+from wmlib.models.recurrent import RecurrentCore, State
 from wmlib.models.specs import CoreConfig, make_core
 
 LARGE = 2**14  # numbers from which `Tanh` is worth its overhead
@@ -33,7 +33,7 @@ class _FastTanh(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (outputs,) = ctx.saved_tensors
         return torch.ops.aten.tanh_backward(grad, outputs)
 
@@ -46,7 +46,7 @@ class Tanh(nn.Module):
         return torch.tanh(inputs) if inputs.numel() < LARGE else _FastTanh.apply(inputs)
 
 
-ACTIVATIONS = {"tanh": Tanh, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": Tanh, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,6 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is {self.activation!r}; choose one of {', '.join(ACTIVATIONS)}")
-        if not self.hidden_sizes:
-            raise ValueError("hidden_sizes is empty; give at least one layer, e.g. (64,)")
 
 
 class Output(NamedTuple):
@@ -127,6 +125,8 @@ class Encoder(nn.Module):
         check_generator(generator)
         self.picture = picture
         self.scale = scale
+        if not picture and not config.hidden_sizes:
+            raise ValueError("hidden_sizes is empty; vectors need at least one layer, e.g. (64,)")
         layers: list[nn.Module] = []
         size = math.prod(shape)
         if picture:
@@ -155,10 +155,11 @@ class Encoder(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Encode: obs (B, ...); returns (B, F)."""
+        dtype = self.layers[0].get_parameter("weight").dtype
         if self.picture:
             # (B, H, W, C) seen as (B, C, H, W) is what PyTorch calls channels-last: the fast layout, for free
-            return self.layers(obs.permute(0, 3, 1, 2).to(self.layers[0].weight.dtype) / self.scale)
-        return self.layers(obs.flatten(1).to(self.layers[0].weight.dtype))
+            return self.layers(obs.permute(0, 3, 1, 2).to(dtype) / self.scale)
+        return self.layers(obs.flatten(1).to(dtype))
 
 
 class ActorCritic(nn.Module):
@@ -198,7 +199,7 @@ class ActorCritic(nn.Module):
         self.num_actions, self.num_values = check_sizes(num_actions=num_actions, num_values=num_values)
         self.encoder = Encoder(shape, picture, config, generator=generator)
         self.value_encoder: Encoder | None = None
-        self.core: nn.Module | None = None
+        self.core: RecurrentCore | None = None
         size = self.encoder.output_size
         if config.core is not None:
             self.core = make_core(config.core, size, generator=generator)

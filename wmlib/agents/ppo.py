@@ -1,8 +1,8 @@
 """Proximal Policy Optimization (PPO) in any Gymnasium vector environment, with an optional second stream of intrinsic rewards.
 
-Reading guide. `PPO.learn` is the loop: let the policy act for T steps in N environments (module `collector`), then `PPO.update`,
-a few epochs of minibatches. `objective` is the loss, with its gradient by hand. Networks are in `policies`, advantages in
-`advantages`, curiosity in `rnd`.
+Reading guide. `PPO.learn` is the loop: let the policy act for T steps in N environments (module `collector`), then
+`PPO.update`, a few epochs of minibatches. `objective` is the loss, with its gradient by hand. Networks are in `policies`,
+advantages in `advantages`, curiosity in `rnd`.
 
 Axes: N environments, T steps, A actions, V streams of rewards (1, or 2 with curiosity). Batch first.
 """
@@ -122,8 +122,8 @@ def objective(
         clip, value_coef, entropy_coef: ε, c_V, c_H.
 
     Returns:
-        parts (5,): policy loss, value loss, entropy, KL(old, new) estimated, proportion of ratios that were clipped; and the
-        gradients with respect to logits and values, of their shapes.
+        parts (5,): policy loss, value loss, entropy, KL(old, new) estimated, proportion of steps that clipping keeps from
+        moving the policy; and the gradients with respect to logits and values, of their shapes.
 
     Source: Schulman et al. 2017, equations 7 and 9.
     """
@@ -139,16 +139,16 @@ def objective(
     error = values - targets.values
 
     # ∂ρA/∂logits = ρA (onehot(a) - p), 0 where clipping makes the gain smaller; ∂H/∂logits = -p (log p + H)
-    active = gain.where(gain <= clipped_gain, 0).unsqueeze(-1)
+    cut = gain > clipped_gain
+    active = gain.masked_fill(cut, 0).unsqueeze(-1)
     grad_logits = p * (active + entropy_coef * (log_p + entropy))
     grad_logits.scatter_add_(-1, actions, -active)
-    outside = (ratio - 1).abs() > clip
     sums = [
         -torch.minimum(gain, clipped_gain).sum(),
         error.square().sum(),
         entropy.sum(),
         (ratio - 1 - log_ratio).sum(),
-        outside.sum(),
+        cut.sum(),
     ]
     return torch.stack(sums) / n, grad_logits / n, error * (2 * value_coef / n)
 
