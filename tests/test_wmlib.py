@@ -43,3 +43,19 @@ def test_code_of_somebody_else_is_not_run(tmp_path):
     theirs.chmod(0o777)
     found = place(READ_ONLY + CODE, tmp_path, HOME="/proc/none")
     assert found != str(theirs) and Path(found).parent == tmp_path and Path(found).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link that leads nowhere", "a link to a folder"])
+def test_what_else_stands_in_the_place_of_compiled_code_is_left_alone(tmp_path, kind):
+    stands = tmp_path / f"wmlib-compiled-{os.getuid()}"
+    if kind == "a file":
+        stands.touch()
+    else:
+        stands.symlink_to(tmp_path if kind.endswith("folder") else tmp_path / "nowhere")
+    found = place(READ_ONLY + CODE, tmp_path, HOME="/proc/none")
+    assert found != str(stands) and Path(found).parent == tmp_path and Path(found).is_dir()
+
+
+def test_without_any_place_for_compiled_code_the_package_is_imported_all_the_same(tmp_path):
+    full = "import errno, tempfile; tempfile.tempdir = '/proc/none'; "
+    assert place(READ_ONLY + full + CODE, tmp_path, HOME="/proc/none") == "as usual"

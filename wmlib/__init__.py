@@ -6,6 +6,7 @@ world), `experiment` (how a run is made) -> `rollouts` (experience on disk), `tr
 (the command line).
 """
 
+import contextlib
 import os
 import stat
 
@@ -19,12 +20,20 @@ def _find_place_for_compiled_code() -> None:
         return
     import tempfile  # not above: `__main__` has not yet seen to it that Python's own modules are found first
 
-    folder = f"{tempfile.gettempdir()}/wmlib-compiled-{os.getuid()}"
+    try:
+        os.environ["NUMBA_CACHE_DIR"] = _private_folder(f"{tempfile.gettempdir()}/wmlib-compiled-{os.getuid()}")
+    except OSError:
+        with contextlib.suppress(OSError):  # nowhere: Numba compiles anew, or says itself what it lacks
+            os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix=f"wmlib-compiled-{os.getpid()}-")
+
+
+def _private_folder(folder: str) -> str:
+    """Return a folder of ours alone, for Numba runs what it holds; raise an `OSError` if it cannot be made or is not ours."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     facts = os.lstat(folder)
-    if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077:
-        folder = tempfile.mkdtemp(prefix=f"wmlib-compiled-{os.getpid()}-")  # somebody else's: Numba would run what it holds
-    os.environ["NUMBA_CACHE_DIR"] = folder
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is somebody else's")
+    return folder
 
 
 def _is_usable(folder: str) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,13 +64,43 @@ def test_what_cannot_be_printed_is_spelled(monkeypatch):
     assert stream.buffer.getvalue() == b"\\u03b2 \\u2265 1\n"
 
 
-def test_missing_packages_are_named_all_at_once(monkeypatch):
+PYPROJECT = """
+[project]
+dependencies = ["rich>=14"]
+[project.optional-dependencies]
+notebooks = ["absent-1>=2", "beautifulsoup4"]
+doom = ["absent-2<3"]
+dev = ["absent-3"]
+"""
+
+
+def test_missing_packages_are_named_all_at_once(monkeypatch, tmp_path):
     boundary.check_installed("notebooks", "doom")
-    requirements = ["rich>=14", "absent-1>=2; extra == 'notebooks'", 'absent-2<3; extra == "doom"', 'absent-3; extra == "dev"']
-    monkeypatch.setattr(boundary.metadata, "requires", lambda name: requirements)
+    monkeypatch.setattr(boundary, "_project", lambda: tmp_path)
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)  # as a `git pull` brings it, without a new installation
     with pytest.raises(SettingError, match=r"not installed: absent-1, absent-2; install it: cd '.*pip install"):
         boundary.check_installed("notebooks", "doom")
     boundary.check_installed()
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", "", "project = 3", "[project]\ndependencies = 3", None])
+def test_a_list_of_packages_that_cannot_be_read_is_told(monkeypatch, tmp_path, text):
+    monkeypatch.setattr(boundary, "_project", lambda: tmp_path)
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(SettingError, match=r"pyproject.toml cannot be read \(.*git checkout"):
+        boundary.check_installed("notebooks")
+
+
+def test_a_clone_that_is_not_installed_says_so_before_anything_starts(tmp_path):
+    hidden = "import sys; sys.meta_path[:] = [finder for finder in sys.meta_path if 'editable' not in repr(finder).lower()]"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+    main = f"import sys; sys.path.append({str(ROOT)!r}); from wmlib.command.cli import main; "
+    command = [sys.executable, "-P", "-c", main + "sys.exit(main(['run', '01', '--out', 'out']))"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("wmlib: not installed: wmlib; install it: cd '"), done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_closed_streams_are_opened_on_nothing():

@@ -1,6 +1,9 @@
 """One attempt at a notebook: whose results it takes, and what is said if they are not its own."""
 
+import sys
 import time
+
+import pytest
 
 from wmlib.command import runner
 
@@ -15,8 +18,8 @@ def test_results_are_taken_only_from_this_run(project, store):
     project.notebook("01_good", store("01_good"))
     job = run_one()
     assert job.status == "ok" and job.record["seed"] == 1 and job.no_record == ""
-    changed = "\nimport json\nrecord = json.loads(run.results_file.read_text())\nrecord['seed'] = 9\n"
-    changed += "run.results_file.write_text(json.dumps(record))"
+    changed = "\nfrom wmlib.experiment import results\n"
+    changed += "results.write(run.results_file, {**results.read(run.results_file), 'seed': 9})"
     project.notebook("01_good", store("01_good") + changed)  # as another run into the same folder would
     job = run_one()
     assert job.status == "failed" and job.record is None
@@ -25,6 +28,22 @@ def test_results_are_taken_only_from_this_run(project, store):
     job = run_one()
     assert job.status == "ok" and job.record is None
     assert job.no_record == f"{job.results} is of an earlier run; the notebook has stored nothing in this one"
+
+
+@pytest.mark.parametrize(
+    "worker, status, attempts, words",
+    [
+        ("raise SystemExit(7)", "failed", 1, "did not start (exit status 7"),
+        ("import os; os.kill(os.getpid(), 9)", "died", 2, "without a word (killed? out of memory?)"),
+    ],
+)
+def test_a_worker_that_cannot_begin_is_not_tried_again(project, monkeypatch, tmp_path, worker, status, attempts, words):
+    project.notebook("01_good", "pass")
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{worker}'\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    job = run_one()
+    assert (job.status, job.attempt) == (status, attempts) and words in job.error
 
 
 def test_the_time_of_finished_attempts_is_counted(tmp_path):

@@ -9,7 +9,7 @@ from wmlib.command import kernel
 
 def test_any_name_means_this_python_and_this_module():
     spec = kernel.OwnKernel().get_kernel_spec("julia")
-    assert spec.argv == [sys.executable, "-P", "-m", "wmlib.command.kernel", "-f", "{connection_file}"]
+    assert spec.argv == [sys.executable, "-P", "-m", "wmlib.command.kernel", "-f", "{connection_file}", "--quiet"]
 
 
 CODE = """

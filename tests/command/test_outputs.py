@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_what_a_killed_run_left_half_written_is_removed(place):
         path.touch()
     os.close(outputs.hold(executed, figures))
     assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
+
+
+def test_one_process_builds_a_gallery_and_the_next_waits_and_cleans_up(tmp_path, monkeypatch):
+    gallery = tmp_path / "{x} gallery"
+    left, kept = gallery.with_name(".{x} gallery-old-abc"), gallery.with_name(".gallery-abc")
+    for folder in (left, kept):
+        (folder / "gallery").mkdir(parents=True)
+    held = outputs.hold_gallery(gallery, tmp_path)
+    assert not left.exists() and kept.exists()
+    monkeypatch.setattr(outputs, "PATIENCE", 0.3)
+    with pytest.raises(SettingError, match=rf"gallery: process {os.getpid()} is building it in {tmp_path}; .*--out"):
+        outputs.hold_gallery(gallery, tmp_path)
+    monkeypatch.setattr(outputs, "PATIENCE", 30.0)
+    timer = threading.Timer(0.3, os.close, [held])
+    timer.start()
+    os.close(outputs.hold_gallery(gallery, tmp_path))
+    timer.join()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"metadata": {}}', '{"metadata": {"papermill": null}}', "\udcff"])

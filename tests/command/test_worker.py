@@ -68,4 +68,4 @@ def test_a_cell_that_takes_too_long_is_reported_as_died(run):
 def test_a_file_that_is_no_notebook_is_reported(run, project):
     (project.path / "notebooks/02_other.ipynb").write_text("{")
     ((kind, text),) = run(name="02_other")
-    assert kind == "failed" and text.startswith("02_other.ipynb could not be executed: ")
+    assert kind == "failed" and "02_other.ipynb is no notebook that can be read (" in text and "git checkout" in text

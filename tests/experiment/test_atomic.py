@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_a_write_that_deletes_its_file_fails_and_leaves_nothing(tmp_path):
 
 
 def raising(error):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     return fail
@@ -89,6 +90,21 @@ def test_errors_that_are_not_the_disks_stay_as_they_are(tmp_path):
     with pytest.raises(WriteError) as outer, naming_the_file(tmp_path / "outer"), naming_the_file(tmp_path / "inner"):
         raise OSError(errno.ENOSPC, "x")
     assert "inner" in str(outer.value)  # named once, by who knows best
+
+
+def test_an_error_without_a_name_is_this_disks_if_it_refuses_to_be_written(tmp_path, monkeypatch):
+    """A computation may meet a full /dev/shm, or a call that is not permitted."""
+    for number in (errno.ENOSPC, errno.EPERM, errno.EIO):
+        with pytest.raises(OSError) as raised, naming_the_file(tmp_path / "x", only_writes=False):
+            raise OSError(number, os.strerror(number))
+        assert type(raised.value) is not WriteError and raised.value.errno == number and not os.listdir(tmp_path)
+    with pytest.raises(WriteError, match=r"x cannot be written: Permission denied"):
+        with naming_the_file(tmp_path / "x", only_writes=False):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "x.partial/a"))
+    monkeypatch.setattr(tempfile, "TemporaryFile", raising(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(WriteError, match=r"x cannot be written: No space left"):
+        with naming_the_file(tmp_path / "x", only_writes=False):
+            raise OSError(errno.ENOSPC, "full")
 
 
 def test_a_limit_of_file_sizes_is_named(tmp_path):

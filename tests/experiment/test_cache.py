@@ -1,5 +1,6 @@
 """Artifacts: made once, found again by what determines them, made again when damaged, listed and pruned."""
 
+import errno
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from wmlib.experiment import cache as artifacts
-from wmlib.experiment import source_code
+from wmlib.experiment import records, source_code
 from wmlib.experiment.cache import ArtifactCache, ArtifactWarning
 from wmlib.experiment.fingerprint import FingerprintError
 
@@ -93,6 +94,18 @@ def test_a_folder_is_filled_once(cache):
     folder = cache.folder(fill, text="y")
     assert cache.folder(fill, "y") == folder and CALLS == ["y"]
     assert (folder / "data.bin").read_text() == "y" * 100 and folder.name.startswith("fill-")
+
+
+def test_a_disk_that_cannot_be_read_is_damage_too(cache, monkeypatch):
+    cache.folder(fill)
+
+    def read(path):
+        raise OSError(errno.EIO, "Input/output error")  # of reading: it names no file
+
+    monkeypatch.setattr(records, "file_sha256", read)
+    with pytest.warns(ArtifactWarning, match=r"fill-.* is damaged: data.bin cannot be read \(Input/output error\)"):
+        cache.folder(fill)
+    assert len(CALLS) == 2
 
 
 def test_what_depends_on_an_artifact_is_keyed_by_its_name(cache):
@@ -260,6 +273,20 @@ def test_what_a_process_is_making_is_not_removed(cache, tmp_path):
     with artifact.hold():
         assert not artifacts.remove(entry) and entry.path.is_dir()
     assert artifacts.remove(entry) and not entry.path.exists()
+
+
+def test_what_cannot_be_deleted_is_not_removed(cache, tmp_path, monkeypatch):
+    cache.store(cache.artifact(values, (5,), {}), 1.0, 0.0)
+    [entry] = artifacts.listing(tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("rmdir", "unlink"):
+        monkeypatch.setattr(os, name, refuse)
+    assert not artifacts.remove(entry)
+    monkeypatch.undo()
+    assert artifacts.remove(entry)
 
 
 def test_a_second_process_says_what_it_waits_for(cache, capsys):

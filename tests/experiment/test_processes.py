@@ -1,5 +1,6 @@
 """Processes end with their parents and in groups; folders of the dead are swept, those of the living stay."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from wmlib.experiment import processes
+from wmlib.experiment.atomic import WriteError
 
 SLEEP = "import time; time.sleep(100)"
 STUBBORN = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); {SLEEP}"
@@ -76,6 +78,15 @@ def test_a_leader_takes_its_group_with_it():
 def folder_of_a_dead_process(where):
     code = f"from wmlib.experiment.processes import *; print(temporary_folder('run', {str(where)!r})[0])"
     return Path(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def test_no_space_for_a_folder_names_no_remedy_that_does_not_help(tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(processes.tempfile, "mkdtemp", full)
+    with pytest.raises(WriteError, match=r"wmlib-run-\d+- cannot be written: .* To do: free some space; the same call"):
+        processes.temporary_folder("run", str(tmp_path))
 
 
 def test_what_the_dead_left_is_swept_with_what_belongs_to_it(tmp_path, monkeypatch):

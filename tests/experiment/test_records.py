@@ -1,10 +1,12 @@
 """Records: what was written comes back; whatever else the file holds is told in words, never by a traceback of the parser."""
 
+import errno
 import json
 
 import pytest
 
 from wmlib.experiment import records
+from wmlib.experiment.atomic import file_sha256
 from wmlib.experiment.records import RecordError
 
 RECORD = {"seed": 5, "name": "cœur", "of": [1, 2.5, None], "more": {"x": True}}
@@ -84,3 +86,23 @@ def test_what_is_no_json_is_refused_and_the_old_record_stays(path, value):
     with pytest.raises(ValueError, match="record: must be JSON values"):
         records.write(path, {"seed": value})
     assert records.read(path, check) == RECORD
+
+
+def test_a_file_is_the_one_that_was_written(tmp_path, monkeypatch):
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"whole")
+    sha256 = file_sha256(path)
+    records.check_file(path, sha256, 5)
+    records.check_file(path, None, 5)
+    for wrong, fault in (((sha256, 6), "has 5 bytes instead of 6"), (("0", 5), "has changed"), (("0", None), "has changed")):
+        with pytest.raises(RecordError, match=f"^x.bin {fault}"):
+            records.check_file(path, *wrong)
+    with pytest.raises(RecordError, match=r"^y.bin is missing"):
+        records.check_file(tmp_path / "y.bin", sha256)
+
+    def read(path):
+        raise OSError(errno.EIO, "Input/output error")  # of reading: it names no file
+
+    monkeypatch.setattr(records, "file_sha256", read)
+    with pytest.raises(RecordError, match=r"^x.bin cannot be read \(Input/output error\)"):
+        records.check_file(path, sha256)

@@ -71,6 +71,22 @@ def test_rules_of_no_notebook_are_refused(add, table):
         rules.read("01_good")
 
 
+def test_the_rules_are_no_notebook(add):
+    add('"steps <= 3" = "so"')
+    assert [*settings.tables()] == ["01_good", "02_other", "03_third"]
+    for word in ("rules", "07"):
+        with pytest.raises(SettingError, match=r"allowed are 01_good, 02_other, 03_third\."):
+            settings.read(word)
+
+
+@pytest.mark.parametrize("text", ["rules = 3", "steps = ["])
+def test_a_table_that_cannot_be_read_is_told_as_one_of_settings(project, text):
+    file = project.path / "notebooks/profiles.toml"
+    file.write_text(text)
+    with pytest.raises(SettingError, match=r"profiles.toml"):
+        rules.read("01_good")
+
+
 def test_runner_and_notebook_both_ask(add, project):
     add('"steps * rate <= 2" = "so"')
     project.notebook("01_good", parameters="steps = None")

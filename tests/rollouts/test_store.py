@@ -1,10 +1,12 @@
 """A shard: what is written is what was played, whatever the number of frames; what is wrong with it is named."""
 
+import errno
 import json
 
 import numpy as np
 import pytest
 
+from wmlib.experiment import records
 from wmlib.rollouts import store
 from wmlib.rollouts.store import BLOCK, Episode, Shard, fault, shard_bytes, shard_path, write_shard
 
@@ -124,3 +126,13 @@ def test_facts_that_cannot_be_read_are_a_fault(tmp_path, text):
     write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
     (tmp_path / "00000.json").write_text(text)
     assert fault(tmp_path, 0, Shard(MANIFEST, 0)).startswith("00000.json cannot be read")
+
+
+def test_a_disk_that_cannot_be_read_is_a_fault(tmp_path, monkeypatch):
+    write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
+
+    def read(path):
+        raise OSError(errno.EIO, "Input/output error")  # of reading: it names no file
+
+    monkeypatch.setattr(records, "file_sha256", read)
+    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == "00000.frames.npy cannot be read (Input/output error)"

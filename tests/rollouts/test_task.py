@@ -37,6 +37,7 @@ def check(counting):
         ("episodes", True, "episodes: got True"),
         ("num_envs", 0, "num_envs: got 0"),
         ("workers", "two", "workers: got 'two'"),
+        ("workers", True, "workers: got True"),
         ("policy", two_arguments, "policy: got .*two_arguments.*: missing a required argument: 'frame'"),
         ("policy", functools.partial(half, top=3), "policy: got .*top=3"),
         ("prepare", "half", "prepare: got 'half': it cannot be called"),

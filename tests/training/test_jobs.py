@@ -175,6 +175,7 @@ def test_what_a_job_did_not_keep_is_named(tmp_path):
     [
         (walk(1), {"block": 0}, "block: got 0"),
         (walk(1), {"workers": 0}, "workers: got 0"),
+        (walk(1), {"workers": True}, "workers: got True"),
         (walk(1, 0), {}, "steps: got 0"),
         (walk(1, 10, (0, 10)), {}, r"output_steps: got \(0, 10\); allowed are steps from 1 to 10"),
         (walk(1, 10, (11,)), {}, r"output_steps: got \(11,\)"),
@@ -184,6 +185,14 @@ def test_a_job_that_could_not_be_done_is_refused_before_anything_is_written(tmp_
     with pytest.raises(ValueError, match=named):
         run_jobs(ArtifactCache(tmp_path), [walk(2), job], "walks", **{"block": 3, "parallel_from": 10**9, **how})
     assert not RUN and not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_numpys_whole_numbers_are_as_good(tmp_path):
+    cache = ArtifactCache(tmp_path)
+    job, other = walk(1, 4, (2, 4)), walk(1, np.int64(4), (np.int64(2), np.int32(4)))
+    how = {"block": np.int64(3), "parallel_from": 10**9, "workers": np.int64(-1)}
+    assert run_jobs(cache, [other], "walks", **how) == run_jobs(cache, [job], "walks", **how)
+    load_output(run_jobs(cache, [job], "walks", **how)[0], np.int64(2))
 
 
 def square(x):

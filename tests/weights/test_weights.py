@@ -77,7 +77,7 @@ def test_what_is_saved_comes_back_rounded_to_half_precision(tmp_path):
     assert entry["made"] == "here"
     path = tmp_path / "small.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(ValueError, match="checksum differs"):
+    with pytest.raises(ValueError, match="its checksum does not match"):
         weights.load("small", tmp_path)
     with pytest.raises(ValueError, match="name is 'big'; there are small"):
         weights.load("big", tmp_path)
@@ -134,7 +134,7 @@ def test_a_manifest_without_a_checksum_is_read_but_none_with_a_wrong_one(tmp_pat
     path.write_text(json.dumps({"vae": record["vae"]}))
     assert weights.load("vae", tmp_path)[1] == record["vae"]
     (tmp_path / "vae.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"vae.safetensors cannot be read .No such file"):
+    with pytest.raises(ValueError, match=r"vae.safetensors is missing"):
         weights.load("vae", tmp_path)
 
 

@@ -7,11 +7,14 @@ that are closed. Nothing heavy is imported here: it is what says that a package 
 import io
 import os
 import re
+import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
+from wmlib.experiment import paths
 from wmlib.experiment.atomic import REMEDIES
 from wmlib.experiment.settings import SettingError
 
@@ -90,29 +93,45 @@ def _about_packages(error: ImportError) -> str:
     return f"{error}; {_how_to_install()}" if package else str(error)
 
 
-def _how_to_install() -> str:
+def _project() -> Path:
+    """Return the folder that the package is installed from."""
     folder = Path(__file__).parents[2]
-    return f"install it: cd '{folder}' && '{sys.executable}' -m pip install -c constraints.txt -e '.[notebooks,doom]'"
+    return folder if (folder / "pyproject.toml").is_file() else paths.root()
+
+
+def _how_to_install() -> str:
+    return f"install it: cd '{_project()}' && '{sys.executable}' -m pip install -c constraints.txt -e '.[notebooks,doom]'"
 
 
 def check_installed(*extras: str) -> None:
-    """Make sure that the packages that pyproject.toml lists are there, those of some extras too.
+    """Make sure that the packages that pyproject.toml lists are there, those of some extras too, and this one.
 
     Raises:
         SettingError: with the names of those that are missing.
     """
-    try:
-        requirements = metadata.requires("wmlib") or []
-    except metadata.PackageNotFoundError:  # run from its folder without being installed
-        requirements = []
-    missing = []
-    for requirement in requirements:
-        extra = re.search(r"extra == [\"'](\w+)", requirement)
-        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        if (extra is None or extra[1] in extras) and not _is_there(MODULES.get(name, name)):
-            missing.append(name)
+    lists = _requirements(_project() / "pyproject.toml", extras)
+    packages = [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in lists]
+    missing = [name for name in packages if not _is_there(MODULES.get(name, name))]
+    if not _is_found_by_others():
+        missing.append("wmlib")
     if missing:
         raise SettingError(f"not installed: {', '.join(missing)}; {_how_to_install()}")
+
+
+def _requirements(file: Path, extras: tuple[str, ...]) -> list[str]:
+    """Return what the project needs now; what its installation knows is as old as that."""
+    try:
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        optional = project["optional-dependencies"]
+        return [*project["dependencies"], *(requirement for extra in extras for requirement in optional[extra])]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SettingError(f"{file} cannot be read ({error!r}); get it back by: git checkout {file}") from None
+
+
+def _is_found_by_others() -> bool:
+    """Return whether the processes that run the notebooks find this package, from other folders than the current one."""
+    command = [sys.executable, "-P", "-c", "import wmlib"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
 def _is_there(module: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 import uuid
 from typing import Any, NoReturn
 
-from wmlib.command import boundary, runner
+from wmlib.command import boundary, outputs, runner
 from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
@@ -142,21 +142,26 @@ def build_gallery(profile: str) -> None:
     """Build the static site of a profile and print where it is.
 
     Raises:
-        SettingError: no executed notebooks, or the list of faults in them.
+        SettingError: no executed notebooks, or the list of faults in them; or another process builds it and does not end.
     """
     from wmlib.command.gallery import build_gallery as build
 
     out = paths.output(profile)
+    executed = out / "notebooks"
+    held = outputs.hold_gallery(out / "gallery", executed) if executed.is_dir() else None
     try:
-        with naming_the_file(out / "gallery"):
+        with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
-            index = build(out / "notebooks", paths.all_figures(profile), out / "gallery", inside)
+            index = build(executed, paths.all_figures(profile), out / "gallery", inside)
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:
             print(fault)
         first = f"; the first is {faults[0].strip()}" if faults else ""
         raise SettingError(f"gallery: {reason}{first}") from None
+    finally:
+        if held is not None:
+            os.close(held)
     print(f"gallery: {index}")
 
 
@@ -215,7 +220,9 @@ def command_cache(options: argparse.Namespace) -> int:
     print(f"{len(entries)} artifacts, {_size(total)} in {folder}; {len(stale)} of them, {_size(freed)}, are stale")
     if options.prune:
         gone = [entry.bytes for entry in entries if entry.path in stale and cache.remove(entry)]
-        busy = f"; {len(stale) - len(gone)} are being made now and stay" if len(gone) < len(stale) else ""
+        busy = (
+            f"; {len(stale) - len(gone)} stay: they are being made now, or cannot be deleted" if len(gone) < len(stale) else ""
+        )
         print(f"deleted {len(gone)} stale artifacts, {_size(sum(gone))}{busy}")
     return 0
 

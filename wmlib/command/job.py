@@ -1,6 +1,7 @@
 """A notebook to run, and one attempt at it: the worker process, its kernel and its temporary folder, from the runner's side."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -102,8 +103,7 @@ class Attempt:
         try:
             kind, *content = self.pipe.recv()
         except (EOFError, OSError):
-            kind = "died"
-            content = ["the process that watched the kernel ended without a word (killed? out of memory?)"]
+            kind, content = self._ended_without_a_word()
         if kind == "kernel":
             (self.kernel,) = content
         elif kind == "cell":
@@ -114,6 +114,18 @@ class Attempt:
         else:
             self._finish(kind, content)
         return self.done and job.status == "died" and job.attempt == 1
+
+    def _ended_without_a_word(self) -> tuple[str, list]:
+        """Return what became of a worker that sent no last message: one that could not even begin will not the next time."""
+        try:
+            status = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGKILL  # soon
+        if self.kernel is None and status > 0:
+            return "failed", [
+                f"the process that executes the notebook did not start (exit status {status}, its reason is above)"
+            ]
+        return "died", ["the process that watched the kernel ended without a word (killed? out of memory?)"]
 
     def _finish(self, kind: str, content: list) -> None:
         job = self.job

@@ -1,7 +1,8 @@
 """The kernel that executes a notebook for the command line: IPython's own, which ends with the process that started it.
 
-Run as `python -P -m wmlib.command.kernel -f CONNECTION_FILE`. By `-P` no file beside the notebooks is taken for a module of
-Python's; that it is named here, and not looked for, makes it the kernel of this Python whatever others are installed.
+Started by the worker, as `python -P -m wmlib.command.kernel -f CONNECTION_FILE`, and by nobody else. By `-P` no file beside the
+notebooks is taken for a module of Python's; that it is named here, and not looked for, makes it the kernel of this Python
+whatever others are installed.
 """
 
 import os
@@ -19,7 +20,8 @@ class OwnKernel(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Return how it is started."""
-        argv = [sys.executable, "-P", "-m", __name__, "-f", "{connection_file}"]
+        # quiet: it would else print how to connect to it, as one without a parent known to IPython does
+        argv = [sys.executable, "-P", "-m", __name__, "-f", "{connection_file}", "--quiet"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 

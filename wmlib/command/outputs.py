@@ -1,15 +1,16 @@
-"""Who may write the outputs of a notebook: one run at a time.
+"""Who may write the outputs of a notebook, or a gallery: one run at a time.
 
-Reading guide. `hold` takes the lock of one notebook in one output folder, or says which process has it. The lock is an open
-file that the runner hands on to the notebook's worker and kernel: it is free when the last of them has ended, however that
-happened. (A library's lock ends with one process; this is why it is made here.) `written` tells whether a run has written a
-file, without a look at any clock.
+Reading guide. `hold` takes the lock of one notebook in one output folder, or says which process has it; `hold_gallery` that of
+the gallery. The lock is an open file that the runner hands on to the notebook's worker and kernel: it is free when the last of
+them has ended, however that happened. (A library's lock ends with one process; this is why it is made here.) `state` tells
+whether a run has written a file, without a look at any clock.
 """
 
 import fcntl
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -37,25 +38,52 @@ def hold(executed: Path, figures: Path) -> int:
         WriteError: the disk is full or read-only.
     """
     path = executed.parent / f".{executed.stem}.lock"
+    held = _take(path, executed.stem, f"is running it into {executed.parent.parent}")
+    for left in [*executed.parent.glob(f".{executed.name}.*.tmp"), *figures.glob(".*.tmp")]:
+        left.unlink(missing_ok=True)
+    return held
+
+
+def hold_gallery(folder: Path, executed: Path) -> int:
+    """Take the lock of a gallery, and remove what killed builds have left beside it; wait for another one, it takes seconds.
+
+    Args:
+        folder: of the gallery.
+        executed: the folder of the executed copies, which takes the lock.
+
+    Returns:
+        An open file, as for `hold`, which raises the same.
+    """
+    path = executed / f".{folder.name}.lock"
+    held = _take(path, folder.name, f"is building it in {folder.parent}", patient=True)
+    for left in folder.parent.iterdir():
+        if left.name.startswith(f".{folder.name}-"):
+            shutil.rmtree(left, ignore_errors=True)
+    return held
+
+
+def _take(path: Path, what: str, does: str, patient: bool = False) -> int:
+    """Return the open file of a lock, taken.
+
+    Args:
+        path: of the lock.
+        what, does: for the message: what is locked, and what its holder does with it.
+        patient: wait for a holder that is alive, too.
+    """
     with naming_the_file(path):
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     deadline = time.monotonic() + PATIENCE
     while not _lock(held, path):
         signed = re.fullmatch(rb"([1-9]\d{0,8})\n", os.pread(held, 100, 0))
-        if time.monotonic() > deadline or signed is None or is_alive(int(signed[1])):
+        if time.monotonic() > deadline or (not patient and (signed is None or is_alive(int(signed[1])))):
             os.close(held)
             holder = f"process {int(signed[1])}" if signed else "another process"
             stop = f"stop it (kill {int(signed[1])})" if signed else f"stop it (fuser {path} names it)"
-            raise SettingError(
-                f"{executed.stem}: {holder} is running it into {executed.parent.parent}; wait for its end, {stop}, "
-                "or name another folder with --out"
-            )
+            raise SettingError(f"{what}: {holder} {does}; wait for its end, {stop}, or name another folder with --out")
         time.sleep(0.1)
     with suppress(OSError):  # the disk may be full; the lock is held all the same
         os.ftruncate(held, 0)
         os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
-    for left in [*executed.parent.glob(f".{executed.name}.*.tmp"), *figures.glob(".*.tmp")]:
-        left.unlink(missing_ok=True)
     return held
 
 

@@ -14,4 +14,10 @@ gymnasium.register(
     entry_point="wmlib.envs.grid.cue_corridor:CueCorridor",
     vector_entry_point="wmlib.envs.grid.cue_corridor:CueCorridorVector",
 )
+gymnasium.register(
+    "wmlib/PixelCopter-v0",
+    entry_point="wmlib.envs.pixelcopter.environment:PixelCopter",
+    vector_entry_point="wmlib.envs.pixelcopter.vector:PixelCopterVector",
+    max_episode_steps=10_000,
+)
 pettingzoo.register("parallel", "wmlib/Pommerman-v0", entry_point="wmlib.envs.pommerman.parallel:Pommerman")

@@ -53,12 +53,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 @contextmanager
-def naming_the_file(path: Path, temporary: Path | None = None) -> Iterator[None]:
+def naming_the_file(
+    path: Path, temporary: Path | None = None, *, only_writes: bool = True, elsewhere: str = ", or write elsewhere (--out DIR)"
+) -> Iterator[None]:
     """Turn an error of the disk into one that says which file was to be written and what to do.
 
     Args:
         path: the file, or the folder of several.
         temporary: what is there of it when the error comes; None: nothing.
+        only_writes: the block does nothing else. False: an error that names no file may be about another disk, such as the
+            shared memory; it is then tried whether this one refuses to be written.
+        elsewhere: what else can be done.
 
     Raises:
         WriteError: in place of any error that the disk is behind.
@@ -68,7 +73,7 @@ def naming_the_file(path: Path, temporary: Path | None = None) -> Iterator[None]
     except WriteError:
         raise
     except Exception as error:
-        number = _disk_errno(error, path)
+        number = _disk_errno(error, path, only_writes)
         if number is None:
             raise
         need = ""
@@ -76,23 +81,40 @@ def naming_the_file(path: Path, temporary: Path | None = None) -> Iterator[None]
             written = temporary.stat().st_size if temporary is not None and temporary.exists() else 0
             free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
             need = f" (it needs more than the {written / 1e6:.1f} MB that were written; {free / 1e6:.1f} MB are free)"
-        remedy = f"{REMEDIES[number]}, or write elsewhere (--out DIR); the same call then goes on from here"
+        remedy = f"{REMEDIES[number]}{elsewhere}; the same call then goes on from here"
         raise WriteError(
             number, f"{path} cannot be written: {os.strerror(number)}{need}. To do: {remedy}", str(path)
         ) from error
 
 
-def _disk_errno(error: Exception, path: Path) -> int | None:
+def _disk_errno(error: Exception, path: Path, only_writes: bool) -> int | None:
     """Return the number of an error that the disk is behind, where it is about this file."""
     if isinstance(error, OSError) and error.errno is not None:
-        other = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else path.absolute()
-        ours = other.is_relative_to(path.absolute().parent) or path.absolute().is_relative_to(other)
-        return error.errno if ours and error.errno in REMEDIES else None
+        if error.errno not in REMEDIES:
+            return None
+        if isinstance(error.filename, str | bytes):
+            other = Path(os.fsdecode(error.filename)).absolute()
+            ours = other.is_relative_to(path.absolute().parent) or path.absolute().is_relative_to(other)
+        else:
+            ours = only_writes or error.errno == errno.EFBIG or _refuses(path.parent)
+        return error.errno if ours else None
     # libraries hide it: safetensors, NumPy
     hidden = re.search(r"\(os error (\d+)\)", str(error))
     if hidden:
         return int(hidden[1]) if int(hidden[1]) in REMEDIES else None
     return errno.ENOSPC if re.search(r"\d+ requested and \d+ written", str(error)) else None
+
+
+def _refuses(folder: Path) -> bool:
+    """Return whether a megabyte cannot be written into a folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1_000_000))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        return True
+    return False
 
 
 def _umask() -> int:

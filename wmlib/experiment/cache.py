@@ -184,12 +184,9 @@ class Artifact:
             if not self._is_fresh(manifest):
                 return False
             for file, facts in manifest["files"].items():
-                if file_sha256(self.path / file) != facts["sha256"]:
-                    raise RecordError(f"{file} has changed (its checksum does not match)")
-        except FileNotFoundError as error:
-            fault = f"{Path(error.filename).name} is missing"
-        except OSError as error:
-            fault = f"{Path(error.filename).name} cannot be read ({error.strerror})"
+                records.check_file(self.path / file, facts["sha256"])
+        except FileNotFoundError:
+            fault = f"{MANIFEST} is missing"
         except RecordError as error:
             fault = str(error)
         else:
@@ -208,7 +205,7 @@ class Artifact:
         start = time.monotonic() - seconds
         folder = self.begin()
         try:
-            with naming_the_file(self.path):
+            with naming_the_file(self.path, only_writes=False):
                 yield folder
         except BaseException:
             if {path.name for path in folder.glob("*")} <= {MANIFEST}:  # nothing to go on from
@@ -385,13 +382,13 @@ def _nodes(tree: Any) -> Iterator[dict]:
 
 
 def remove(entry: Entry) -> bool:
-    """Delete an artifact, and return whether that was done: one that a process is making stays."""
+    """Delete an artifact, and return whether it is gone: what a process is making stays, and what may not be deleted."""
     try:
         with FileLock(entry.path.parent / f".{entry.path.name.removesuffix('.partial')}.lock", timeout=0):
             shutil.rmtree(entry.path, ignore_errors=True)
-    except Timeout:
+    except (Timeout, OSError):
         return False
-    return True
+    return not entry.path.exists()
 
 
 def call(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Any:

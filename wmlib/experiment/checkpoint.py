@@ -89,7 +89,7 @@ def load(path: str | Path, settings: Mapping | None = None) -> Any:
     if not whole:
         raise CheckpointError(path, "is damaged (its checksum does not match)")
     content = json.loads(header)
-    differences = _differences(content["settings"], records.plain(dict(settings or {}), "settings"))
+    differences = records.differences(content["settings"], records.plain(dict(settings or {}), "settings"))
     if differences:
         raise CheckpointError(
             path, f"was written under other settings: {differences}", "use those, or delete it to start again"
@@ -98,12 +98,6 @@ def load(path: str | Path, settings: Mapping | None = None) -> Any:
         return _decode(content["tree"], tensors)
     except ValueError as error:
         raise CheckpointError(path, f"is of another version ({error})") from None
-
-
-def _differences(stored: dict, asked: dict) -> str:
-    missing = "absent"
-    names = [n for n in sorted({*stored, *asked}) if stored.get(n, missing) != asked.get(n, missing)]
-    return "; ".join(f"{n}: {stored.get(n, missing)!r} there, {asked.get(n, missing)!r} here" for n in names)
 
 
 def _digest(header: str, tensors: dict[str, torch.Tensor]) -> str:

@@ -79,12 +79,12 @@ def is_alive(number: int, send: Callable[[int, int], None] = os.kill) -> bool:
     return True
 
 
-def temporary_folder(what: str, where: str | None = None) -> tuple[Path, int]:
+def temporary_folder(what: str, where: str) -> tuple[Path, int]:
     """Make a temporary folder that `sweep` knows to be this process's.
 
     Args:
         what: one word for its name.
-        where: the folder that it is made in; None: the usual one.
+        where: the folder that it is made in: /tmp, or that of TMPDIR.
 
     Returns:
         The folder, and an open file that keeps it from being swept while any process is there that has inherited it.
@@ -93,8 +93,7 @@ def temporary_folder(what: str, where: str | None = None) -> tuple[Path, int]:
         WriteError: there is no space for it.
     """
     prefix = f"wmlib-{what}-{os.getpid()}-"
-    where = where or tempfile.gettempdir()
-    with naming_the_file(Path(where, prefix)):
+    with naming_the_file(Path(where, prefix), elsewhere=""):
         folder = tempfile.mkdtemp(prefix=prefix, dir=where)
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_SH)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import fastjsonschema
 
-from wmlib.experiment.atomic import write_atomically
+from wmlib.experiment.atomic import file_sha256, write_atomically
 
 CHECKSUM = "sha256"  # the field of a record that holds the checksum of all others
 
@@ -50,6 +50,13 @@ def plain(value: Any, what: str) -> Any:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{what}: must be JSON values, such as numbers, texts, lists and dicts of these ({error})") from None
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return in words how two records differ; nothing if they do not."""
+    missing = "absent"
+    names = [n for n in sorted({*there, *here}) if there.get(n, missing) != here.get(n, missing)]
+    return "; ".join(f"{n}: {there.get(n, missing)!r} there, {here.get(n, missing)!r} here" for n in names)
 
 
 def sign(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +104,29 @@ def read(path: Path, check: Callable[[dict], object] = lambda record: None, *, s
     if there != right and (signed or there is not None):
         raise RecordError(f"{path.name} has changed (its checksum {'is missing' if there is None else 'does not match'})")
     return record
+
+
+def check_file(path: Path, sha256: str | None, size: int | None = None) -> None:
+    """Make sure that a file is the one that a record speaks of.
+
+    Args:
+        path: the file.
+        sha256: its checksum; None: it is not read.
+        size: in bytes; None: any.
+
+    Raises:
+        RecordError: it is another, is missing, or cannot be read.
+    """
+    try:
+        there = path.stat().st_size
+        if size is not None and there != size:
+            raise RecordError(f"{path.name} has {there} bytes instead of {size}")
+        if sha256 is not None and file_sha256(path) != sha256:
+            raise RecordError(f"{path.name} has changed (its checksum does not match)")
+    except FileNotFoundError:
+        raise RecordError(f"{path.name} is missing") from None
+    except OSError as error:
+        raise RecordError(f"{path.name} cannot be read ({error.strerror or error})") from None
 
 
 def make_way(path: Path) -> None:

@@ -6,12 +6,11 @@ They stand at the end of `notebooks/profiles.toml`, in a table for each notebook
 
 import ast
 import operator
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wmlib.experiment import paths
+from wmlib.experiment import paths, settings
 from wmlib.experiment.settings import SettingError, choose
 
 OPERATORS = {
@@ -33,12 +32,12 @@ def read(notebook: str, file: Path | None = None) -> dict[str, str]:
         file: another table of settings; None: `notebooks/profiles.toml`.
 
     Raises:
-        SettingError: the rules are no tables of texts, or of a notebook that is not in the table of settings.
+        SettingError: the file cannot be read, or the rules are no tables of texts, or of a notebook that is not in it.
     """
     file = file or paths.notebooks() / "profiles.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    rules = table.pop("rules", {})
-    for name, conditions in rules.items() if isinstance(rules, dict) else [("rules", rules)]:
+    table = settings.load(file)
+    rules = table.pop(settings.RULES, {})
+    for name, conditions in rules.items():
         choose(f"{file}: rules", name, list(table))
         if not isinstance(conditions, dict) or not all(isinstance(why, str) for why in conditions.values()):
             raise SettingError(f'{file}, table [rules.{name}]: got {conditions!r}; allowed are lines "condition" = "why"')

@@ -17,6 +17,7 @@ from wmlib.experiment import paths
 
 PROFILES = ("smoke", "quick", "study", "paper")
 DEVICES = ("auto", "cpu", "cuda")
+RULES = "rules"  # a table that is no notebook's; see `rules`
 RUN = ("profile", "seed", "device", "overrides")  # parameters of every notebook, so no settings
 KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
 
@@ -122,8 +123,8 @@ class Setting:
         }[low is not None, high is not None]
 
 
-def tables(file: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Return the rows of each notebook in a table of settings, not checked yet, in its order.
+def load(file: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return a table of settings as it stands in its file: the rows of each notebook, not checked yet, and the rules.
 
     Args:
         file: the table; None: `notebooks/profiles.toml`.
@@ -141,6 +142,11 @@ def tables(file: Path | None = None) -> dict[str, dict[str, Any]]:
         if not isinstance(table, dict):
             raise SettingError(f"{file}: {notebook}: got {_quoted(table)}; allowed is a table of settings, [{notebook}]")
     return rows
+
+
+def tables(file: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return the rows of each notebook, not checked yet, in the order of the file; arguments and errors as for `load`."""
+    return {notebook: rows for notebook, rows in load(file).items() if notebook != RULES}
 
 
 def read(notebook: str, file: Path | None = None) -> dict[str, Setting]:

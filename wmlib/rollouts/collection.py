@@ -18,12 +18,13 @@ from filelock import FileLock
 from joblib import Parallel, delayed
 
 from wmlib.experiment import records
+from wmlib.experiment.counts import is_count
 from wmlib.experiment.progress import progress
 from wmlib.experiment.records import RecordError
 from wmlib.rollouts import store
 from wmlib.rollouts.read import Rollouts
 from wmlib.rollouts.store import Episode, RolloutError
-from wmlib.rollouts.task import Policy, Task, blank_action, check, describe, is_count, play
+from wmlib.rollouts.task import Policy, Task, blank_action, check, describe, play
 
 
 class RolloutWarning(UserWarning):
@@ -255,11 +256,11 @@ def _is_to_be_written(folder: Path, manifest: dict) -> bool:
     if there is not None and "joined" in there:
         raise RolloutError(f"{folder} holds another collection, joined of {len(there['joined'])}. {use_another}")
     if owners and manifest not in owners:
-        raise RolloutError(f"{folder} holds another collection: {store.differences(owners[0], manifest)}. {use_another}")
+        raise RolloutError(f"{folder} holds another collection: {records.differences(owners[0], manifest)}. {use_another}")
     if not owners and there is None and (facts or (folder / store.MANIFEST).exists()):
         raise RolloutError(f"{folder} holds another thing, or nothing that is whole: {fault}. {use_another}")
     if there is not None and there != manifest:
-        fault = f"{store.MANIFEST} is another collection's ({store.differences(there, manifest)})"
+        fault = f"{store.MANIFEST} is another collection's ({records.differences(there, manifest)})"
     if fault is not None and owners:
         warnings.warn(f"{folder}: {fault}; it is written again", RolloutWarning, stacklevel=5)
     return there != manifest

@@ -78,12 +78,6 @@ def shards(manifest: dict) -> list[Shard]:
     return [Shard(manifest, i) for i in range(-(-manifest["episodes"] // manifest["shard_episodes"]))]
 
 
-def differences(there: dict, here: dict) -> str:
-    """Return in words how two manifests differ."""
-    names = [n for n in sorted({*there, *here}) if there.get(n) != here.get(n)]
-    return "; ".join(f"{n}: {there.get(n)!r} there, {here.get(n)!r} here" for n in names)
-
-
 def shard_path(folder: Path, shard: int, part: str) -> Path:
     """Return where a part of a shard lies."""
     return folder / f"{shard:05d}.{part}"
@@ -167,21 +161,14 @@ def fault(folder: Path, shard: int, expected: Shard, checksums: bool = True) -> 
     try:
         facts = read_facts(shard_path(folder, shard, "json"))
         if facts["collection"] != expected.collection:
-            return f"{shard:05d}.json is another collection's ({differences(facts['collection'], expected.collection)})"
+            return f"{shard:05d}.json is another collection's ({records.differences(facts['collection'], expected.collection)})"
         if facts["shard"] != expected.number:
             return f"{shard:05d}.json is that of another shard, {facts['shard']} in place of {expected.number}"
         for part in (FRAMES, STEPS):
-            path = shard_path(folder, shard, part)
-            size = path.stat().st_size
-            if size != facts[part]["bytes"]:
-                return f"{path.name} has {size} bytes instead of {facts[part]['bytes']}"
-            if (checksums or part == STEPS) and file_sha256(path) != facts[part]["sha256"]:
-                return f"{path.name} has changed (its checksum does not match)"
-    except FileNotFoundError as error:
-        name = Path(error.filename).name
-        return "" if name.endswith(".json") else f"{name} is missing"
-    except OSError as error:
-        return f"{Path(error.filename).name} cannot be read ({error.strerror})"
+            sha256 = facts[part]["sha256"] if checksums or part == STEPS else None
+            records.check_file(shard_path(folder, shard, part), sha256, facts[part]["bytes"])
+    except FileNotFoundError:
+        return ""
     except RecordError as error:
         return str(error)
     return None

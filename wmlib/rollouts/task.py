@@ -17,6 +17,7 @@ import numpy as np
 
 import wmlib.envs  # noqa: F401, registers the environments, here and in every worker
 from wmlib.experiment import records, seeding
+from wmlib.experiment.counts import is_count, is_number_of_workers
 from wmlib.rollouts.store import Episode
 from wmlib.rollouts.vectorized import VectorPolicy, play_vectorized
 
@@ -116,11 +117,6 @@ def _blank_frames(env: gymnasium.Env) -> np.ndarray:
     return np.zeros((2, *space.shape), np.uint8)
 
 
-def is_count(value: Any) -> bool:
-    """Return whether a value is a whole number >= 1."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
-
-
 def check(
     env_id: str,
     policy: Policy,
@@ -140,7 +136,7 @@ def check(
     for name, value in (("episodes", episodes), ("num_envs", num_envs)):
         if not is_count(value) and not (value is None and name == "num_envs"):
             raise ValueError(f"{name}: got {value!r}; allowed is a whole number >= 1")
-    if workers is not None and (not isinstance(workers, int) or workers == 0):
+    if workers is not None and not is_number_of_workers(workers):
         raise ValueError(f"workers: got {workers!r}; allowed is a whole number of processes, or None for one a core")
     if num_envs is None:
         _check_function("policy", policy, "a function of a random generator, or with num_envs an agent")

@@ -1,9 +1,10 @@
 """Training that diverges stops at the first number that is not finite, and says where.
 
-Reading guide. A trainer shows `DivergenceWatch.see` the loss and the gradient's norm of each step, between backward pass and
-update, and calls `finish` when it is done. On the CPU a bad step raises at once, and the weights are those before it. On a GPU,
-to look at a number is to wait for it; there those of `STEPS` steps are looked at together, and the error still names the first
-bad one.
+Reading guide. A trainer shows `DivergenceWatch.see` the loss of each step, between backward pass and update, and calls `finish`
+when it is done. If it has the gradient's norm, as where it clips it, it shows that too; else a gradient that is not finite is
+seen one step later, in the loss, or at the end, in the weights. On the CPU a bad number raises at once, and the weights are
+those before the step. On a GPU, to look at a number is to wait for it; there those of `STEPS` steps are looked at together, and
+the error still names the first bad one.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from joblib import Parallel, delayed
 from wmlib.experiment import checkpoint, fingerprint
 from wmlib.experiment.cache import Artifact, ArtifactCache, ArtifactWarning, call
 from wmlib.experiment.checkpoint import CheckpointError
+from wmlib.experiment.counts import is_count, is_number_of_workers
 from wmlib.experiment.progress import progress
 from wmlib.experiment.source_code import check_code, note_sources
 
@@ -95,7 +96,7 @@ def _output_file(folder: Path, step: int) -> Path:
 
 def _identity(artifact: str, step: int | None = None) -> dict[str, Any]:
     """Return what a file of a job says of itself; step: of an output."""
-    return {"artifact": artifact, "step": step}
+    return {"artifact": artifact, "step": None if step is None else int(step)}
 
 
 def run_jobs(
@@ -115,12 +116,11 @@ def run_jobs(
         ValueError: a number out of its range, named; nothing has been written then.
         FingerprintError: a job that cannot be part of a key; see `fingerprint.describe`.
     """
-    if not _is_count(block):
+    if not is_count(block):
         raise ValueError(f"block: got {block!r}; allowed is a whole number of steps >= 1")
-    if workers == 0 or not isinstance(workers, int):
+    if not is_number_of_workers(workers):
         raise ValueError(f"workers: got {workers!r}; allowed is a whole number of processes, or -1 for as many as cores")
-    for job in jobs:
-        _check(job, cache)
+    jobs = [_checked(job, cache) for job in jobs]
     artifacts = [cache.artifact(job.begin, (), job.arguments, also=[job.steps, job.output, job.output_steps]) for job in jobs]
     with _missing(artifacts, jobs) as left, quiet_workers():
         blocks = sum(-(-job.steps // block) for _, job in left)
@@ -129,11 +129,11 @@ def run_jobs(
     return [artifact.path for artifact in artifacts]
 
 
-def _check(job: Job, cache: ArtifactCache) -> None:
-    """Raise for a job that could not be done, before anything is written for any of them."""
-    if not _is_count(job.steps):
+def _checked(job: Job, cache: ArtifactCache) -> Job:
+    """Return a job with Python's numbers; raise for one that could not be done, before anything is written for any of them."""
+    if not is_count(job.steps):
         raise ValueError(f"steps: got {job.steps!r}; allowed is a whole number >= 1")
-    if not job.kept_steps or not all(_is_count(step) and step <= job.steps for step in job.kept_steps):
+    if not job.kept_steps or not all(is_count(step) and step <= job.steps for step in job.kept_steps):
         raise ValueError(
             f"output_steps: got {job.output_steps!r}; allowed are steps from 1 to {job.steps}, one at least, or None"
         )
@@ -145,10 +145,8 @@ def _check(job: Job, cache: ArtifactCache) -> None:
         inspect.signature(job.begin).bind(**job.arguments)
     except TypeError as error:
         raise ValueError(f"arguments: got {sorted(job.arguments)}: {error}; allowed are those of begin") from None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    output_steps = None if job.output_steps is None else tuple(map(int, job.output_steps))
+    return job._replace(steps=int(job.steps), output_steps=output_steps)
 
 
 @contextlib.contextmanager

@@ -74,10 +74,9 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
     entry = manifest[name]
     path = folder / f"{name}.safetensors"
     try:
-        if file_sha256(path) != entry["sha256"]:
-            raise ValueError(f"{path} is not the file in the manifest (its checksum differs); {AGAIN}")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from None
+        records.check_file(path, entry["sha256"])
+    except records.RecordError as error:
+        raise ValueError(f"{path.parent / str(error)}; {AGAIN}") from None
     return _build(entry["kind"], load_file(path), entry["settings"]), entry
 
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from wmlib.envs.doom import process
 from wmlib.envs.doom.engine import DoomEngine
 from wmlib.envs.doom.process import EngineError, EngineKilled, EngineProcess, check_surroundings, find_launcher
+from wmlib.experiment import processes
 
 vizdoom = pytest.importorskip("vizdoom")
 PACKAGE = Path(vizdoom.__file__).parent
@@ -85,10 +88,10 @@ def test_a_launcher_has_run_before_it_is_used(make, tmp_path, monkeypatch):
     for other in others:
         monkeypatch.setattr(process, other.__name__, lambda *_: (str(tmp_path), []))
     alive = os.open(os.devnull, os.O_RDONLY)
-    path, descriptors = find_launcher(READY, tmp_path / "new", alive)
+    path, descriptors = find_launcher(READY, tmp_path, alive)
     assert path != str(tmp_path)
     with pytest.raises(EngineError, match=r"neither from memory .* nor from .*TMPDIR.*noexec"):
-        find_launcher(b"raise SystemExit(3)", tmp_path / "newer", alive)
+        find_launcher(b"raise SystemExit(3)", tmp_path, alive)
     for descriptor in (alive, *descriptors):
         os.close(descriptor)
 
@@ -224,3 +227,43 @@ def test_what_a_failed_start_has_opened_is_closed(package):
         with pytest.raises(EngineError, match="damaged"):
             EngineProcess("take_cover", (160, 120), lambda game: None)
     assert sorted(os.listdir("/proc/self/fd")) == before and issubclass(EngineKilled, EngineError)
+
+
+def test_what_a_killed_watcher_leaves_is_swept(tmp_path):
+    code = (
+        "import time; from wmlib.envs.doom.engine import DoomEngine\n"
+        "engine = DoomEngine('take_cover', (160, 120), {}); engine.begin(1); print(engine._process._folder, flush=True)\n"
+        "time.sleep(100)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as owner:
+        folder = Path(owner.stdout.readline().strip())
+        launcher, instance = (folder / "launcher").read_text().split()
+        [watcher] = holders(folder) - {owner.pid}
+        os.kill(watcher, signal.SIGSTOP)
+        os.killpg(int(launcher), signal.SIGKILL)
+        owner.kill()
+    shared = list(Path("/dev/shm").glob(f"ViZDoom*{instance}"))
+    assert folder.parent == tmp_path and shared
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path))
+        processes.sweep()
+        assert folder.exists() and all(path.exists() for path in shared)  # the watcher may still need it
+        killed = psutil.Process(watcher)
+        killed.kill()
+        psutil.wait_procs([killed], timeout=10)
+        processes.sweep()
+    assert not folder.exists() and not any(path.exists() for path in shared)
+
+
+def holders(folder):
+    """Return the processes that have a folder open."""
+    found = set()
+    for number in psutil.pids():
+        try:
+            files = [file.readlink() for file in Path(f"/proc/{number}/fd").iterdir()]
+        except OSError:
+            continue
+        if folder in files:
+            found.add(number)
+    return found

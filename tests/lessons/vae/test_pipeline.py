@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.experiment import checkpoint, seeding
+from wmlib.experiment import checkpoint, records, seeding
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.lessons.vae import measures, pca, pipeline
 from wmlib.models.vae import VAE
@@ -44,8 +44,9 @@ def data(run):
         return Episode([np.int64(1)] * length, [1.0] * length, True)
 
     plays = [lambda observe, n=n: play(observe, 2 + n % 3) for n in range(13)]
-    store.write_shard(folder, 0, (64, 64, 3), np.zeros((), np.int64), plays)
-    (folder / "manifest.json").write_text('{"episodes": 13, "shard_episodes": 100}')
+    manifest = {"episodes": 13, "shard_episodes": 100}
+    store.write_shard(folder, 0, manifest, (64, 64, 3), np.zeros((), np.int64), plays)
+    records.write(folder / "manifest.json", manifest)
     return Rollouts(folder)
 
 

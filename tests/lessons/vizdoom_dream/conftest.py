@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from wmlib.experiment import records
 from wmlib.experiment.run import Run
 from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import pipeline
@@ -51,8 +52,9 @@ def write_episodes(folder, episodes, seed=0):
         return Episode([np.int64(i % 3) for i in range(length)], [1.0] * length, length % 2 == 0)
 
     plays = [lambda observe, n=n: play(observe, 8 + n % 3) for n in range(episodes)]
-    store.write_shard(folder, 0, (64, 64, 3), np.zeros((), np.int64), plays)
-    (folder / "manifest.json").write_text(f'{{"episodes": {episodes}, "shard_episodes": 100}}')
+    manifest = {"episodes": episodes, "shard_episodes": 100}
+    store.write_shard(folder, 0, manifest, (64, 64, 3), np.zeros((), np.int64), plays)
+    records.write(folder / "manifest.json", manifest)
     return Rollouts(folder)
 
 

@@ -167,7 +167,8 @@ def _write(pages: list[Page], index: Page, folder: Path) -> None:
 def _summary(pages: list[Page]) -> list[str]:
     """Return the line under the title: how many notebooks ran, and how long they took."""
     ran = [page.results for page in pages if page.state == "ran" and page.results is not None]
-    texts = [f"{len(pages)} notebooks" if len(ran) == len(pages) else f"{len(ran)} of {len(pages)} notebooks ran"]
+    count = "1 notebook" if len(pages) == 1 else f"{len(pages)} notebooks"
+    texts = [count if len(ran) == len(pages) else f"{len(ran)} of {count} ran"]
     if ran:
         texts.append(f"{_duration(sum(record['from_scratch_s'] for record in ran))} of computing")
     return texts

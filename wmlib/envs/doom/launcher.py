@@ -45,8 +45,11 @@ def _launch(engine: bytes, folder: bytes, line: int) -> str:
     output = os.open(b"output", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for target in (1, 2):
         os.dup2(output, target)
+    instance = sys.argv[sys.argv.index("+viz_instance_id") + 1]
     with open("launcher", "w") as file:
-        file.write(f"{os.getpid()} {sys.argv[sys.argv.index('+viz_instance_id') + 1]}")
+        file.write(f"{os.getpid()} {instance}")
+    with open("belongs", "w") as file:  # for `wmlib.experiment.processes.sweep`, should the watcher be killed too
+        file.write(f"ViZDoom*{instance}\n")
     os.write(line, b"here\n")  # fails, and nothing is started, if we are gone: the watcher may have looked already
     os.set_inheritable(line, False)
     words = [engine, *map(os.fsencode, sys.argv[1:])]

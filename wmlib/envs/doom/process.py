@@ -82,9 +82,12 @@ class EngineProcess:
         self._ours: list[int] = []  # file descriptors
         self._theirs: list[int] = []
         self._folder = _free_name()
+        self._held: int | None = None
         try:
-            game.set_vizdoom_path(self._prepare(package / "vizdoom"))
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(mode=0o700)
+            self._held = _above_standard(os.open(self._folder, os.O_RDONLY))
+            fcntl.flock(self._held, fcntl.LOCK_SH)  # the watcher inherits it: the folder is in use until it has ended too
+            game.set_vizdoom_path(self._prepare(package / "vizdoom", self._held))
             files = self._folder / "package"  # a plain path, whatever that of the package is
             files.symlink_to(package)
             game.load_config(str(files / "scenarios" / f"{scenario}.cfg"))
@@ -126,8 +129,10 @@ class EngineProcess:
             for descriptor in (*self._ours, *self._theirs):
                 os.close(descriptor)
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
 
-    def _prepare(self, engine: Path) -> str:
+    def _prepare(self, engine: Path, held: int) -> str:
         """Set the watcher on our end, and return the executable that vizdoom shall start."""
         watched, watcher = map(_above_standard, os.pipe())
         self._ours, self._theirs = [watcher], [watched]
@@ -135,7 +140,7 @@ class EngineProcess:
         self._ours, self._theirs = [watcher, line], [watched, theirs]
         call = f"main({os.fsencode(engine)!r}, {os.fsencode(self._folder)!r}, {watched}, {theirs})\n"
         source = Path(__file__).with_name("launcher.py").read_bytes() + call.encode()
-        path, script = find_launcher(source, self._folder, watched)
+        path, script = find_launcher(source, self._folder, watched, held)
         self._theirs += script
         return path
 
@@ -222,15 +227,15 @@ class EngineProcess:
         return ""
 
 
-def find_launcher(source: bytes, folder: Path, alive: int) -> tuple[str, list[int]]:
+def find_launcher(source: bytes, folder: Path, *inherited: int) -> tuple[str, list[int]]:
     """Return an executable that runs a source in Python, having run it with the argument --test.
 
     It needs no shell, and no folder whose files may be run, where the system has files in memory.
 
     Args:
         source: Python, which prints "ready" when its only argument is --test.
-        folder: for a script, if it must be; made then.
-        alive: a file descriptor that the test inherits.
+        folder: for a script, if it must be.
+        inherited: file descriptors that the test inherits.
 
     Returns:
         its path, and the file descriptors that must be open and inherited where it is run.
@@ -243,9 +248,9 @@ def find_launcher(source: bytes, folder: Path, alive: int) -> tuple[str, list[in
         descriptors: list[int] = []
         try:
             path, descriptors = make(source, folder)
-            inherited = [alive, *descriptors]
+            open_files = (*inherited, *descriptors)
             done = subprocess.run(
-                [path, "--test"], stdin=subprocess.DEVNULL, capture_output=True, pass_fds=inherited, timeout=30
+                [path, "--test"], stdin=subprocess.DEVNULL, capture_output=True, pass_fds=open_files, timeout=30
             )
             if done.stdout == b"ready":
                 return path, descriptors
@@ -275,7 +280,6 @@ def _in_memory(source: bytes, folder: Path) -> tuple[str, list[int]]:
 
 
 def _in_folder(source: bytes, folder: Path) -> tuple[str, list[int]]:
-    folder.mkdir(mode=0o700)
     python, script = folder / "launcher.py", folder / "launch"
     python.write_bytes(source)
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS {shlex.quote(str(python))} "$@"\n')
@@ -332,7 +336,7 @@ def check_installation(package: Path, version: str, scenario: str) -> None:
 
 
 def _free_name() -> Path:
-    """Return a name for a folder in the folder for temporary files; the watcher is to know it before it is there.
+    """Return a name for a folder in the folder for temporary files, one by which `wmlib.experiment.processes.sweep` knows it.
 
     Raises:
         EngineError: there is no such folder, or its name is none for the engine.
@@ -345,7 +349,7 @@ def _free_name() -> Path:
         ) from None
     if not str(parent).isprintable() or "\\" in str(parent):
         raise EngineError(f"TMPDIR: got {str(parent)!r}; the Doom engine wants a path without control characters and \\")
-    return parent / f"wmlib-doom-{secrets.token_hex(4)}"
+    return parent / f"wmlib-doom-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _above_standard(descriptor: int) -> int:

@@ -317,7 +317,7 @@ class CueCorridorVector(gymnasium.vector.VectorEnv):
             self._make_tables()
         self._begin(which, cues)
         self._begun = True
-        self._over[which] = False
+        self._over = self._over & ~mask  # not in place: the last step returned it
         self._any_over = bool(self._over.any())
         return self._see(), {}
 
@@ -331,15 +331,14 @@ class CueCorridorVector(gymnasium.vector.VectorEnv):
         if not self._begun:
             raise RuntimeError("no episode has begun: call reset() before step()")
         actions = checked_actions(actions, self.num_envs, self.symbols)
-        rewards = (self._right.take(self._rows + self.steps) == actions).astype(np.float64)
+        rewards = (self._right.take(self._rows + self.steps) == actions).astype(np.float64)  # never right after the end
         self.steps += 1
         if self._any_over:
-            rewards[self._over] = 0.0
             self._begin(np.flatnonzero(self._over), None)
         terminated = self.steps == self._last
         self._over = terminated
         self._any_over = bool(terminated.any())
-        return self._see(), rewards, terminated.copy(), np.zeros(self.num_envs, bool), {}
+        return self._see(), rewards, terminated, np.zeros(self.num_envs, bool), {}
 
     def render(self) -> tuple[np.ndarray | str, ...] | None:
         """Return a picture or text for each copy, by render_mode; None without one."""

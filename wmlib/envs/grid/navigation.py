@@ -170,7 +170,7 @@ class GridNavigation(gymnasium.Env):
         super().reset(seed=seed)
         options = checked_options(options, "level", "cell")
         layout = as_layout(options["level"], self.size) if "level" in options else self.layout
-        self.cell = int(_checked_cells(options.get("cell", 0), layout[None], ()))
+        self.cell = int(_checked_cells(options.get("cell", 0), [layout], ()))
         self.layout = layout
         self.steps = 0
         self._over = False
@@ -267,7 +267,10 @@ class GridNavigationVector(gymnasium.vector.VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.layouts: tuple[np.ndarray, ...] = ()
-        self._set_levels([level] * num_envs if levels is None else checked_levels(levels, num_envs))
+        if levels is None:
+            self._set_layouts([as_layout(level, size)] * num_envs)
+        else:
+            self._set_layouts([as_layout(one, size) for one in checked_levels(levels, num_envs)])
         self._steps: np.ndarray | None = None
 
     @property
@@ -282,8 +285,7 @@ class GridNavigationVector(gymnasium.vector.VectorEnv):
         mask = checked_mask(options.get("reset_mask"), self.num_envs)
         if self._steps is None and not mask.all():
             raise ValueError("reset_mask: got one at the first reset; allowed from the second reset on")
-        levels = self._chosen_levels(options, mask)
-        layouts = np.stack([self.layouts[i] if level is None else level for i, level in enumerate(levels)])
+        layouts = self._layouts_after(options, mask)
         cells = np.zeros(self.num_envs, np.int64)
         if "cells" in options:
             cells[mask] = _checked_cells(options["cells"], layouts, (self.num_envs,), mask)[mask]
@@ -293,7 +295,7 @@ class GridNavigationVector(gymnasium.vector.VectorEnv):
         else:
             cells[~mask] = self.cells[~mask]
         if "levels" in options:
-            self._set_levels(list(layouts))
+            self._set_layouts(layouts)
         self._places = self._first + cells
         self._steps[mask] = 0
         self._over[mask] = False
@@ -334,16 +336,16 @@ class GridNavigationVector(gymnasium.vector.VectorEnv):
             return tuple(ansi(layout, cell) for layout, cell in pairs)
         return tuple(picture(layout, cell, self.view) for layout, cell in pairs)
 
-    def _chosen_levels(self, options: dict[str, Any], mask: np.ndarray) -> list[np.ndarray | None]:
-        """Return by copy the layout that a reset gives it, or None."""
+    def _layouts_after(self, options: dict[str, Any], mask: np.ndarray) -> Sequence[np.ndarray]:
+        """Return by copy the layout that it has after a reset."""
         if "levels" not in options:
-            return [None] * self.num_envs
+            return self.layouts
         levels = checked_levels(options["levels"], self.num_envs)
-        return [as_layout(level, self.size) if use else None for level, use in zip(levels, mask, strict=True)]
+        return [as_layout(levels[i], self.size) if use else self.layouts[i] for i, use in enumerate(mask)]
 
-    def _set_levels(self, levels: Sequence) -> None:
+    def _set_layouts(self, layouts: Sequence[np.ndarray]) -> None:
         """Make the tables of the distinct levels, one after the other: a place is a cell of a level."""
-        self.layouts = tuple(as_layout(level, self.size) for level in levels)
+        self.layouts = tuple(layouts)
         numbers: dict[bytes, int] = {}
         distinct: list[np.ndarray] = []
         which = []
@@ -378,7 +380,9 @@ def _observation_space(size: int, view: int | None, cell: int) -> spaces.Box:
     return spaces.Box(0, 255, (side, side, 3), np.uint8)
 
 
-def _checked_cells(cells: Any, layouts: np.ndarray, shape: tuple[int, ...], used: np.ndarray | None = None) -> np.ndarray:
+def _checked_cells(
+    cells: Any, layouts: Sequence[np.ndarray], shape: tuple[int, ...], used: np.ndarray | None = None
+) -> np.ndarray:
     """Return start cells, which must be free and not the goal, int64 of this shape; only those `used` matter."""
     cells = checked_integers("cells" if shape else "cell", cells, shape)
     for i, cell in enumerate(cells.ravel().tolist()):

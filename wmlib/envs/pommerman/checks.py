@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wmlib.envs.pommerman.compiled import inner, outer
+from wmlib.envs.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENTS,
     ALIVE,

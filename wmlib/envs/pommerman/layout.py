@@ -8,7 +8,7 @@ ever leaves. What is drawn on a board (agents over bombs over ground) is not sto
 bombs are short lists. The flames that one step makes go out together three steps later, so their cells are kept as three
 lists, used in turn by the step counter mod 3, and `flames` has one bit a list for each cell.
 
-Functions compiled from these numbers are kept on disk; `compiled` throws them away when any file of this package has changed.
+Functions compiled from these numbers are kept on disk; `envs.compiled` throws them away when a file of this folder changes.
 
 Source: numbers and codes are the reference simulator's, MultiAgentLearning/playground 0.2.0 (`RULES.md`, section 1; numbers
 such as 4.6 are its sections); the row is ours.

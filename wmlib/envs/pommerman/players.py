@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wmlib.envs.compiled import inner, outer
 from wmlib.envs.pommerman.checks import check_rng, checked_rows
-from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENTS,
     ALIVE,

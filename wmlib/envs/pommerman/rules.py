@@ -9,8 +9,8 @@ Source: the rules of the reference simulator, MultiAgentLearning/playground 0.2.
 
 import numpy as np
 
+from wmlib.envs.compiled import inlined, outer
 from wmlib.envs.pommerman.checks import check_array, checked_rows, checked_starts, described
-from wmlib.envs.pommerman.compiled import inlined, outer
 from wmlib.envs.pommerman.layout import (
     A_WISH,
     AGENTS,

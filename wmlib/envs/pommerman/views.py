@@ -37,8 +37,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wmlib.envs.compiled import inner, outer
 from wmlib.envs.pommerman.checks import UINT8, checked_rows, described
-from wmlib.envs.pommerman.compiled import inner, outer
 from wmlib.envs.pommerman.layout import (
     AGENT,
     AGENTS,

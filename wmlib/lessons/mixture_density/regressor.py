@@ -112,7 +112,7 @@ def train_full_batch(network: nn.Module, loss: Callable[..., Tensor], x: Tensor,
 
     Raises:
         ValueError: x and y of different length, steps no whole number above 0.
-        TrainingDivergedError: loss or gradient is not finite.
+        TrainingDivergedError: a loss is not finite, or after the last step a weight.
 
     Source: ours. Differs: the author's toy takes 2000 passes in batches of 100 at a constant learning rate of 0.001.
 

@@ -1,9 +1,9 @@
-"""How the engine is compiled: Numba's decorators with the options that all its modules share.
+"""How engines are compiled: Numba's decorators with the options that all their modules share.
 
-Numba keeps compiled code on disk and compiles a function anew only if its own file has changed. The numbers of `layout` are
-compiled into `rules`, `views` and `players`, so here the stamp covers every source of this package.
+Numba keeps compiled code on disk and compiles a function anew only if its own file has changed. The numbers of one module are
+compiled into the functions of others, so here the stamp covers every source in the folder of the function.
 
-Compiled code looks at no size and no number of an array. Whatever Python may call goes through `checks` first.
+Compiled code looks at no size and no number of an array. Whatever Python may call is checked before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def outer(function: F) -> F:
     if not COMPILED:
         return _interpreted(function)
     compiled = njit(**OPTIONS, cache=True)(function)
-    compiled._cache._cache_file._source_stamp = package_stamp()
+    compiled._cache._cache_file._source_stamp = folder_stamp(Path(function.__code__.co_filename).parent)
     return compiled
 
 
@@ -51,8 +51,9 @@ class _Inside(CPUDispatcher):
     """A compiled function without the part that Python would call: to call it would end the process."""
 
     def __call__(self, *_: Any) -> Any:
-        name = f"{self.py_func.__module__}.{self.py_func.__name__}"
-        raise TypeError(f"{name} is for compiled functions alone; call the functions that {__package__} lists")
+        module = self.py_func.__module__
+        allowed = f"call the functions that {module.rpartition('.')[0]} lists"
+        raise TypeError(f"{module}.{self.py_func.__name__} is for compiled functions alone; {allowed}")
 
 
 def _inside(compiled: Any) -> Any:
@@ -77,10 +78,10 @@ def _interpreted(function: F) -> F:
 
 
 @functools.cache
-def package_stamp() -> str:
-    """Return a hash of all sources of this package."""
-    sha = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+def folder_stamp(folder: Path) -> str:
+    """Return a hash of all sources in a folder and of this module."""
+    sha = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted(folder.glob("*.py")):
         sha.update(path.name.encode())
         sha.update(path.read_bytes())
     return sha.hexdigest()
