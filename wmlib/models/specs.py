@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from wmlib.models.dnc import DNC
+from wmlib.models.feedforward import FeedForward
 from wmlib.models.layers import check_sizes, num_parameters
 from wmlib.models.lstm import LSTM
 from wmlib.models.recurrent import RecurrentCore
 
-KINDS = ("lstm", "dnc")
+KINDS = ("lstm", "dnc", "feedforward")
 CLOSED = -3.0  # a bias at which the DNC's allocation gate starts nearly closed
 ALLOCATION_GATES = {"default": None, "closed": CLOSED}  # `CoreConfig.allocation_bias` by the word in a notebook's settings
 
@@ -27,8 +28,8 @@ class CoreConfig:
     """Describe a recurrent core.
 
     Args:
-        kind: "lstm" or "dnc".
-        hidden_size: H, LSTM cells (of the controller, in a DNC).
+        kind: "lstm", "dnc" or "feedforward", which has no memory.
+        hidden_size: H, LSTM cells (of the controller, in a DNC), or units of the feed-forward layer.
         num_slots, word_size, num_heads: N, W, R of a DNC; an LSTM ignores them.
         forget_bias: at which an LSTM's forget gates start; None: default initialization. A DNC ignores it.
         allocation_bias: at which a DNC's allocation gate starts, `CLOSED` or another number; None: default initialization. An
@@ -67,6 +68,8 @@ def make_core(
     """
     if config.kind == "lstm":
         return LSTM(input_size, config.hidden_size, output_size, generator=generator, forget_bias=config.forget_bias)
+    if config.kind == "feedforward":
+        return FeedForward(input_size, config.hidden_size, output_size, generator=generator)
     if config.kind == "dnc":
         return DNC(
             input_size,

@@ -1,0 +1,108 @@
+"""The loop: it learns a small corridor in dreams, counts every live step, and goes on after a stop with the same bits."""
+
+import copy
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
+from wmlib.agents.policies import PolicyConfig
+from wmlib.agents.ppo import PPOConfig
+from wmlib.models.specs import CoreConfig
+
+
+class Walk(gymnasium.Env):
+    """Five cells in a row; level 0 has its goal at the right end, level 1 at the left one. Start in the middle."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (3, 5, 3), np.uint8)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, level):
+        self.goal = (4, 0)[level]
+        self.steps_played = 0
+
+    def _see(self):
+        frame = np.zeros((3, 5, 3), np.uint8)
+        frame[:, self.goal, 1] = 255
+        frame[:, self.cell, 0] = 255
+        return frame
+
+    def reset(self, *, seed=None, options=None):
+        self.cell = 2
+        self.age = 0
+        return self._see(), {}
+
+    def step(self, action):
+        self.cell = int(np.clip(self.cell + 2 * action - 1, 0, 4))
+        self.age += 1
+        done = self.cell == self.goal
+        return self._see(), 1.0 if done else -0.02, done, self.age >= 12 and not done, {}
+
+
+CONFIG = AgentConfig(
+    core=CoreConfig("lstm", hidden_size=16),
+    first_updates=80,
+    updates=20,
+    num_dreams=16,
+    dream_horizon=12,
+    ppo=PPOConfig(num_steps=16, minibatch_size=64, lr=3e-3, gamma=0.97, entropy_coef=0.02, advantage_std_floor=0.05),
+    policy=PolicyConfig(hidden_sizes=(16,)),
+)
+
+
+def agent(seed=0, config=CONFIG):
+    return NeuralComputerAgent(Walk, 2, lambda level, length: length == 2, config, seed=seed)
+
+
+def test_both_levels_are_solved_in_dreams():
+    ours = agent()
+    while ours.stage != "done" and len(ours.log) < 60:
+        ours.advance()
+    assert ours.stage == "done" and list(ours.solved_at) == [0, 1]
+    played = sum(episode.length for episode in ours.experience.episodes)
+    assert ours.live_steps == played == ours.experience.steps and ours.solved_at[1] == played
+    assert ours.solved_at[0] < ours.solved_at[1] < 1000
+    assert [record["stage"] for record in ours.log[:4]] == ["explore", "model", "dream", "act"]
+
+
+def test_a_stopped_run_goes_on_with_the_same_bits():
+    whole = agent()
+    records = [whole.advance() for _ in range(7)]
+    stopped = agent()
+    for _ in range(3):
+        stopped.advance()
+    state = copy.deepcopy(stopped.state_dict())
+    other = agent(seed=5)
+    other.load_state_dict(state)
+    assert [other.advance() for _ in range(4)] == records[3:]
+    for name, value in whole.policy.state_dict().items():
+        assert torch.equal(value, other.policy.state_dict()[name])
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name])
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_another():
+    first, second, third = agent(1), agent(1), agent(2)
+    assert [first.advance() for _ in range(3)] == [second.advance() for _ in range(3)]
+    third.advance()
+    assert third.live_steps != first.log[0]["live_steps"]
+
+
+def test_the_greedy_test_and_dreams_cost_no_live_step():
+    ours = agent()
+    ours.advance()
+    before = ours.live_steps
+    ours.greedy(0)
+    ours.greedy(1)
+    ours.advance()
+    ours.advance()
+    assert ours.stage == "act" and ours.live_steps == before
+
+
+def test_wrong_environments_and_words_are_refused():
+    with pytest.raises(ValueError, match="replay is 'old'; allowed are all, newest"):
+        AgentConfig(replay="old")
+    with pytest.raises(ValueError, match="must be pictures"):
+        NeuralComputerAgent(lambda level: gymnasium.make("CartPole-v1"), 1, lambda *_: True, seed=0)
