@@ -2,15 +2,16 @@
 
 Reading guide. `NeuralComputerAgent.advance` does the next of four stages, in a circle: *explore* (live episodes at random, once
 a level), *model* (train it on all that was seen), *dream* (PPO in its simulations, until the new level is solved there), *act*
-(live episodes with the new policy, stored), and back to *model*. When the greedy policy takes the shortest way, the next level
-begins. What lies between two stages is in `state_dict`, so that a run can be stopped and goes on with the same result.
+(live episodes with the new policy, stored), and back to *model*. When the greedy policy takes the shortest way, and in dreams
+still the ways that it knew, the next level begins. What lies between two stages is in `state_dict`, so that a run can be
+stopped and goes on with the same result.
 
 Every live step is counted (`live_steps`); the greedy test after each circle is not, as for every agent it is compared with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ from wmlib.models.specs import CoreConfig
 
 STAGES = ("explore", "model", "dream", "act")
 REPLAYS = ("all", "newest")
+COUNTS = ("stage", "level", "round", "failures", "live_steps", "model_accuracy")  # of the agent, in its `state_dict`
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AgentConfig:
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
         lr, max_grad_norm: of the model's training.
-        replay: "all" levels, or the "newest" alone, for the experiment on forgetting.
+        replay: "all" levels, or the "newest" alone, in the model's training and in dreams, for the experiment on forgetting.
         adequate: proportion of next frames in the last live episodes that the model must have exactly right; below it the
             policy dreams for `gate_iterations` only.
         gate_iterations, max_iterations: PPO updates in a round of dreaming, at most.
@@ -51,6 +53,8 @@ class AgentConfig:
             policy's entropy is below that.
         num_dreams, dream_horizon: dreams side by side, and the longest one.
         old_levels: proportion of dreams that begin on earlier levels.
+        check_greedy: guard: dreaming goes on, and the next level waits, until the greedy policy ends a dream of the new level,
+            and one of each old level as fast as when that was solved.
         anywhere: proportion of dreams that begin at any frame seen; only right where a frame says all (`with_memory` False).
         clamp_reward: guard: rewards are held in the range that was seen.
         reward_with_done: guard: more than the usual reward is paid only with the end of the dream.
@@ -83,6 +87,7 @@ class AgentConfig:
     num_dreams: int = 64
     dream_horizon: int = 96
     old_levels: float = 1 / 3
+    check_greedy: bool = True
     anywhere: float = 0.5
     clamp_reward: bool = True
     reward_with_done: bool = True
@@ -153,7 +158,9 @@ class NeuralComputerAgent:
         self.round = 0
         self.failures = 0  # rounds of live play without a success on this level
         self.live_steps = 0
+        self.model_accuracy = 0.0  # on the last live episodes
         self.solved_at: dict[int, int] = {}
+        self.solved_length: dict[int, int] = {}  # of the greedy episode
         self.log: list[dict[str, Any]] = []
 
     def advance(self) -> dict[str, Any]:
@@ -177,23 +184,26 @@ class NeuralComputerAgent:
         levels = [self.level] if config.replay == "newest" else None
         losses = [self._update(levels) for _ in range(updates)]
         self.stage = "dream"
-        return {"loss": float(np.mean(losses[-20:])), "accuracy": self.accuracy(self.experience.episodes[-config.episodes :])}
+        self.model_accuracy = self.accuracy(self.experience.episodes[-config.episodes :])
+        return {"loss": float(np.mean(losses[-20:])), "accuracy": self.model_accuracy}
 
     def _dream(self) -> dict[str, Any]:
         config = self.config
-        adequate = self.log[-1]["accuracy"] >= config.adequate
-        most = config.max_iterations if adequate else config.gate_iterations
+        most = config.max_iterations if self.model_accuracy >= config.adequate else config.gate_iterations
         ppo = self._dreaming()
         success = 0.0
+        ready = False
         entropy = float("inf")
         while ppo.updates < most:
             ppo.entropy_coef = config.stalled_entropy if success < config.stalled_below else config.ppo.entropy_coef
             entropy = ppo.update(ppo.collector.collect())["entropy"]
             success = self.dream_success_rate(self.level)
             if success >= config.dream_success and entropy < config.dream_entropy:
-                break
+                ready = self.is_ready()
+                if ready:
+                    break
         self.stage = "act"
-        return {"success": success, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
+        return {"success": success, "ready": ready, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
 
     def _act(self) -> dict[str, Any]:
         config = self.config
@@ -205,8 +215,11 @@ class NeuralComputerAgent:
         self.round += 1
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
-        if solved:
+        if solved and not self.is_ready():
+            self.stage = "dream"  # once more: nothing new is to be learnt of the world
+        elif solved:
             self.solved_at[self.level] = self.live_steps
+            self.solved_length[self.level] = length
             self.level += 1
             self.round = self.failures = 0
             self.stage = "explore" if self.level < self.num_levels else "done"
@@ -279,7 +292,7 @@ class NeuralComputerAgent:
 
     # --- the dreams
 
-    def _dreams(self, draw_starts: Callable[[int, np.random.Generator], np.ndarray], seed: int) -> FrameDreams:
+    def dreams(self, draw_starts: Callable[[int, np.random.Generator], np.ndarray], seed: int) -> FrameDreams:
         config = self.config
         return FrameDreams(
             self.model,
@@ -293,7 +306,7 @@ class NeuralComputerAgent:
     def _dreaming(self) -> PPO:
         """Return a PPO that goes on with the policy, in dreams of the new level and of old ones."""
         config = self.config
-        old = [level for level in self.experience.levels() if level != self.level]
+        old = self._old_levels()
 
         def draw_starts(count: int, rng: np.random.Generator) -> np.ndarray:
             if old and rng.random() < config.old_levels:
@@ -301,13 +314,13 @@ class NeuralComputerAgent:
             return self.experience.starts(count, self.level, config.anywhere, rng)
 
         seed = int(self.rng.integers(2**31))
-        envs = FrameDreamEnv(self._dreams(draw_starts, seed), config.num_dreams, config.with_memory)
+        envs = FrameDreamEnv(self.dreams(draw_starts, seed), config.num_dreams, config.with_memory)
         return PPO(envs, self.policy, config.ppo, generator=self.generator, seed=seed)
 
     @torch.no_grad()
     def dream_success_rate(self, level: int, count: int = 32) -> float:
         """Return the proportion of dreams from a level's first frames that end before the time limit."""
-        dreams = self._dreams(lambda n, rng: self.experience.starts(n, level, 0.0, rng), seed=0)
+        dreams = self.dreams(lambda n, rng: self.experience.starts(n, level, 0.0, rng), seed=0)
         dreams.begin(range(count))
         ended = torch.zeros(count, dtype=torch.bool)
         for _ in range(self.config.dream_horizon):
@@ -318,6 +331,37 @@ class NeuralComputerAgent:
             if ended.all():
                 break
         return float(ended.float().mean())
+
+    def _old_levels(self) -> list[int]:
+        """Return the levels that were solved before and may still be dreamt of."""
+        return [] if self.config.replay == "newest" else sorted(self.solved_length)
+
+    @torch.no_grad()
+    def greedy_dreams(self, levels: Sequence[int]) -> list[int | None]:
+        """Return the length of a greedy dream from each level's first frame; None where it does not end. No live step."""
+        frames = [self.experience.starts(1, level, 0.0, np.random.default_rng(0)) for level in levels]
+        numbers = iter(range(len(levels)))
+        dreams = self.dreams(lambda count, rng: frames[next(numbers)], seed=0)
+        dreams.begin(range(len(levels)))
+        lengths: list[int | None] = [None] * len(levels)
+        for step in range(1, self.config.dream_horizon + 1):
+            seen = observe(dreams.frames, dreams.memory, self.config.with_memory)
+            done, _ = dreams.step(self.policy.step(seen).logits.argmax(-1))
+            for row in done.nonzero().flatten().tolist():
+                lengths[row] = lengths[row] or step
+            if None not in lengths:
+                break
+        return lengths
+
+    def is_ready(self) -> bool:
+        """Return whether greedy dreams of the new level end, and those of old levels as fast as when they were solved."""
+        if not self.config.check_greedy:
+            return True
+        *old, new = self.greedy_dreams([*self._old_levels(), self.level])
+        kept = [
+            length is not None and length <= self.solved_length[k] for k, length in zip(self._old_levels(), old, strict=True)
+        ]
+        return all(kept) and new is not None
 
     # --- stop and go on
 
@@ -330,8 +374,9 @@ class NeuralComputerAgent:
             "experience": self.experience.state_dict(),
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
-            "counts": {name: getattr(self, name) for name in ("stage", "level", "round", "failures", "live_steps")},
+            "counts": {name: getattr(self, name) for name in COUNTS},
             "solved_at": dict(self.solved_at),
+            "solved_length": dict(self.solved_length),
             "log": list(self.log),
         }
 
@@ -346,6 +391,7 @@ class NeuralComputerAgent:
         for name, value in state["counts"].items():
             setattr(self, name, value)
         self.solved_at = dict(state["solved_at"])
+        self.solved_length = dict(state["solved_length"])
         self.log = list(state["log"])
 
 
