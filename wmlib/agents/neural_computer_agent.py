@@ -293,6 +293,7 @@ class NeuralComputerAgent:
     # --- the dreams
 
     def dreams(self, draw_starts: Callable[[int, np.random.Generator], np.ndarray], seed: int) -> FrameDreams:
+        """Return dreams of the model as it is now, with this agent's guards; for the arguments see `FrameDreams`."""
         config = self.config
         return FrameDreams(
             self.model,

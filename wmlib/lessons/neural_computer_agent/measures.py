@@ -92,7 +92,8 @@ def dream_beside_reality(dreams: FrameDreams, policy: ActorCritic, layout: np.nd
         with_memory: whether the policy sees the core's vector.
 
     Returns:
-        actions; dreamt, real: frames as texts, one more than actions; a world that has ended keeps its last frame.
+        actions; dreamt, real: frames as texts, one more than actions; a world that has ended keeps its last frame. predicted:
+        the model's next frame from each real one, until that world ends.
         dream_ends, real_ends: after how many steps, None if not.
     """
     env = GridNavigation(layout, size=len(layout), max_steps=dreams.max_steps + 1)
@@ -102,12 +103,16 @@ def dream_beside_reality(dreams: FrameDreams, policy: ActorCritic, layout: np.nd
         "actions": [],
         "dreamt": [_text(dreams.frames)],
         "real": [encode(frame)],
+        "predicted": [],
         "dream_ends": None,
         "real_ends": None,
     }
     for step in range(1, dreams.max_steps + 1):
         action = policy.step(observe(dreams.frames, dreams.memory, with_memory)).logits.argmax(-1)
         done, _ = dreams.step(action)
+        if record["real_ends"] is None:
+            prediction, _ = dreams.model(_as_input(frame[None]).unsqueeze(1), action.unsqueeze(1))
+            record["predicted"].append(_text((prediction.frames[:, 0] > 0).float()))
         if record["real_ends"] is None:
             frame, _, terminated, _, _ = env.step(int(action))
             record["real_ends"] = step if terminated else None
