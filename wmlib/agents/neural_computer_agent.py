@@ -30,6 +30,9 @@ from wmlib.models.specs import CoreConfig
 
 STAGES = ("explore", "model", "dream", "act")
 REPLAYS = ("all", "newest")
+CHECKS = (
+    3  # PPO updates from one look at the dreams' success to the next, while they fail; such a look costs as much as an update
+)
 COUNTS = ("stage", "level", "round", "failures", "live_steps", "model_accuracy")  # of the agent, in its `state_dict`
 
 
@@ -39,12 +42,14 @@ class AgentConfig:
 
     Args:
         core: of the model.
-        random_episodes: live episodes of random play when a level is new.
+        random_episodes, later_random_episodes: live episodes of random play on the first level, and when a later one is new.
         episodes: live episodes between two rounds of dreaming.
         epsilon: proportion of random actions in them; grows by itself with each round without a success.
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
         lr, max_grad_norm: of the model's training.
+        core_dropout: proportion of windows in an update whose predictions do not hear the core. Where a frame says all, a core
+            learns a level by heart, and the convolutions, which could learn what holds on every level, do not have to.
         replay: "all" levels, or the "newest" alone, in the model's training and in dreams, for the experiment on forgetting.
         adequate: proportion of next frames in the last live episodes that the model must have exactly right; below it the
             policy dreams for `gate_iterations` only.
@@ -70,7 +75,8 @@ class AgentConfig:
 
     core: CoreConfig = field(default_factory=lambda: CoreConfig("dnc"))
     random_episodes: int = 4
-    episodes: int = 4
+    later_random_episodes: int = 1
+    episodes: int = 2
     epsilon: float = 0.15
     first_updates: int = 300
     updates: int = 60
@@ -78,6 +84,7 @@ class AgentConfig:
     seq_len: int = 8
     lr: float = 2e-3
     max_grad_norm: float = 10.0
+    core_dropout: float = 0.5
     replay: str = "all"
     adequate: float = 0.9
     gate_iterations: int = 8
@@ -174,7 +181,8 @@ class NeuralComputerAgent:
     # --- the stages
 
     def _explore(self) -> dict[str, Any]:
-        successes = [self._play(epsilon=1.0) for _ in range(self.config.random_episodes)]
+        count = self.config.later_random_episodes if self.level else self.config.random_episodes
+        successes = [self._play(epsilon=1.0) for _ in range(count)]
         self.stage = "model"
         return {"success": float(np.mean(successes))}
 
@@ -184,7 +192,7 @@ class NeuralComputerAgent:
         levels = [self.level] if config.replay == "newest" else None
         losses = [self._update(levels) for _ in range(updates)]
         self.stage = "dream"
-        self.model_accuracy = self.accuracy(self.experience.episodes[-config.episodes :])
+        self.model_accuracy = self.accuracy(self._newest_episodes())
         return {"loss": float(np.mean(losses[-20:])), "accuracy": self.model_accuracy}
 
     def _dream(self) -> dict[str, Any]:
@@ -197,7 +205,8 @@ class NeuralComputerAgent:
         while ppo.updates < most:
             ppo.entropy_coef = config.stalled_entropy if success < config.stalled_below else config.ppo.entropy_coef
             entropy = ppo.update(ppo.collector.collect())["entropy"]
-            success = self.dream_success_rate(self.level)
+            if success >= config.stalled_below or ppo.updates % CHECKS == 0 or ppo.updates == most:
+                success = self.dream_success_rate(self.level)
             if success >= config.dream_success and entropy < config.dream_entropy:
                 ready = self.is_ready()
                 if ready:
@@ -267,7 +276,8 @@ class NeuralComputerAgent:
     def _update(self, levels: list[int] | None) -> float:
         config = self.config
         batch = self.experience.windows(config.batch_size, config.seq_len, levels=levels)
-        prediction, _ = self.model(batch.frames[:, :-1], batch.actions, before=batch.before)
+        heard = torch.rand(config.batch_size, generator=self.generator) >= config.core_dropout
+        prediction, _ = self.model(batch.frames[:, :-1], batch.actions, before=batch.before, heard=heard)
         losses = loss(prediction, batch.frames[:, 1:], batch.rewards, batch.done, batch.mask)
         self.optimizer.zero_grad()
         losses.total.backward()
@@ -278,6 +288,10 @@ class NeuralComputerAgent:
             )
         self.optimizer.step()
         return losses.total.item()
+
+    def _newest_episodes(self) -> list[Episode]:
+        """Return the last live episodes, of this level only."""
+        return [e for e in self.experience.episodes if e.level == self.level][-self.config.episodes :]
 
     @torch.no_grad()
     def accuracy(self, episodes: list[Episode]) -> float:

@@ -99,7 +99,12 @@ class FrameModel(nn.Module):
 
     @full_precision
     def forward(
-        self, frames: Tensor, actions: Tensor, state: State = None, before: Tensor | None = None
+        self,
+        frames: Tensor,
+        actions: Tensor,
+        state: State = None,
+        before: Tensor | None = None,
+        heard: Tensor | None = None,
     ) -> tuple[FramePrediction, State]:
         """Predict the outcome of each step.
 
@@ -108,12 +113,15 @@ class FrameModel(nn.Module):
             actions: int64 (B, T), the action taken at each frame.
             state: of the core, from the last call; None starts an episode.
             before: int64 (B,), the action before the first frame; None or -1: none is known.
+            heard: bool (B,), where the heads hear the core; elsewhere they get zeros for its answer. None: everywhere.
 
         Returns:
             the prediction, and the core's state after the last frame.
         """
         self._check(frames, actions)
         memory, state = self.remember(frames, actions, state, before)
+        if heard is not None:
+            memory = memory * heard.to(memory.dtype).view(-1, 1, 1)
         logits = self._decode(frames, actions, memory)
         reward, done = self._outcomes(frames, logits, actions, memory)
         return FramePrediction(logits, reward, done), state

@@ -84,26 +84,36 @@ def cores(settings: Any) -> dict[str, CoreConfig]:
     }
 
 
-def run_configs(settings: Any) -> dict[tuple[str, str], RunConfig]:
-    """Return the runs of notebook 07 by arm and replay ("all", "newest")."""
+def run_configs(settings: Any, replay: str) -> dict[str, RunConfig]:
+    """Return the runs of notebook 07 by arm.
+
+    Args:
+        settings: the notebook's, resolved.
+        replay: "all" or "newest".
+    """
     base = AgentConfig(
         first_updates=settings.first_updates,
         updates=settings.updates,
+        gate_iterations=min(AgentConfig.gate_iterations, settings.max_iterations),
         max_iterations=settings.max_iterations,
         dream_horizon=settings.dream_horizon,
     )
     levels = tuple(range(settings.levels))
     return {
-        (arm, memory): RunConfig(
-            replace(base, core=core, replay=memory, check_greedy=memory == "all"),
+        arm: RunConfig(
+            replace(base, core=core, replay=replay),
             levels,
             settings.size,
             settings.max_rounds,
             settings.max_live_steps,
         )
-        for memory in ("all", "newest")
         for arm, core in cores(settings).items()
     }
+
+
+def alone(config: RunConfig) -> dict[int, RunConfig]:
+    """Return runs on a single level each, by level."""
+    return {level: replace(config, levels=(level,)) for level in config.levels}
 
 
 class AgentRun:
@@ -223,7 +233,7 @@ def run_agents(run: Run, configs: Mapping[Any, RunConfig], numbers: Sequence[int
         for config in configs.values()
         for number in numbers
     ]
-    folders = iter(run_jobs(run.cache, jobs, "agents", block=block, parallel_from=12))
+    folders = iter(run_jobs(run.cache, jobs, "agents", block=block, parallel_from=4))
     return {key: [load_output(next(folders), config.stages) for _ in numbers] for key, config in configs.items()}
 
 
