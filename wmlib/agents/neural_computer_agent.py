@@ -33,7 +33,15 @@ REPLAYS = ("all", "newest")
 CHECKS = (
     3  # PPO updates from one look at the dreams' success to the next, while they fail; such a look costs as much as an update
 )
-COUNTS = ("stage", "level", "round", "failures", "live_steps", "model_accuracy")  # of the agent, in its `state_dict`
+COUNTS = (
+    "stage",
+    "level",
+    "round",
+    "failures",
+    "live_steps",
+    "model_accuracy",
+    "dream_success",
+)  # of the agent, in its `state_dict`
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ class AgentConfig:
         core: of the model.
         random_episodes, later_random_episodes: live episodes of random play on the first level, and when a later one is new.
         episodes: live episodes between two rounds of dreaming.
-        epsilon: proportion of random actions in them; grows by itself with each round without a success.
+        epsilon: proportion of random actions in them; grows by itself with each round without a success, and is 1 after dreams that
+            found no way.
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
         lr, max_grad_norm: of the model's training.
@@ -166,6 +175,7 @@ class NeuralComputerAgent:
         self.failures = 0  # rounds of live play without a success on this level
         self.live_steps = 0
         self.model_accuracy = 0.0  # on the last live episodes
+        self.dream_success = 0.0  # of the new level, at the end of the last round of dreaming
         self.solved_at: dict[int, int] = {}
         self.solved_length: dict[int, int] = {}  # of the greedy episode
         self.log: list[dict[str, Any]] = []
@@ -212,11 +222,13 @@ class NeuralComputerAgent:
                 if ready:
                     break
         self.stage = "act"
+        self.dream_success = success
         return {"success": success, "ready": ready, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
 
     def _act(self) -> dict[str, Any]:
         config = self.config
-        epsilon = min(1.0, config.epsilon * (1 + self.failures))
+        lost = self.dream_success < config.stalled_below  # the model knows no way that the policy could find
+        epsilon = 1.0 if lost else min(1.0, config.epsilon * (1 + self.failures))
         successes = [self._play(epsilon) for _ in range(config.episodes)]
         self.failures = 0 if any(successes) else self.failures + 1
         length = self.greedy(self.level)

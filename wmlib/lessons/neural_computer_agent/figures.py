@@ -29,7 +29,7 @@ STAGE_NAMES = {
     "act": "act\nlive, with the policy",
 }
 PLACES = {"explore": (0.2, 0.8), "model": (0.8, 0.8), "dream": (0.8, 0.2), "act": (0.2, 0.2)}
-ARROWS = (("explore", "model", 0.0), ("model", "dream", 0.0), ("dream", "act", 0.0), ("act", "model", 0.25))
+ARROWS = (("explore", "model"), ("model", "dream"), ("dream", "act"), ("act", "model"))
 
 
 def _cells(text: str) -> np.ndarray:
@@ -86,40 +86,40 @@ def draw_loop(data: Sequence[Mapping[str, Any]], frame: int) -> Figure:
     ring, bars = axes[0]
     ring.set(xlim=(0, 1), ylim=(0, 1))
     ring.axis("off")
-    for begin, end, bend in ARROWS:
-        lit = end == now["stage"]
-        ring.add_patch(
-            FancyArrowPatch(
-                PLACES[begin],
-                PLACES[end],
-                connectionstyle=f"arc3,rad={bend}",
-                arrowstyle="-|>",
-                mutation_scale=18,
-                shrinkA=34,
-                shrinkB=40,
-                linewidth=2.5 if lit else 1.2,
-                color=COLORS["orange" if lit else "grey"],
-            )
-        )
+    boxes = {}
     for stage, (x, y) in PLACES.items():
         lit = stage == now["stage"]
-        box = FancyBboxPatch(
-            (x - 0.18, y - 0.1),
-            0.36,
+        boxes[stage] = FancyBboxPatch(
+            (x - 0.2, y - 0.1),
+            0.4,
             0.2,
             boxstyle="round,pad=0.01",
             facecolor=COLORS["orange"] if lit else "#EEF0F2",
             edgecolor=COLORS["grey"],
             zorder=3,
         )
-        ring.add_patch(box)
+        ring.add_patch(boxes[stage])
         ring.text(x, y, STAGE_NAMES[stage], ha="center", va="center", color="white" if lit else "black", fontsize=8, zorder=4)
+    for begin, end in ARROWS:
+        lit = end == now["stage"]
+        arrow = FancyArrowPatch(
+            PLACES[begin],
+            PLACES[end],
+            patchA=boxes[begin],
+            patchB=boxes[end],
+            arrowstyle="-|>",
+            mutation_scale=18,
+            shrinkA=2,
+            shrinkB=2,
+            linewidth=2.5 if lit else 1.2,
+            color=COLORS["orange" if lit else "grey"],
+        )
+        ring.add_patch(arrow)
     ring.set_title(f"level {now['level']}, round {now['round'] + 1}: {now['words']}", fontsize=9)
     exact = now["exact"] or [0.0] * len(data[-1]["exact"] or [0.0])
     bars.bar(range(len(exact)), exact, color=[COLORS["blue" if i < now["solved"] else "sky"] for i in range(len(exact))])
-    bars.set(
-        ylim=(0, 1), xlabel="level (dark: solved)", ylabel="moves predicted exactly", title=f"{now['live_steps']:,} live steps"
-    )
+    bars.set(ylim=(0, 1), xlabel="level (dark: solved)")
+    bars.set_title(f"moves predicted exactly, {now['live_steps']:,} live steps", fontsize=9)
     bars.set_xticks(range(len(exact)))
     return figure
 
@@ -163,9 +163,9 @@ def draw_dream(data: Sequence[Mapping[str, Any]], level: int, iteration: int, st
     figure, axes = new_figure(6.4, 3.2, columns=2)
     _draw_frame(axes[0, 0], dream["dreamt"][at], f"dream, iteration {dream['iteration']}, step {at}", truth=dream["real"][at])
     _draw_frame(axes[0, 1], dream["real"][at], "the same moves, live")
-    for ax, name, world in ((axes[0, 0], "dreamt", "dream"), (axes[0, 1], "real", "live")):
+    for ax, name, end in ((axes[0, 0], "dreamt", "dream_ends"), (axes[0, 1], "real", "real_ends")):
         _draw_path(ax, dream[name][: at + 1])
-        ends = dream[f"{world if world == 'dream' else 'real'}_ends"]
+        ends = dream[end]
         ax.set_xlabel(f"ends after {ends} steps" if ends else "does not end")
     return figure
 
@@ -227,7 +227,7 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
     arms = list(next(iter(data.values())))
     figure, axes = new_figure(2.1 * len(arms) + 0.6, 2.3 * len(data) + 0.4, rows=len(data), columns=len(arms))
     image = None
-    for row, (replay, panels) in zip(axes, data.items(), strict=True):
+    for row, (replay_name, panels) in zip(axes, data.items(), strict=True):
         for ax, arm in zip(row, arms, strict=True):
             values = np.array([[np.nan if v is None else v for v in line] for line in panels[arm]], float)
             image = ax.imshow(values, vmin=0, vmax=1, cmap="viridis")
@@ -246,7 +246,7 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
             ax.set_yticks(range(len(values)))
             ax.grid(False)
             ax.set_title(arm, fontsize=9)
-        row[0].set_ylabel(f"replay: {replay}\nafter level")
+        row[0].set_ylabel(f"replay: {replay_name}\nafter level")
     for ax in axes[-1]:
         ax.set_xlabel("level")
     figure.colorbar(image, ax=axes, label=label, shrink=0.8)
