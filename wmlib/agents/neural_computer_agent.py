@@ -52,7 +52,7 @@ class AgentConfig:
         core: of the model.
         random_episodes, later_random_episodes: live episodes of random play on the first level, and when a later one is new.
         episodes: live episodes between two rounds of dreaming.
-        epsilon: proportion of random actions in them; grows by itself with each round without a success, and is 1 after dreams that
+        epsilon: proportion of random actions in them; grows with each round without a success, and is 1 after dreams that
             found no way.
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
