@@ -1,0 +1,268 @@
+"""The cue corridor in notebook 07: world models trained on a curriculum of cues, and how many doors they get right.
+
+Reading guide. `CorridorTraining` says which model and which curriculum; `CorridorTrainer` trains it on fresh random episodes,
+level after level, and `train` does so for many in resumable jobs. `play` walks a trained model through the corridor: at each
+door it takes the one with the largest predicted reward. An episode is a success if every door is right; `measure` counts these.
+What happens inside the memory is in `corridor_memory`.
+
+Axes: B episodes, n cues and doors, T = n + L + n steps, frames (3, 8, 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
+
+from wmlib.envs.grid.cue_corridor import MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
+from wmlib.experiment import seeding
+from wmlib.experiment.claims import Claim
+from wmlib.experiment.statistics import Evidence
+from wmlib.models.frame_model import FrameModel, loss
+from wmlib.models.layers import num_parameters
+from wmlib.models.recurrent import State
+from wmlib.models.specs import CoreConfig, equal_hidden
+from wmlib.training.divergence import DivergenceWatch, gradient_norm
+from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+FRAME = (3, SIDE, SIDE)
+CHECK_EVERY = 25  # updates from one check of the current level to the next
+CHECK_EPISODES = 64  # of a check
+MASTERED = 0.98  # success from which the curriculum goes on
+SOLVED = 0.9  # success from which a seed counts as having solved a level
+REVISIT = 0.25  # proportion of the updates on an earlier level of the curriculum
+ARMS = ("DNC", "LSTM, equal hidden size", "LSTM, equal parameters", "feed-forward")
+
+
+@dataclass(frozen=True)
+class CorridorTraining:
+    """Describe a world model of the corridor and its training.
+
+    Args:
+        core: which memory.
+        levels: the curriculum, (n, L) from easy to hard.
+        updates: of a level, at most: it ends earlier when it is mastered.
+        lr, max_grad_norm: of Adam, and the norm at which gradients are clipped.
+        batch_size: B, fresh episodes of an update.
+    """
+
+    core: CoreConfig
+    levels: tuple[Level, ...]
+    updates: int
+    lr: float
+    max_grad_norm: float = 10.0
+    batch_size: int = 16
+
+    @property
+    def steps(self) -> int:
+        """Return the updates of all levels together, at most."""
+        return self.updates * len(self.levels)
+
+    def build(self, generator: torch.Generator) -> FrameModel:
+        """Return the model, untrained."""
+        return FrameModel(self.core, FRAME, MAX_SYMBOLS, generator=generator)
+
+
+class Episodes(NamedTuple):
+    """Hold episodes of one level, all of the same length."""
+
+    frames: Tensor  # float32 (B, T + 1, 3, 8, 8), values 0 and 1
+    actions: Tensor  # int64 (B, T)
+    rewards: Tensor  # float32 (B, T)
+    done: Tensor  # bool (B, T)
+
+
+def see(frames: np.ndarray) -> Tensor:
+    """Return frames of the environment, uint8 (B, 8, 8, 3), as the model takes them: float32 (B, 3, 8, 8) from 0 to 1."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+
+
+def random_episodes(env: CueCorridorVector, rng: np.random.Generator) -> Episodes:
+    """Walk once through the corridor, at random at the doors.
+
+    Args:
+        env: its level is that of all B episodes.
+        rng: draws cues and actions.
+    """
+    steps = num_steps(env.levels[0])
+    actions = rng.integers(env.symbols, size=(env.num_envs, steps))
+    seen, _ = env.reset(seed=int(rng.integers(2**31)))
+    frames = [seen]
+    rewards, done = [], []
+    for t in range(steps):
+        seen, reward, terminated, _, _ = env.step(actions[:, t])
+        frames.append(seen)
+        rewards.append(reward)
+        done.append(terminated)
+    walked = torch.from_numpy(np.stack(frames, 1)).permute(0, 1, 4, 2, 3).float() / 255
+    return Episodes(
+        walked,
+        torch.from_numpy(actions),
+        torch.from_numpy(np.stack(rewards, 1)).float(),
+        torch.from_numpy(np.stack(done, 1)),
+    )
+
+
+class Walk(NamedTuple):
+    """Hold what a model did in B episodes of one level."""
+
+    cues: np.ndarray  # int64 (B, n)
+    choices: np.ndarray  # int64 (B, n), the doors it took
+    expected: np.ndarray  # float32 (B, n, doors), the rewards it expected of each
+    rewards: np.ndarray  # float64 (B, n)
+    frames: Tensor  # float32 (B, T, 3, 8, 8), what it saw
+    actions: Tensor  # int64 (B, T), what it did, 0 where nothing is to be done
+
+    @property
+    def success(self) -> np.ndarray:
+        """Return whether every door was right, bool (B,)."""
+        return (self.choices == self.cues).all(1)
+
+
+@torch.no_grad()
+def play(
+    model: FrameModel, level: Level, cues: np.ndarray, edit: Callable[[State], State] | None = None, symbols: int = MAX_SYMBOLS
+) -> Walk:
+    """Walk through the corridor in the environment, at each door through the one with the largest predicted reward.
+
+    Args:
+        model: trained.
+        level: n and L.
+        cues: int (B, n), those of the episodes.
+        edit: what is done to the core's state when the corridor is behind and before the first door is seen; None, nothing.
+        symbols: how many doors there are to choose from.
+    """
+    count, length = level
+    env = CueCorridorVector(len(cues), level, symbols=symbols)
+    seen, _ = env.reset(options={"cues": cues})
+    actions = torch.zeros(len(cues), num_steps(level), dtype=torch.int64)
+    frames = [see(seen)]
+    for t in range(count + length):
+        seen, *_ = env.step(actions[:, t].numpy())
+        frames.append(see(seen))
+    _, state = model.remember(torch.stack(frames[:-1], 1), actions[:, : count + length], None, None)
+    if edit is not None:
+        state = edit(state)
+    doors = torch.arange(symbols).repeat_interleave(len(cues))
+    expected, rewards = [], []
+    for t in range(count + length, num_steps(level)):
+        memory, state = model.see(frames[-1], actions[:, t - 1], state)
+        _, predicted, _ = model.outcome(frames[-1].repeat(symbols, 1, 1, 1), memory.repeat(symbols, 1), doors)
+        expected.append(predicted.view(symbols, -1).T)
+        actions[:, t] = expected[-1].argmax(1)
+        seen, reward, *_ = env.step(actions[:, t].numpy())
+        frames.append(see(seen))
+        rewards.append(reward)
+    return Walk(
+        np.asarray(cues),
+        actions[:, count + length :].numpy(),
+        torch.stack(expected, 1).numpy(),
+        np.stack(rewards, 1),
+        torch.stack(frames[:-1], 1),
+        actions,
+    )
+
+
+def draw_cues(level: Level, episodes: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the cues of some episodes, int64 (episodes, n), as the environment does."""
+    return rng.integers(MAX_SYMBOLS, size=(episodes, level[0]))
+
+
+class CorridorTrainer:
+    """Train a world model on the corridor, level after level, each with fresh random episodes at every update.
+
+    A level ends when it is mastered, at the latest after its share of the updates. One update in four is on an earlier level,
+    so that none is forgotten. After the last level nothing more is trained: the steps that are left do nothing.
+
+    Args:
+        training: what is trained, and how.
+        seed: of the initial weights and of all episodes.
+
+    Attributes:
+        model: it is trained.
+        step: steps done; those after the last level do no update.
+        level: number of the current level in the curriculum; their count when all are done.
+        updates: int64, updates done in each level.
+        checks: rows (update, level, success), one for each check.
+    """
+
+    def __init__(self, training: CorridorTraining, seed: int) -> None:
+        self.training, self.seed = training, seed
+        self.model = training.build(seeding.torch_generator(seed, "corridor", "init"))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), training.lr, fused=True)
+        self.watch = DivergenceWatch(self.model)
+        self.step = 0
+        self.level = 0
+        self.updates = np.zeros(len(training.levels), np.int64)
+        self.checks: list[tuple[int, int, float]] = []
+        self._envs = [CueCorridorVector(training.batch_size, level) for level in training.levels]
+
+    def run(self, steps: int) -> Iterator[None]:
+        """Do steps, and yield after each.
+
+        Raises:
+            TrainingDivergedError: loss or gradient are no finite numbers.
+        """
+        for _ in range(steps):
+            if self.level < len(self.training.levels):
+                self._update()
+            self.step += 1
+            yield
+
+    def _update(self) -> None:
+        rng = seeding.generator(self.seed, "corridor", "episodes", self.step)
+        level = self.level
+        if level > 0 and rng.random() < REVISIT:
+            level = int(rng.integers(level))
+        episodes = random_episodes(self._envs[level], rng)
+        self.optimizer.zero_grad()
+        prediction, _ = self.model(episodes.frames[:, :-1], episodes.actions)
+        every = torch.ones_like(episodes.done)
+        losses = loss(prediction, episodes.frames[:, 1:], episodes.rewards, episodes.done, every)
+        losses.total.backward()
+        norm = gradient_norm(self.model)
+        self.watch.see(self.step, self.training.lr, losses.total, norm)
+        clip_grads_with_norm_(self.model.parameters(), self.training.max_grad_norm, norm)
+        self.optimizer.step()
+        self.updates[self.level] += 1
+        if self.updates[self.level] % CHECK_EVERY == 0:
+            self._check()
+        elif self.updates[self.level] >= self.training.updates:
+            self.level += 1
+
+    def _check(self) -> None:
+        level = self.training.levels[self.level]
+        cues = draw_cues(level, CHECK_EPISODES, seeding.generator(self.seed, "corridor", "check", self.step))
+        success = float(play(self.model, level, cues).success.mean())
+        self.checks.append((int(self.updates.sum()), self.level, success))
+        if success >= MASTERED or self.updates[self.level] >= self.training.updates:
+            self.level += 1
+
+    def state_dict(self) -> dict:
+        """Return all that is needed to go on to the same bits."""
+        return {
+            "step": self.step,
+            "level": self.level,
+            "updates": self.updates.copy(),
+            "checks": list(self.checks),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go back to a state of `state_dict`."""
+        self.step = state["step"]
+        self.level = state["level"]
+        self.updates = np.array(state["updates"])
+        self.checks = [tuple(row) for row in state["checks"]]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
