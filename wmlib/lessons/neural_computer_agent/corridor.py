@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
-from wmlib.envs.grid.cue_corridor import MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
+from wmlib.envs.grid.cue_corridor import CUES, LENGTHS, MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
 from wmlib.experiment import seeding
 from wmlib.experiment.claims import Claim
 from wmlib.experiment.statistics import Evidence
@@ -40,6 +40,9 @@ CHECK_EPISODES = 64  # of a check
 MASTERED = 0.98  # success from which the curriculum goes on
 SOLVED = 0.9  # success from which a seed counts as having solved a level
 REVISIT = 0.25  # proportion of the updates on an earlier level of the curriculum
+NEEDS = 10  # training seeds
+PARALLEL_FROM = 200  # steps from which processes are started
+PARALLEL_EPISODES = 100
 ARMS = ("DNC", "LSTM, equal hidden size", "LSTM, equal parameters", "feed-forward")
 
 
@@ -185,7 +188,8 @@ class CorridorTrainer:
 
     Args:
         training: what is trained, and how.
-        seed: of the initial weights and of all episodes.
+        seed: of the run.
+        number: of the training seed; stands beside `seed` in the names of the generators of weights and episodes.
 
     Attributes:
         model: it is trained.
@@ -195,9 +199,10 @@ class CorridorTrainer:
         checks: rows (update, level, success), one for each check.
     """
 
-    def __init__(self, training: CorridorTraining, seed: int) -> None:
-        self.training, self.seed = training, seed
-        self.model = training.build(seeding.torch_generator(seed, "corridor", "init"))
+    def __init__(self, training: CorridorTraining, seed: int, number: int | str = 0) -> None:
+        self.training = training
+        self.seed, self.names = seed, ("corridor", number)
+        self.model = training.build(seeding.torch_generator(seed, *self.names, "init"))
         self.optimizer = torch.optim.Adam(self.model.parameters(), training.lr, fused=True)
         self.watch = DivergenceWatch(self.model)
         self.step = 0
@@ -219,7 +224,7 @@ class CorridorTrainer:
             yield
 
     def _update(self) -> None:
-        rng = seeding.generator(self.seed, "corridor", "episodes", self.step)
+        rng = seeding.generator(self.seed, *self.names, "episodes", self.step)
         level = self.level
         if level > 0 and rng.random() < REVISIT:
             level = int(rng.integers(level))
@@ -241,7 +246,7 @@ class CorridorTrainer:
 
     def _check(self) -> None:
         level = self.training.levels[self.level]
-        cues = draw_cues(level, CHECK_EPISODES, seeding.generator(self.seed, "corridor", "check", self.step))
+        cues = draw_cues(level, CHECK_EPISODES, seeding.generator(self.seed, *self.names, "check", self.step))
         success = float(play(self.model, level, cues).success.mean())
         self.checks.append((int(self.updates.sum()), self.level, success))
         if success >= MASTERED or self.updates[self.level] >= self.training.updates:
@@ -266,3 +271,199 @@ class CorridorTrainer:
         self.checks = [tuple(row) for row in state["checks"]]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def curriculum(cues: int, length: int = 1) -> tuple[Level, ...]:
+    """Return levels from easy to hard: first more cues in the shortest corridor, then longer corridors.
+
+    Args:
+        cues: the last n, one of `CUES`.
+        length: the last L, one of `LENGTHS`.
+
+    Raises:
+        ValueError: another number.
+
+    Example:
+        >>> curriculum(4, 2)
+        ((1, 1), (2, 1), (4, 1), (4, 2))
+    """
+    for name, value, allowed in (("cues", cues, CUES), ("length", length, LENGTHS)):
+        if value not in allowed:
+            raise ValueError(f"{name}: got {value!r}; allowed are {', '.join(map(str, allowed))}")
+    longer = tuple((cues, one) for one in LENGTHS if 1 < one <= length)
+    return tuple((n, 1) for n in CUES if n <= cues) + longer
+
+
+def arms(core: CoreConfig, lrs: Mapping[str, float], **training: Any) -> dict[str, CorridorTraining]:
+    """Return the trainings that are compared, by the names in `ARMS`.
+
+    Args:
+        core: the DNC.
+        lrs: learning rate by arm.
+        training: the other arguments of `CorridorTraining`, the same for all arms.
+    """
+    dnc = CorridorTraining(core, lr=lrs["DNC"], **training)
+
+    def lstm(hidden_size: int) -> CorridorTraining:
+        return replace(dnc, core=CoreConfig("lstm", hidden_size))
+
+    def build(hidden_size: int) -> FrameModel:
+        return lstm(hidden_size).build(torch.Generator().manual_seed(0))
+
+    wanted = num_parameters(dnc.build(torch.Generator().manual_seed(0)))
+    cores = {
+        "DNC": dnc,
+        "LSTM, equal hidden size": lstm(core.hidden_size),
+        "LSTM, equal parameters": lstm(equal_hidden(wanted, build)),
+        "feed-forward": replace(dnc, core=CoreConfig("feedforward", core.hidden_size)),
+    }
+    return {name: replace(cores[name], lr=lrs[name]) for name in ARMS}
+
+
+def trained(trainer: CorridorTrainer) -> dict:
+    """Return what a job keeps of a training: weights, updates by level, and the checks."""
+    checks = np.array(trainer.checks, np.float64).reshape(-1, 3)
+    return {"weights": trainer.model.state_dict(), "updates": trainer.updates, "checks": checks}
+
+
+def train(run: Run, trainings: Sequence[CorridorTraining], numbers: Sequence[int | str], block: int) -> list[list[dict]]:
+    """Train every training with every seed, in resumable jobs.
+
+    Args:
+        run: its cache is used; its seed is that of all generators.
+        trainings: what is trained.
+        numbers: of the training seeds, see `CorridorTrainer`.
+        block: steps from one checkpoint to the next.
+
+    Returns:
+        For each training and each seed what `trained` keeps.
+    """
+    jobs = [
+        Job(CorridorTrainer, {"training": training, "seed": run.seed, "number": number}, training.steps, trained)
+        for training in trainings
+        for number in numbers
+    ]
+    folders = run_jobs(run.cache, jobs, "corridor", block=block, parallel_from=PARALLEL_FROM)
+    kept = [load_output(folder, job.steps) for folder, job in zip(folders, jobs, strict=True)]
+    return [kept[i * len(numbers) : (i + 1) * len(numbers)] for i in range(len(trainings))]
+
+
+def restore(training: CorridorTraining, kept: Mapping[str, Any]) -> FrameModel:
+    """Return the trained model of what `trained` kept."""
+    model = training.build(torch.Generator().manual_seed(0))
+    model.load_state_dict(kept["weights"])
+    return model.eval()
+
+
+def measure(model: FrameModel, levels: Sequence[Level], seed: int, episodes: int) -> np.ndarray:
+    """Return the success on each level, the proportion of episodes with every door right.
+
+    Args:
+        model: trained.
+        levels: to test on.
+        seed: of the test episodes, which are the same for all models.
+        episodes: of each level.
+
+    Returns:
+        float64 (levels,).
+    """
+    drawn = [draw_cues(level, episodes, seeding.generator(seed, "corridor", "test", *level)) for level in levels]
+    return np.array([play(model, level, cues).success.mean() for level, cues in zip(levels, drawn, strict=True)])
+
+
+def compare(
+    run: Run, trainings: Mapping[str, CorridorTraining], seeds: Mapping[str, int], levels: Sequence[Level], episodes: int, block: int
+) -> dict[str, dict]:
+    """Train and measure all arms.
+
+    Args:
+        run: as for `train`.
+        trainings: by arm.
+        seeds: number of training seeds by arm; the first ones of the same list.
+        levels: to test on.
+        episodes: of a test.
+        block: as for `train`.
+
+    Returns:
+        By arm: parameters, lr, kept (as `trained`, one for each seed), success (seeds, levels), updates (seeds, curriculum).
+    """
+    results = {}
+    for name, training in trainings.items():
+        (kept,) = train(run, [training], range(seeds[name]), block)
+        calls = [
+            {"model": restore(training, one), "levels": list(levels), "seed": run.seed, "episodes": episodes} for one in kept
+        ]
+        success = cached_map(run.cache, measure, calls, f"test: {name}", parallel=episodes >= PARALLEL_EPISODES)
+        results[name] = {
+            "parameters": num_parameters(training.build(torch.Generator().manual_seed(0))),
+            "lr": training.lr,
+            "kept": kept,
+            "success": np.stack(success),
+            "updates": np.stack([one["updates"] for one in kept]),
+        }
+    return results
+
+
+def search(
+    run: Run, trainings: Mapping[str, CorridorTraining], lrs: Sequence[float], cues: int, updates: int, block: int
+) -> dict[str, dict]:
+    """Choose a learning rate for each arm by the same rule: all are tried once, with a seed that is used for nothing else.
+
+    The one with the highest mean success over the levels of its curriculum wins; of equals, the one with fewer updates.
+
+    Args:
+        run, block: as for `train`.
+        trainings: by arm; their learning rates do not count.
+        lrs: to try.
+        cues: largest n of the curriculum in the search.
+        updates: of a level in the search, at most.
+
+    Returns:
+        By arm: success and updates (lrs,), best: the chosen learning rate.
+    """
+    levels = curriculum(cues)
+    tried = [replace(one, lr=lr, levels=levels, updates=updates) for one in trainings.values() for lr in lrs]
+    kept = [one for (one,) in train(run, tried, ["search"], block)]
+    calls = [
+        {"model": restore(one, result), "levels": list(levels), "seed": run.seed + 1, "episodes": CHECK_EPISODES}
+        for one, result in zip(tried, kept, strict=True)
+    ]
+    success = np.array([row.mean() for row in cached_map(run.cache, measure, calls, "search", parallel=False)])
+    total = np.array([result["updates"].sum() for result in kept])
+    results = {}
+    for i, name in enumerate(trainings):
+        rows = slice(i * len(lrs), (i + 1) * len(lrs))
+        best = int(np.lexsort((total[rows], -success[rows]))[0])
+        results[name] = {"success": success[rows], "updates": total[rows], "best": lrs[best]}
+    return results
+
+
+def claim(cues: int) -> Claim:
+    """Return the claim of the corridor.
+
+    Args:
+        cues: n on which the arms are compared, the largest that was trained.
+    """
+    return Claim(
+        "corridor",
+        f"A world model with a DNC recalls {cues} cues in order where one with an LSTM of equal parameters does not.",
+        "ours",
+        "no number given",
+        f"proportion of training seeds with more than {SOLVED:.0%} success at n = {cues}, DNC minus LSTM of equal parameters",
+        smallest=0.5,
+        null=0.0,
+        needs=NEEDS,
+    )
+
+
+def evidence(dnc: np.ndarray, lstm: np.ndarray) -> Evidence:
+    """Return the evidence for the claim, from the success at the largest n, (seeds,) each."""
+    return Evidence(
+        "difference_of_proportions",
+        {
+            "successes": int((dnc > SOLVED).sum()),
+            "n": len(dnc),
+            "other_successes": int((lstm > SOLVED).sum()),
+            "other_n": len(lstm),
+        },
+    )
