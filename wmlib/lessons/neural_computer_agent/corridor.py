@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -326,26 +325,23 @@ def trained(trainer: CorridorTrainer) -> dict:
     return {"weights": trainer.model.state_dict(), "updates": trainer.updates, "checks": checks}
 
 
-def train(run: Run, trainings: Sequence[CorridorTraining], numbers: Sequence[int | str], block: int) -> list[list[dict]]:
-    """Train every training with every seed, in resumable jobs.
+def train(run: Run, trainings: Sequence[tuple[CorridorTraining, int | str]], block: int) -> list[dict]:
+    """Train models in resumable jobs.
 
     Args:
         run: its cache is used; its seed is that of all generators.
-        trainings: what is trained.
-        numbers: of the training seeds, see `CorridorTrainer`.
+        trainings: what is trained, each with the number of its training seed, see `CorridorTrainer`.
         block: steps from one checkpoint to the next.
 
     Returns:
-        For each training and each seed what `trained` keeps.
+        For each of them what `trained` keeps.
     """
     jobs = [
         Job(CorridorTrainer, {"training": training, "seed": run.seed, "number": number}, training.steps, trained)
-        for training in trainings
-        for number in numbers
+        for training, number in trainings
     ]
     folders = run_jobs(run.cache, jobs, "corridor", block=block, parallel_from=PARALLEL_FROM)
-    kept = [load_output(folder, job.steps) for folder, job in zip(folders, jobs, strict=True)]
-    return [kept[i * len(numbers) : (i + 1) * len(numbers)] for i in range(len(trainings))]
+    return [load_output(folder, job.steps) for folder, job in zip(folders, jobs, strict=True)]
 
 
 def restore(training: CorridorTraining, kept: Mapping[str, Any]) -> FrameModel:
@@ -372,7 +368,12 @@ def measure(model: FrameModel, levels: Sequence[Level], seed: int, episodes: int
 
 
 def compare(
-    run: Run, trainings: Mapping[str, CorridorTraining], seeds: Mapping[str, int], levels: Sequence[Level], episodes: int, block: int
+    run: Run,
+    trainings: Mapping[str, CorridorTraining],
+    seeds: Mapping[str, int],
+    levels: Sequence[Level],
+    episodes: int,
+    block: int,
 ) -> dict[str, dict]:
     """Train and measure all arms.
 
@@ -385,21 +386,22 @@ def compare(
         block: as for `train`.
 
     Returns:
-        By arm: parameters, lr, kept (as `trained`, one for each seed), success (seeds, levels), updates (seeds, curriculum).
+        By arm: parameters, lr, models (one for each seed), success (seeds, levels), updates (seeds, curriculum).
     """
+    pairs = [(name, number) for name in trainings for number in range(seeds[name])]
+    kept = train(run, [(trainings[name], number) for name, number in pairs], block)
+    models = [restore(trainings[name], one) for (name, _), one in zip(pairs, kept, strict=True)]
+    calls = [{"model": model, "levels": list(levels), "seed": run.seed, "episodes": episodes} for model in models]
+    success = cached_map(run.cache, measure, calls, "corridor, tests", parallel=episodes >= PARALLEL_EPISODES)
     results = {}
     for name, training in trainings.items():
-        (kept,) = train(run, [training], range(seeds[name]), block)
-        calls = [
-            {"model": restore(training, one), "levels": list(levels), "seed": run.seed, "episodes": episodes} for one in kept
-        ]
-        success = cached_map(run.cache, measure, calls, f"test: {name}", parallel=episodes >= PARALLEL_EPISODES)
+        mine = [i for i, pair in enumerate(pairs) if pair[0] == name]
         results[name] = {
-            "parameters": num_parameters(training.build(torch.Generator().manual_seed(0))),
+            "parameters": num_parameters(models[mine[0]]),
             "lr": training.lr,
-            "kept": kept,
-            "success": np.stack(success),
-            "updates": np.stack([one["updates"] for one in kept]),
+            "models": [models[i] for i in mine],
+            "success": np.stack([success[i] for i in mine]),
+            "updates": np.stack([kept[i]["updates"] for i in mine]),
         }
     return results
 
@@ -423,7 +425,7 @@ def search(
     """
     levels = curriculum(cues)
     tried = [replace(one, lr=lr, levels=levels, updates=updates) for one in trainings.values() for lr in lrs]
-    kept = [one for (one,) in train(run, tried, ["search"], block)]
+    kept = train(run, [(one, "search") for one in tried], block)
     calls = [
         {"model": restore(one, result), "levels": list(levels), "seed": run.seed + 1, "episodes": CHECK_EPISODES}
         for one, result in zip(tried, kept, strict=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch, FancyArrowPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from wmlib.envs.grid.cue_corridor import MAX_SYMBOLS, SIGNS_SHOWN, Level, num_steps, picture, sign_at
+from wmlib.envs.grid.cue_corridor import SIGNS_SHOWN, Level, num_steps, picture, sign_at
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 from wmlib.viz.memory_inspector.parts import GLASS, INK, heat
 
@@ -171,7 +171,8 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
         ax.grid(False)
         ax.spines[:].set_visible(False)
     shown.tick_params(bottom=False, labelbottom=False)
-    doors.set_xticks([0, count - 1, count + length, steps - 1], ["cue 1", f"cue {count}", "door 1", f"door {count}"], fontsize=9)
+    names = {0: "cue 1", count - 1: f"cue {count}", count + length: "door 1", steps - 1: f"door {count}"}
+    doors.set_xticks(list(names), list(names.values()), fontsize=9)
 
 
 def _square(ax: Axes, step: int, symbol: int, wrong: bool = False) -> None:
@@ -208,5 +209,6 @@ def _draw_tests(ax: Axes, tests: Sequence[Mapping[str, Any]]) -> None:
             ax.barh(k + shift, np.mean(values), 0.24, color=COLORS[color], alpha=0.55, label=label)
             ax.plot(values, np.full(len(values), k + shift), marker, color=COLORS[color], markersize=4, clip_on=False)
     ax.set_yticks(range(len(rows)), [label for _, label in rows])
-    ax.set(xlim=(0, 1.02), xlabel="proportion of episodes (a mark: a training seed)", title="what an exchange does", ylim=(2.6, -0.6))
+    ax.set(xlim=(0, 1.02), ylim=(2.6, -0.6), title="what an exchange does")
+    ax.set_xlabel("proportion of episodes (a mark: a training seed)")
     ax.legend(fontsize=8, loc="center right")

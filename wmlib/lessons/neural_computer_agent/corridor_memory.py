@@ -5,9 +5,9 @@ went. `exchange` swaps two slots in a state. `swap_test` does so with every pair
 the episodes in which the choices at these two doors swap and all others stay; `one_swap` keeps one episode for a picture.
 
 What is exchanged and what is not. A slot's *content* is its row of the memory. Its *place in the order of writing* is in link,
-precedence and usage, and in the last read and write weightings. Exchanging the rows alone puts each content at the other's place
-in the order. Exchanging both would only give two slots each other's numbers, and a DNC does not know its slots by number: then
-nothing at all may change. That is the second control (`RENAMED`), and an exact one.
+precedence and usage, and in the last read and write weightings. To exchange the rows alone puts each content at the other's
+place in the order. To exchange both would only give two slots each other's numbers, and a DNC does not know its slots by
+number: then nothing at all may change. That is the second control (`RENAMED`), and an exact one.
 
 Axes: B episodes, n cues and doors, T steps, N slots.
 """
@@ -148,8 +148,8 @@ def one_swap(model: FrameModel, level: Level, seed: int, pair: tuple[int, int] |
         pair: numbers of the two cues; None: one in the first third and one in the last.
 
     Returns:
-        cues (n,); pair; slots (n,) of the cues; order (N,), the slots in the order of their cues, then the others; write (T, N);
-        and under "before" and "after" the choices (n,) and read (T, N), of the heads together.
+        cues (n,); pair; slots (n,) of the cues; order (N,), the slots in the order of their cues, then the others; write
+        (T, N); and under "before" and "after" the choices (n,) and read (T, N), of the heads together.
     """
     count = level[0]
     two = (count // 4, count - 1 - count // 4) if pair is None else pair
