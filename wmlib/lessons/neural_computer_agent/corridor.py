@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 FRAME = (3, SIDE, SIDE)
 CHECK_EVERY = 25  # updates from one check of the current level to the next
-CHECK_EPISODES = 64  # of a check
+REVISION_CHECK_EVERY = 50  # the same in the revision, where all levels are checked
+CHECK_EPISODES = 64  # of a check, on each level
 MASTERED = 0.98  # success from which the curriculum goes on
 SOLVED = 0.9  # success from which a seed counts as having solved a level
 REVISIT = 0.25  # proportion of the updates on an earlier level of the curriculum
@@ -52,7 +53,7 @@ class CorridorTraining:
     Args:
         core: which memory.
         levels: the curriculum, (n, L) from easy to hard.
-        updates: of a level, at most: it ends earlier when it is mastered.
+        updates: of a level, at most: it ends earlier when it is mastered. The revision at the end has as many.
         lr, max_grad_norm: of Adam, and the norm at which gradients are clipped.
         batch_size: B, fresh episodes of an update.
     """
@@ -66,8 +67,8 @@ class CorridorTraining:
 
     @property
     def steps(self) -> int:
-        """Return the updates of all levels together, at most."""
-        return self.updates * len(self.levels)
+        """Return the updates of all levels and of the revision together, at most."""
+        return self.updates * (len(self.levels) + 1)
 
     def build(self, generator: torch.Generator) -> FrameModel:
         """Return the model, untrained."""
@@ -183,7 +184,8 @@ class CorridorTrainer:
     """Train a world model on the corridor, level after level, each with fresh random episodes at every update.
 
     A level ends when it is mastered, at the latest after its share of the updates. One update in four is on an earlier level,
-    so that none is forgotten. After the last level nothing more is trained: the steps that are left do nothing.
+    so that these are not forgotten. Then comes the revision, on all levels alike, until all are mastered at once. After it
+    nothing more is trained: the steps that are left do nothing.
 
     Args:
         training: what is trained, and how.
@@ -192,10 +194,10 @@ class CorridorTrainer:
 
     Attributes:
         model: it is trained.
-        step: steps done; those after the last level do no update.
-        level: number of the current level in the curriculum; their count when all are done.
-        updates: int64, updates done in each level.
-        checks: rows (update, level, success), one for each check.
+        step: steps done; those after the revision do no update.
+        stage: number of the current level in the curriculum; their count in the revision, and one more when all is done.
+        updates: int64 (levels + 1,), updates done in each level and in the revision.
+        checks: rows (update, stage, success), one for each check; in the revision the lowest success of all levels.
     """
 
     def __init__(self, training: CorridorTraining, seed: int, number: int | str = 0) -> None:
@@ -205,8 +207,8 @@ class CorridorTrainer:
         self.optimizer = torch.optim.Adam(self.model.parameters(), training.lr, fused=True)
         self.watch = DivergenceWatch(self.model)
         self.step = 0
-        self.level = 0
-        self.updates = np.zeros(len(training.levels), np.int64)
+        self.stage = 0
+        self.updates = np.zeros(len(training.levels) + 1, np.int64)
         self.checks: list[tuple[int, int, float]] = []
         self._envs = [CueCorridorVector(training.batch_size, level) for level in training.levels]
 
@@ -217,45 +219,46 @@ class CorridorTrainer:
             TrainingDivergedError: loss or gradient are no finite numbers.
         """
         for _ in range(steps):
-            if self.level < len(self.training.levels):
+            if self.stage <= len(self.training.levels):
                 self._update()
             self.step += 1
             yield
 
     def _update(self) -> None:
         rng = seeding.generator(self.seed, *self.names, "episodes", self.step)
-        level = self.level
-        if level > 0 and rng.random() < REVISIT:
-            level = int(rng.integers(level))
+        level = self.stage
+        if level == len(self._envs) or (level > 0 and rng.random() < REVISIT):
+            level = int(rng.integers(level))  # an earlier one
         episodes = random_episodes(self._envs[level], rng)
         self.optimizer.zero_grad()
         prediction, _ = self.model(episodes.frames[:, :-1], episodes.actions)
-        every = torch.ones_like(episodes.done)
-        losses = loss(prediction, episodes.frames[:, 1:], episodes.rewards, episodes.done, every)
+        counts = torch.ones_like(episodes.done)
+        losses = loss(prediction, episodes.frames[:, 1:], episodes.rewards, episodes.done, counts)
         losses.total.backward()
         norm = gradient_norm(self.model)
         self.watch.see(self.step, self.training.lr, losses.total, norm)
         clip_grads_with_norm_(self.model.parameters(), self.training.max_grad_norm, norm)
         self.optimizer.step()
-        self.updates[self.level] += 1
-        if self.updates[self.level] % CHECK_EVERY == 0:
-            self._check()
-        elif self.updates[self.level] >= self.training.updates:
-            self.level += 1
+        self.updates[self.stage] += 1
+        done = int(self.updates[self.stage])
+        every = CHECK_EVERY if self.stage < len(self._envs) else REVISION_CHECK_EVERY
+        if (done % every == 0 and self._mastered()) or done >= self.training.updates:
+            self.stage += 1
 
-    def _check(self) -> None:
-        level = self.training.levels[self.level]
-        cues = draw_cues(level, CHECK_EPISODES, seeding.generator(self.seed, *self.names, "check", self.step))
-        success = float(play(self.model, level, cues).success.mean())
-        self.checks.append((int(self.updates.sum()), self.level, success))
-        if success >= MASTERED or self.updates[self.level] >= self.training.updates:
-            self.level += 1
+    def _mastered(self) -> bool:
+        """Check the current level, or all of them in the revision."""
+        levels = self.training.levels
+        current = levels if self.stage == len(levels) else levels[self.stage : self.stage + 1]
+        rng = seeding.generator(self.seed, *self.names, "check", self.step)
+        success = min(float(play(self.model, level, draw_cues(level, CHECK_EPISODES, rng)).success.mean()) for level in current)
+        self.checks.append((int(self.updates.sum()), self.stage, success))
+        return success >= MASTERED
 
     def state_dict(self) -> dict:
         """Return all that is needed to go on to the same bits."""
         return {
             "step": self.step,
-            "level": self.level,
+            "stage": self.stage,
             "updates": self.updates.copy(),
             "checks": list(self.checks),
             "model": self.model.state_dict(),
@@ -265,7 +268,7 @@ class CorridorTrainer:
     def load_state_dict(self, state: dict) -> None:
         """Go back to a state of `state_dict`."""
         self.step = state["step"]
-        self.level = state["level"]
+        self.stage = state["stage"]
         self.updates = np.array(state["updates"])
         self.checks = [tuple(row) for row in state["checks"]]
         self.model.load_state_dict(state["model"])
@@ -320,7 +323,7 @@ def arms(core: CoreConfig, lrs: Mapping[str, float], **training: Any) -> dict[st
 
 
 def trained(trainer: CorridorTrainer) -> dict:
-    """Return what a job keeps of a training: weights, updates by level, and the checks."""
+    """Return what a job keeps of a training: weights, updates by stage, and the checks."""
     checks = np.array(trainer.checks, np.float64).reshape(-1, 3)
     return {"weights": trainer.model.state_dict(), "updates": trainer.updates, "checks": checks}
 
@@ -386,7 +389,8 @@ def compare(
         block: as for `train`.
 
     Returns:
-        By arm: parameters, lr, models (one for each seed), success (seeds, levels), updates (seeds, curriculum).
+        By arm: parameters, lr, models (one for each seed), success (seeds, levels), updates (seeds, levels of the
+            curriculum and its revision).
     """
     pairs = [(name, number) for name in trainings for number in range(seeds[name])]
     kept = train(run, [(trainings[name], number) for name, number in pairs], block)

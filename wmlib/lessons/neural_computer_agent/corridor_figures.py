@@ -130,7 +130,7 @@ def draw_swap(data: Mapping[str, Any]) -> Figure:
     first, second = (number + 1 for number in episode["pair"])
     right[0].set_title(f"slots of cues {first} and {second} exchanged before the first door")
     beneath = lower.subgridspec(1, 2, width_ratios=(1, 1.25))
-    _draw_pairs(figure.add_subplot(beneath[0]), np.nanmean([test["pairs"] for test in tests], 0))
+    _draw_pairs(figure.add_subplot(beneath[0]), np.mean([test["pairs"] for test in tests], 0))
     _draw_tests(figure.add_subplot(beneath[1]), tests)
     return figure
 
@@ -145,11 +145,19 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     heat(memory, np.asarray(data["write"])[:, order].T, INK["orange"], 0)
     heat(memory, np.asarray(walk["read"])[:, order].T, GLASS, 0)
     cues, choices, pair = np.asarray(data["cues"]), np.asarray(walk["choices"]), list(data["pair"])
+    content = {int(slot): int(cue) for slot, cue in zip(data["slots"], cues, strict=True)}  # what is in it at the doors
+    if swap:
+        first, second = (int(data["slots"][number]) for number in pair)
+        content[first], content[second] = content[second], content[first]
+    dot = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 4}
     for step in range(count):
         _square(shown, step, cues[step])
-        row = row_of[int(data["slots"][step])]
-        memory.plot(step, row, "o", color=SYMBOL_COLORS[cues[step]], markersize=6, markeredgecolor="white", zorder=4)
-        _square(doors, count + length + step, choices[step], wrong=choices[step] != cues[step])
+        memory.plot(step, row_of[int(data["slots"][step])], color=SYMBOL_COLORS[cues[step]], **dot)
+        at = count + length + step
+        _square(doors, at, choices[step], wrong=choices[step] != cues[step])
+        read = np.asarray(walk["read"])[at]
+        if read.max() >= 0.5 and int(read.argmax()) in content:
+            memory.plot(at, row_of[int(read.argmax())], color=SYMBOL_COLORS[content[int(read.argmax())]], **dot)
     if swap:
         at = count + length - 0.5
         rows = [row_of[int(data["slots"][number])] for number in pair]
@@ -196,19 +204,27 @@ def _draw_pairs(ax: Axes, pairs: np.ndarray) -> None:
 
 
 def _draw_tests(ax: Axes, tests: Sequence[Mapping[str, Any]]) -> None:
-    """Draw each seed's proportions: exactly the two choices swap, and nothing changes."""
-    rows = [
-        ("swap", "content of two\ncues' slots"),
-        ("control", "content of two\nunused slots"),
-        ("renamed", "content and order\nof two cues' slots"),
-    ]
-    for k, (name, _) in enumerate(rows):
-        both = (("blue", "o", [test[name] for test in tests]), ("grey", "s", [test["unchanged"][name] for test in tests]))
-        for shift, (color, marker, values) in zip((-0.14, 0.14), both, strict=True):
-            label = ("just these two choices swap", "no choice changes")[shift > 0] if k == 0 else None
-            ax.barh(k + shift, np.mean(values), 0.24, color=COLORS[color], alpha=0.55, label=label)
-            ax.plot(values, np.full(len(values), k + shift), marker, color=COLORS[color], markersize=4, clip_on=False)
-    ax.set_yticks(range(len(rows)), [label for _, label in rows])
-    ax.set(xlim=(0, 1.02), ylim=(2.6, -0.6), title="what an exchange does")
+    """Draw each seed's proportions of what happens after an exchange."""
+    rows = {
+        "later": "content of two cues' slots\n(not of cue 1)",
+        "first": "content of the slots of\ncue 1 and another",
+        "unused": "control: content of\ntwo unused slots",
+        "renamed": "control: content and order\nof two cues' slots",
+    }
+    events = {
+        "swap": ("blue", "o", "just these two choices swap"),
+        "restart": ("pink", "D", "reading starts from the other's place"),
+        "unchanged": ("grey", "s", "no choice changes"),
+    }
+    for k, name in enumerate(rows):
+        for shift, (event, (color, marker, label)) in zip((-0.24, 0.0, 0.24), events.items(), strict=True):
+            values = [test[name][event] for test in tests if event in test[name]]
+            if values:
+                ax.barh(
+                    k + shift, np.mean(values), 0.22, color=COLORS[color], alpha=0.55, label=label if name == "first" else None
+                )
+                ax.plot(values, np.full(len(values), k + shift), marker, color=COLORS[color], markersize=4, clip_on=False)
+    ax.set_yticks(range(len(rows)), list(rows.values()), fontsize=8)
+    ax.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5), title="what an exchange does")
     ax.set_xlabel("proportion of episodes (a mark: a training seed)")
-    ax.legend(fontsize=8, loc="center right")
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=3, columnspacing=1.0, handlelength=1.2)

@@ -3,6 +3,7 @@
 Reading guide. `watch` walks a model through the corridor and returns what its memory did. `slots_of_cues` says where each cue
 went. `exchange` swaps two slots in a state. `swap_test` does so with every pair of cues, just before the first door, and counts
 the episodes in which the choices at these two doors swap and all others stay; `one_swap` keeps one episode for a picture.
+`examine` does both with one model.
 
 What is exchanged and what is not. A slot's *content* is its row of the memory. Its *place in the order of writing* is in link,
 precedence and usage, and in the last read and write weightings. To exchange the rows alone puts each content at the other's
@@ -98,44 +99,76 @@ def swapped(choices: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return result
 
 
+def restarted(choices: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the choices of a model that finds cue 1 by its content, and goes on from there, after it was put elsewhere.
+
+    Args:
+        choices: (B, n), without the exchange.
+        others: (B,), number of the cue whose slot has got the content of cue 1, from 1 on.
+
+    Returns:
+        (B, n): the choice of door 1, then those of the doors that follow the other cue's; -1 when there is no such door.
+    """
+    count = choices.shape[1]
+    doors = others[:, None] + np.arange(count)
+    result = np.where(doors < count, np.take_along_axis(choices, np.minimum(doors, count - 1), 1), -1)
+    result[:, 0] = choices[:, 0]
+    return result
+
+
 def swap_test(model: FrameModel, level: Level, seed: int, episodes: int) -> dict[str, Any]:
     """Exchange the slots of every pair of cues just before the first door, and count what the choices do.
 
     Args:
         model: trained, its core a DNC with at least two slots more than cues.
-        level: n, at least 2, and L.
+        level: n, at least 3, and L.
         seed: of the episodes.
         episodes: of each pair of cues.
 
     Returns:
-        pairs: float64 (n, n), proportion of episodes in which the choices at the two doors swap and all others stay as they are
-            without the exchange; NaN on the diagonal.
-        swap, control, renamed: proportions over all episodes, of this event, after the exchange of the rows of the two cues, of
-            two unused slots, and of everything that belongs to the two cues' slots.
-        unchanged: by the same names, the proportion of episodes in which no choice changed.
-        apart: proportion of episodes in which every cue has a slot of its own.
-        episodes: B.
+        Proportions of episodes. Under "later" (content of the slots of two cues, not of cue 1), "first" (of cue 1 and another),
+        "all" (both together), "unused" (of two slots that hold no cue) and "renamed" (content and order of two cues' slots):
+        swap, the choices at the two doors swap and all others stay as they are without the exchange; unchanged, no choice
+        changes; and under "first" restart, the choices are those of `restarted`, doors without a prediction aside.
+        pairs: float64 (n, n), swap by pair; NaN on the diagonal.
+        apart: every cue has a slot of its own.
+        episodes: B, their number.
     """
     pairs, cues = unlike_pairs(level, episodes, seeding.generator(seed, "corridor", "swap", *level))
     walk, trace = watch(model, level, cues)
     slots = slots_of_cues(trace, level[0])
     chosen = slots.gather(1, torch.from_numpy(pairs))
     unused = unused_slots(trace, level, slots)
-    expected = swapped(walk.choices, pairs)
-    results: dict[str, Any] = {"unchanged": {}, "episodes": len(pairs)}
-    for name, two, parts in (("swap", chosen, CONTENT), ("control", unused, CONTENT), ("renamed", chosen, RENAMED)):
-        edited = play(model, level, cues, lambda state, two=two, parts=parts: exchange(state, two[:, 0], two[:, 1], parts))
-        follows = (edited.choices == expected).all(1) & (expected != walk.choices).any(1)
-        results[name] = float(follows.mean())
-        results["unchanged"][name] = float((edited.choices == walk.choices).all(1).mean())
-        if name == "swap":
-            table = np.full((level[0], level[0]), np.nan)
-            for row, column in itertools.combinations(range(level[0]), 2):
-                here = (pairs == (row, column)).all(1)
-                table[row, column] = table[column, row] = follows[here].mean()
-            results["pairs"] = table
+
+    def edited(two: Tensor, parts: tuple[str, ...]) -> np.ndarray:
+        return play(model, level, cues, lambda state: exchange(state, two[:, 0], two[:, 1], parts)).choices
+
+    content = edited(chosen, CONTENT)
+    controls = {"unused": edited(unused, CONTENT), "renamed": edited(chosen, RENAMED)}
+    first = pairs[:, 0] == 0
+    expected = restarted(walk.choices, pairs[:, 1])
+    results: dict[str, Any] = {
+        "later": _count(content, walk.choices, pairs, ~first),
+        "first": _count(content, walk.choices, pairs, first),
+        "all": _count(content, walk.choices, pairs, np.ones_like(first)),
+        **{name: _count(choices, walk.choices, pairs, np.ones_like(first)) for name, choices in controls.items()},
+    }
+    results["first"]["restart"] = float(((content == expected) | (expected < 0)).all(1)[first].mean())
+    results["pairs"] = np.full((level[0], level[0]), np.nan)
+    for row, column in itertools.combinations(range(level[0]), 2):
+        swap = _count(content, walk.choices, pairs, (pairs == (row, column)).all(1))["swap"]
+        results["pairs"][row, column] = results["pairs"][column, row] = swap
     results["apart"] = float(np.mean([len(set(row)) == level[0] for row in slots.tolist()]))
+    results["episodes"] = len(pairs)
     return results
+
+
+def _count(edited: np.ndarray, plain: np.ndarray, pairs: np.ndarray, which: np.ndarray) -> dict[str, float]:
+    """Return in which proportion of some episodes just two choices swap, and in which nothing changes."""
+    expected = swapped(plain, pairs)
+    follows = (edited == expected).all(1) & (expected != plain).any(1)
+    unchanged = (edited == plain).all(1)
+    return {"swap": float(follows[which].mean()), "unchanged": float(unchanged[which].mean())}
 
 
 def one_swap(model: FrameModel, level: Level, seed: int, pair: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -183,6 +216,15 @@ def _reads_after(model: FrameModel, level: Level, walk: Walk, edited: Walk, edit
     _, state, first = model.core(inputs[:, :before], trace=True)
     _, _, second = model.core(inputs[:, before:], edit(state), trace=True)
     return torch.cat([first.read, second.read], 1)[0].sum(1).numpy()
+
+
+def examine(model: FrameModel, level: Level, seed: int, episodes: int) -> dict[str, Any]:
+    """Do all of this module with one model: "test" as `swap_test`, "episode" as `one_swap`, "modes" as `read_modes`."""
+    return {
+        "test": swap_test(model, level, seed, episodes),
+        "episode": {"level": list(level), **one_swap(model, level, seed)},
+        "modes": read_modes(model, level, seed),
+    }
 
 
 def read_modes(model: FrameModel, level: Level, seed: int, episodes: int = 64) -> np.ndarray:
