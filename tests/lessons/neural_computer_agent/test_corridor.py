@@ -9,7 +9,6 @@ import torch
 
 from wmlib.envs.grid.cue_corridor import CueCorridorVector
 from wmlib.experiment.cache import ArtifactCache
-from wmlib.experiment.claims import judge
 from wmlib.lessons.neural_computer_agent import corridor
 from wmlib.lessons.neural_computer_agent.corridor import CorridorTrainer, CorridorTraining, play
 from wmlib.models.layers import num_parameters
@@ -207,15 +206,6 @@ def test_the_search_takes_the_best_rate_and_of_equals_the_quickest(run, monkeypa
     found = corridor.search(run, made, [1e-3, 1e-2, 3e-2], cues=2, updates=50, block=10)
     assert {name: row["best"] for name, row in found.items()} == dict.fromkeys(corridor.ARMS, 3e-2)
     assert found["DNC"]["success"].tolist() == [0.2, 0.9, 0.9] and found["DNC"]["updates"].tolist() == [40, 70, 50]
-
-
-def test_the_claim_counts_seeds():
-    solved = np.array([1.0, 0.95] * 5)
-    failed = np.array([0.9, 0.0] * 5)  # 0.9 is not above 0.9
-    record = judge(corridor.claim(12), corridor.evidence(solved, failed))
-    assert (record["ours"], record["n"], record["verdict"]) == (1.0, 10, "reproduced")
-    assert judge(corridor.claim(12), corridor.evidence(solved[:9], failed))["verdict"] == "undecided"
-    assert judge(corridor.claim(12), corridor.evidence(solved, solved))["verdict"] == "not reproduced"
 
 
 def test_it_learns_one_cue():

@@ -21,8 +21,6 @@ from torch.nn.utils import clip_grads_with_norm_
 
 from wmlib.envs.grid.cue_corridor import CUES, LENGTHS, MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
 from wmlib.experiment import seeding
-from wmlib.experiment.claims import Claim
-from wmlib.experiment.statistics import Evidence
 from wmlib.models.frame_model import FrameModel, loss
 from wmlib.models.layers import num_parameters
 from wmlib.models.recurrent import State
@@ -38,9 +36,7 @@ CHECK_EVERY = 25  # updates from one check of the current level to the next
 REVISION_CHECK_EVERY = 50  # the same in the revision, where all levels are checked
 CHECK_EPISODES = 64  # of a check, on each level
 MASTERED = 0.98  # success from which the curriculum goes on
-SOLVED = 0.9  # success from which a seed counts as having solved a level
 REVISIT = 0.25  # proportion of the updates on an earlier level of the curriculum
-NEEDS = 10  # training seeds
 PARALLEL_FROM = 200  # steps from which processes are started
 PARALLEL_EPISODES = 100
 ARMS = ("DNC", "LSTM, equal hidden size", "LSTM, equal parameters", "feed-forward")
@@ -442,34 +438,3 @@ def search(
         best = int(np.lexsort((total[rows], -success[rows]))[0])
         results[name] = {"success": success[rows], "updates": total[rows], "best": lrs[best]}
     return results
-
-
-def claim(cues: int) -> Claim:
-    """Return the claim of the corridor.
-
-    Args:
-        cues: n on which the arms are compared, the largest that was trained.
-    """
-    return Claim(
-        "corridor",
-        f"A world model with a DNC recalls {cues} cues in order where one with an LSTM of equal parameters does not.",
-        "ours",
-        "no number given",
-        f"proportion of training seeds with more than {SOLVED:.0%} success at n = {cues}, DNC minus LSTM of equal parameters",
-        smallest=0.5,
-        null=0.0,
-        needs=NEEDS,
-    )
-
-
-def evidence(dnc: np.ndarray, lstm: np.ndarray) -> Evidence:
-    """Return the evidence for the claim, from the success at the largest n, (seeds,) each."""
-    return Evidence(
-        "difference_of_proportions",
-        {
-            "successes": int((dnc > SOLVED).sum()),
-            "n": len(dnc),
-            "other_successes": int((lstm > SOLVED).sum()),
-            "other_n": len(lstm),
-        },
-    )
