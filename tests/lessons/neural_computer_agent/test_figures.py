@@ -76,11 +76,6 @@ def test_cost_shows_each_seed_and_which_run_is_whole():
     assert [label.get_text() for label in steps.get_yticklabels()] == ["DNC", "PPO"]
 
 
-def test_progress_rises_by_a_level():
-    (ax,) = figures.draw_progress(ROWS).axes
-    assert ax.lines[0].get_xdata().tolist() == [1, 200, 1000] and ax.lines[1].get_ydata().tolist() == [0, 1]
-
-
 def test_matrices_say_their_numbers():
     data = {"all": {"DNC": [[1.0, 0.25], [None, None]]}, "newest": {"DNC": [[0.5, 0.0], [0.1, 0.2]]}}
     first, second, _ = figures.draw_matrices(data, "moves").axes

@@ -1,6 +1,6 @@
 """The pictures of notebook 07 on grids, each a function of stored numbers.
 
-Reading guide. `draw_levels`, `draw_loop` and `draw_film` explain; `draw_cost`, `draw_progress` and `draw_matrices` report;
+Reading guide. `draw_levels`, `draw_loop` and `draw_film` explain; `draw_cost` and `draw_matrices` report;
 `draw_dream` stands behind the sliders.
 """
 
@@ -191,28 +191,6 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
         ax.grid(axis="y")
     axes[0, 0].set_yticks(range(len(data)), [row["name"] for row in data])
     axes[0, 0].invert_yaxis()
-    return figure
-
-
-@styled
-def draw_progress(data: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw how many levels are solved against live steps, a line a seed.
-
-    Args:
-        data: rows of `estimates.arm_row`.
-    """
-    figure, axes = new_figure(7.4, 3.4)
-    ax = axes[0, 0]
-    for row in data:
-        color = COLORS[ARM_COLORS[row["name"]]]
-        for number, at in enumerate(row["solved_at"]):
-            steps = [step for step in at if step is not None]
-            label = row["name"] if number == 0 else None
-            ax.step([1, *steps], range(len(steps) + 1), where="post", color=color, alpha=0.8, label=label)
-    ax.set(xscale="log", xlabel="live steps", ylabel="levels solved")
-    ax.set_xlim(left=100)
-    ax.set_yticks(range(len(data[0]["solved_at"][0]) + 1))
-    ax.legend(loc="upper left", fontsize=8)
     return figure
 
 
