@@ -68,15 +68,17 @@ def transitions(layout: np.ndarray) -> Transitions:
 
 
 @torch.no_grad()
-def exact_accuracy(model: FrameModel, layout: np.ndarray) -> float:
+def exact_accuracy(model: FrameModel, layout: np.ndarray, heard: bool = True) -> float:
     """Return the proportion of all moves on a level whose next frame the model predicts right in every pixel.
 
     Args:
         model: it sees each frame as the first of an episode.
         layout: bool (S, S).
+        heard: whether the predictions hear the core.
     """
     steps = transitions(layout)
-    prediction, _ = model(steps.frames.unsqueeze(1), steps.actions.unsqueeze(1))
+    hears = torch.full_like(steps.actions, heard, dtype=torch.bool)
+    prediction, _ = model(steps.frames.unsqueeze(1), steps.actions.unsqueeze(1), heard=hears)
     right = ((prediction.frames[:, 0] > 0) == (steps.following > 0.5)).flatten(1).all(1)
     return float(right.float().mean())
 

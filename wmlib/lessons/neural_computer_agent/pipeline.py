@@ -167,8 +167,9 @@ class AgentRun:
     def _measure(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is measured after a stage.
 
-        After "model": exact, by level, see `exact_accuracy`. After "act" this too, greedy_solved: by level, whether the greedy
-        policy takes the shortest path, and beside: a dream of the level beside reality, see `dream_beside_reality`.
+        After "model": exact, by level, see `exact_accuracy`. After "act" this too; silenced, the same without the core;
+        greedy_solved, by level, whether the greedy policy takes the shortest path; and beside, a dream of the level beside
+        reality, see `dream_beside_reality`.
         """
         agent = self.agent
         if record["stage"] == "model":
@@ -180,7 +181,8 @@ class AgentRun:
             dreams = agent.dreams(lambda count, rng: first, seed=0)
             beside = measures.dream_beside_reality(dreams, agent.policy, layout, self.config.agent.with_memory)
             exact = [measures.exact_accuracy(agent.model, each) for each in self.layouts]
-            return {"exact": exact, "greedy_solved": solved, "beside": beside}
+            silenced = [measures.exact_accuracy(agent.model, each, heard=False) for each in self.layouts]
+            return {"exact": exact, "silenced": silenced, "greedy_solved": solved, "beside": beside}
         return {}
 
     def state_dict(self) -> dict:
