@@ -63,7 +63,6 @@ def test_memory_has_the_slots_in_the_order_of_their_cues():
 
 def test_swap_shows_both_walks_all_pairs_and_all_seeds():
     pairs = np.full((4, 4), 0.75)
-    np.fill_diagonal(pairs, np.nan)
     obeys, stays = {"swap": 0.9, "unchanged": 0.05}, {"swap": 0.0, "unchanged": 1.0}
     test = {"later": obeys, "first": {"swap": 0.1, "unchanged": 0.0, "restart": 0.8}, "unused": stays, "renamed": stays}
     axes = draws(figures.draw_swap({"episode": episode(), "tests": [{**test, "pairs": pairs}, {**test, "pairs": pairs + 0.2}]}))

@@ -193,8 +193,8 @@ def _square(ax: Axes, step: int, symbol: int, wrong: bool = False) -> None:
 
 def _draw_pairs(ax: Axes, pairs: np.ndarray) -> None:
     """Draw for each pair of cues how often exactly these two choices swap."""
-    image = ax.imshow(pairs, cmap="viridis", vmin=0, vmax=1)
     count = len(pairs)
+    image = ax.imshow(np.where(np.eye(count, dtype=bool), np.nan, pairs), cmap="viridis", vmin=0, vmax=1)
     ax.set_xticks(range(count), [str(i + 1) for i in range(count)])
     ax.set_yticks(range(count), [str(i + 1) for i in range(count)])
     ax.set(xlabel="cue", ylabel="cue", title="just these two choices swap")

@@ -130,7 +130,7 @@ def swap_test(model: FrameModel, level: Level, seed: int, episodes: int) -> dict
         "all" (both together), "unused" (of two slots that hold no cue) and "renamed" (content and order of two cues' slots):
         swap, the choices at the two doors swap and all others stay as they are without the exchange; unchanged, no choice
         changes; and under "first" restart, the choices are those of `restarted`, doors without a prediction aside.
-        pairs: float64 (n, n), swap by pair; NaN on the diagonal.
+        pairs: float64 (n, n), swap by pair; 0 on the diagonal.
         apart: every cue has a slot of its own.
         episodes: B, their number.
     """
@@ -154,7 +154,7 @@ def swap_test(model: FrameModel, level: Level, seed: int, episodes: int) -> dict
         **{name: _count(choices, walk.choices, pairs, np.ones_like(first)) for name, choices in controls.items()},
     }
     results["first"]["restart"] = float(((content == expected) | (expected < 0)).all(1)[first].mean())
-    results["pairs"] = np.full((level[0], level[0]), np.nan)
+    results["pairs"] = np.zeros((level[0], level[0]))
     for row, column in itertools.combinations(range(level[0]), 2):
         swap = _count(content, walk.choices, pairs, (pairs == (row, column)).all(1))["swap"]
         results["pairs"][row, column] = results["pairs"][column, row] = swap
