@@ -63,6 +63,7 @@ class AgentConfig:
         adequate: proportion of next frames in the last live episodes that the model must have exactly right; below it the
             policy dreams for `gate_iterations` only.
         gate_iterations, max_iterations: PPO updates in a round of dreaming, at most.
+        hopeless_iterations: PPO updates after which dreaming ends if no dream of the new level succeeds: more must be seen first.
         dream_success, dream_entropy: dreaming ends when so large a proportion of the new level's dreams succeeds, and the
             policy's entropy is below that.
         num_dreams, dream_horizon: dreams side by side, and the longest one.
@@ -98,6 +99,7 @@ class AgentConfig:
     adequate: float = 0.9
     gate_iterations: int = 8
     max_iterations: int = 40
+    hopeless_iterations: int = 15
     dream_success: float = 0.9
     dream_entropy: float = 0.35
     num_dreams: int = 64
@@ -215,15 +217,19 @@ class NeuralComputerAgent:
         while ppo.updates < most:
             ppo.entropy_coef = config.stalled_entropy if success < config.stalled_below else config.ppo.entropy_coef
             entropy = ppo.update(ppo.collector.collect())["entropy"]
-            if success >= config.stalled_below or ppo.updates % CHECKS == 0 or ppo.updates == most:
+            if self._is_time_to_look(ppo.updates, most, success, entropy):
                 success = self.dream_success_rate(self.level)
-            if success >= config.dream_success and entropy < config.dream_entropy:
-                ready = self.is_ready()
-                if ready:
-                    break
+                ready = success >= config.dream_success and entropy < config.dream_entropy and self.is_ready()
+            if ready or (success == 0 and ppo.updates >= config.hopeless_iterations):
+                break
         self.stage = "act"
         self.dream_success = success
         return {"success": success, "ready": ready, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
+
+    def _is_time_to_look(self, updates: int, most: int, success: float, entropy: float) -> bool:
+        """Return whether to count successes among the dreams, which costs as much as a PPO update."""
+        stalled = success < self.config.stalled_below
+        return updates == most or (updates % CHECKS == 0 if stalled else entropy < self.config.dream_entropy)
 
     def _act(self) -> dict[str, Any]:
         config = self.config
