@@ -63,7 +63,7 @@ class AgentConfig:
         adequate: proportion of next frames in the last live episodes that the model must have exactly right; below it the
             policy dreams for `gate_iterations` only.
         gate_iterations, max_iterations: PPO updates in a round of dreaming, at most.
-        hopeless_iterations: PPO updates after which dreaming ends if no dream of the new level succeeds: more must be seen first.
+        hopeless_iterations: PPO updates after which dreaming ends if no dream of the new level succeeds: see more first.
         dream_success, dream_entropy: dreaming ends when so large a proportion of the new level's dreams succeeds, and the
             policy's entropy is below that.
         num_dreams, dream_horizon: dreams side by side, and the longest one.

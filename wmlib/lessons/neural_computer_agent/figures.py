@@ -84,7 +84,7 @@ def draw_loop(data: Sequence[Mapping[str, Any]], frame: int) -> Figure:
     now = data[min(frame, len(data) - 1)]
     figure, axes = new_figure(8.4, 3.6, columns=2, width_ratios=[3, 2])
     ring, bars = axes[0]
-    ring.set(xlim=(0, 1), ylim=(0, 1))
+    ring.set(xlim=(-0.04, 1.04), ylim=(0, 1))
     ring.axis("off")
     boxes = {}
     for stage, (x, y) in PLACES.items():
@@ -190,7 +190,7 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
         ax.set(xscale="log", xlabel=f"{label} until all levels are solved")
         ax.grid(axis="y")
     axes[0, 0].set_yticks(range(len(data)), [row["name"] for row in data])
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(data) - 0.5, -0.5)
     return figure
 
 
