@@ -54,6 +54,7 @@ class AgentConfig:
         episodes: live episodes between two rounds of dreaming.
         epsilon: proportion of random actions in them; grows with each round without a success, and is 1 after dreams that
             found no way.
+        repeat: probability with which a random action is the last one again: such walks come further than others.
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
         lr, max_grad_norm: of the model's training.
@@ -88,6 +89,7 @@ class AgentConfig:
     later_random_episodes: int = 1
     episodes: int = 2
     epsilon: float = 0.15
+    repeat: float = 0.5
     first_updates: int = 300
     updates: int = 60
     batch_size: int = 16
@@ -264,7 +266,8 @@ class NeuralComputerAgent:
         while not (terminated or truncated):
             action = actor.act(frame, self.generator)
             if self.rng.random() < epsilon:
-                action = int(self.rng.integers(self.model.num_actions))
+                repeats = actions and self.rng.random() < self.config.repeat
+                action = actions[-1] if repeats else int(self.rng.integers(self.model.num_actions))
             frame, reward, terminated, truncated, _ = env.step(action)
             actor.took(action)
             frames.append(frame)
