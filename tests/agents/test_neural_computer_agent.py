@@ -133,4 +133,4 @@ def test_old_levels_are_dreamt_greedily_before_a_new_one_begins():
     ours.solved_length[0] = 1  # faster than it can be
     for _ in range(4):
         ours.advance()
-    assert not ours.is_ready() and 1 not in ours.solved_at
+    assert not ours.keeps_old_levels() and 1 not in ours.solved_at

@@ -244,9 +244,7 @@ class NeuralComputerAgent:
         self.round += 1
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
-        if solved and not self.is_ready():
-            self.stage = "dream"  # once more: nothing new is to be learnt of the world
-        elif solved:
+        if solved and self.keeps_old_levels():
             self.solved_at[self.level] = self.live_steps
             self.solved_length[self.level] = length
             self.level += 1
@@ -389,15 +387,19 @@ class NeuralComputerAgent:
                 break
         return lengths
 
+    def keeps_old_levels(self) -> bool:
+        """Return whether greedy dreams of all old levels end as fast as when these were solved."""
+        old = self._old_levels()
+        if not old or not self.config.check_greedy:
+            return True
+        lengths = self.greedy_dreams(old)
+        return all(n is not None and n <= self.solved_length[level] for level, n in zip(old, lengths, strict=True))
+
     def is_ready(self) -> bool:
-        """Return whether greedy dreams of the new level end, and those of old levels as fast as when they were solved."""
+        """Return whether a greedy dream of the new level ends, and old levels are kept."""
         if not self.config.check_greedy:
             return True
-        *old, new = self.greedy_dreams([*self._old_levels(), self.level])
-        kept = [
-            length is not None and length <= self.solved_length[k] for k, length in zip(self._old_levels(), old, strict=True)
-        ]
-        return all(kept) and new is not None
+        return self.greedy_dreams([self.level]) != [None] and self.keeps_old_levels()
 
     # --- stop and go on
 
