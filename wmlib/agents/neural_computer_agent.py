@@ -240,11 +240,11 @@ class NeuralComputerAgent:
         successes = [self._play(epsilon) for _ in range(config.episodes)]
         self.failures = 0 if any(successes) else self.failures + 1
         length = self.greedy(self.level)
-        solved = length is not None and self.solved(self.level, length)
+        solved = length is not None and self.solved(self.level, length) and self.keeps_old_levels()
         self.round += 1
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
-        if solved and self.keeps_old_levels():
+        if length is not None and solved:
             self.solved_at[self.level] = self.live_steps
             self.solved_length[self.level] = length
             self.level += 1
@@ -258,7 +258,9 @@ class NeuralComputerAgent:
         """Play and store one live episode; return whether it terminated."""
         env = self.live(self.level)
         frame, _ = env.reset(seed=int(self.rng.integers(2**31)))
-        frames, actions, rewards = [frame], [], []
+        frames = [frame]
+        actions: list[int] = []
+        rewards: list[float] = []
         actor = _Actor(self.model, self.policy, self.config.with_memory)
         terminated = truncated = False
         while not (terminated or truncated):
@@ -270,7 +272,7 @@ class NeuralComputerAgent:
             actor.took(action)
             frames.append(frame)
             actions.append(action)
-            rewards.append(reward)
+            rewards.append(float(reward))
         steps = (np.stack(frames), np.array(actions, np.int64), np.array(rewards, np.float32))
         self.experience.add(Episode(self.level, *steps, terminated=bool(terminated)))
         self.live_steps += len(actions)

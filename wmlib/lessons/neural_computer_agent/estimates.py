@@ -120,12 +120,12 @@ def matrix_panel(results: Sequence[Result], measure: str) -> list[list[float | N
 
 def adequate(results: Sequence[Result]) -> Evidence:
     """Return the evidence that the model is adequate: at the end of each run, exact proportions, mean over all levels."""
-    return _mean([final(result, "exact").mean() for result in results])
+    return _mean([float(final(result, "exact").mean()) for result in results])
 
 
 def solved(results: Sequence[Result]) -> Evidence:
     """Return the evidence that all is solved: proportion of levels that each run solved."""
-    return _mean([np.mean([at is not None for at in result["solved_at"]]) for result in results])
+    return _mean([float(np.mean([at is not None for at in result["solved_at"]])) for result in results])
 
 
 def kept(results: Sequence[Result], measure: str) -> Evidence:

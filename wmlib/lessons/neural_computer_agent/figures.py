@@ -204,11 +204,10 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
     """
     arms = list(next(iter(data.values())))
     figure, axes = new_figure(2.1 * len(arms) + 0.6, 2.3 * len(data) + 0.4, rows=len(data), columns=len(arms))
-    image = None
     for row, (replay_name, panels) in zip(axes, data.items(), strict=True):
         for ax, arm in zip(row, arms, strict=True):
             values = np.array([[np.nan if v is None else v for v in line] for line in panels[arm]], float)
-            image = ax.imshow(values, vmin=0, vmax=1, cmap="viridis")
+            ax.imshow(values, vmin=0, vmax=1, cmap="viridis")
             for (i, j), value in np.ndenumerate(values):
                 if not np.isnan(value):
                     ax.text(
@@ -227,5 +226,5 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
         row[0].set_ylabel(f"replay: {replay_name}\nafter level")
     for ax in axes[-1]:
         ax.set_xlabel("level")
-    figure.colorbar(image, ax=axes, label=label, shrink=0.8)
+    figure.colorbar(axes[0, 0].images[0], ax=axes, label=label, shrink=0.8)
     return figure
