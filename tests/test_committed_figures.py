@@ -12,6 +12,8 @@ from wmlib.experiment import results
 from wmlib.lessons.addition import figures as addition
 from wmlib.lessons.cma_es_toy import figures as cma_es_toy
 from wmlib.lessons.mixture_density import figures as mixture_density
+from wmlib.lessons.neural_computer_agent import corridor_figures
+from wmlib.lessons.neural_computer_agent import figures as neural_computer_agent
 from wmlib.lessons.pommerman import figures as pommerman
 from wmlib.lessons.pommerman.evaluation import HORIZONS
 from wmlib.lessons.vae import figures as vae
@@ -40,6 +42,15 @@ def pommerman_strip(data):
     return pommerman.draw_strip(data["dreams"], data["dreams"]["starts"][0], HORIZONS)
 
 
+def last_dream(data):
+    last = data["dreams"][-1]
+    return neural_computer_agent.draw_dream(data["dreams"], last["level"], last["iteration"], len(last["real"]) - 1)
+
+
+def matrices(name, label):
+    return lambda data: neural_computer_agent.draw_matrices(data[name], label)
+
+
 DRAWN = {
     "01_cma_es_toy": by_name(cma_es_toy, "success", "ends", "sweeps", "slip"),
     "02_mixture_density_network": by_name(mixture_density, "fits", "components", "density", "excess", "public"),
@@ -61,12 +72,22 @@ DRAWN = {
         **by_name(pommerman, "scores", "groups", "near", "ahead", "hidden"),
         "strip": pommerman_strip,
     },
+    "07_neural_computer_agent": {
+        **by_name(neural_computer_agent, "cost"),
+        "model_matrices": matrices("model_matrices", "moves predicted exactly"),
+        "policy_matrices": matrices("policy_matrices", "levels solved greedily"),
+        "dream": last_dream,
+        "corridor_success": lambda data: corridor_figures.draw_success(data["corridor_success"]),
+        "corridor_updates": lambda data: corridor_figures.draw_updates(data["corridor_updates"]),
+        "corridor_swap": lambda data: corridor_figures.draw_swap(data["corridor_swap"]),
+    },
 }
 # frame 20 or 10 is the poster, see the notebooks
 POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
     "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
     "06_pommerman_prediction": {"game": lambda data: pommerman.draw_film(data["film"], 20)},
+    "07_neural_computer_agent": {"loop": lambda data: neural_computer_agent.draw_loop(data["loop"], len(data["loop"]) - 1)},
 }
 
 

@@ -140,6 +140,7 @@ CHANGED = {
     "04_vae": "latent_size=32",
     "05_vizdoom_dream": "temperature=1.0",
     "06_pommerman_prediction": "hidden_size=12",
+    "07_neural_computer_agent": "num_slots=5",
 }
 
 

@@ -1,6 +1,8 @@
 """The loop: it learns a small corridor in dreams, counts every live step, and goes on after a stop with the same bits."""
 
 import copy
+from dataclasses import replace
+from itertools import pairwise
 
 import gymnasium
 import numpy as np
@@ -106,3 +108,30 @@ def test_wrong_environments_and_words_are_refused():
         AgentConfig(replay="old")
     with pytest.raises(ValueError, match="must be pictures"):
         NeuralComputerAgent(lambda level: gymnasium.make("CartPole-v1"), 1, lambda *_: True, seed=0)
+
+
+def test_random_walks_repeat_their_actions():
+    walker = agent(config=replace(CONFIG, repeat=0.9))
+    while len(walker.experience.episodes) < 30:
+        walker._play(epsilon=1.0)
+    pairs = [pair for episode in walker.experience.episodes for pair in pairwise(episode.actions.tolist())]
+    assert 0.88 < np.mean([a == b for a, b in pairs]) <= 1  # 0.95, and few pairs
+
+
+def test_hopeless_dreams_end_and_the_agent_goes_to_look():
+    ours = agent(config=replace(CONFIG, first_updates=1, adequate=0.0, hopeless_iterations=3, max_iterations=30))
+    ours.dream_success_rate = lambda level: 0.0
+    dream = [ours.advance() for _ in range(3)][-1]
+    assert dream["success"] == 0 and dream["iterations"] == 3
+    assert ours.advance()["epsilon"] == 1
+
+
+def test_old_levels_are_dreamt_greedily_before_a_new_one_begins():
+    ours = agent()
+    while ours.level == 0:
+        ours.advance()
+    assert ours.solved_length == {0: 2} and ours.greedy_dreams([0]) != [None] and ours.keeps_old_levels()
+    ours.solved_length[0] = 0  # faster than it can be
+    for _ in range(4):
+        ours.advance()
+    assert not ours.keeps_old_levels() and 1 not in ours.solved_at

@@ -24,6 +24,7 @@ LESSONS = [
     "wmlib.lessons.vizdoom_dream.pipeline",
     "wmlib.lessons.vizdoom_dream.controllers",
     "wmlib.lessons.pommerman.pipeline",
+    "wmlib.lessons.neural_computer_agent.pipeline",
 ]  # modules with functions whose results are cached
 
 
@@ -51,6 +52,7 @@ class Copy:
 
 VAE, WORLD_MODEL, CONTROLLERS = "vae.pipeline", "vizdoom_dream.pipeline", "vizdoom_dream.controllers"
 ADDITION, POMMERMAN, TOY = "addition.pipeline", "pommerman.pipeline", "cma_es_toy.solvers"
+GRIDS = "neural_computer_agent.pipeline"
 DOOM = [VAE, WORLD_MODEL, CONTROLLERS]
 
 
@@ -62,17 +64,19 @@ DOOM = [VAE, WORLD_MODEL, CONTROLLERS]
         ("models/dnc/addressing.py", "EPSILON = 1e-6", "EPSILON = 1e-5", "cores"),
         ("models/lstm.py", "forget = slice(self.hidden_size", "forget = slice(0", "cores"),
         ("envs/doom/take_cover.py", "MAX_TICS = 2100", "MAX_TICS = 2000", DOOM),
+        ("envs/grid/navigation.py", "STEP_REWARD = -0.02", "STEP_REWARD = -0.03", [GRIDS]),
+        ("agents/ppo.py", "clip: float = 0.2", "clip: float = 0.3", [GRIDS]),
         ("envs/pommerman/layout.py", "MAX_STEPS = 10, 2", "MAX_STEPS = 11, 2", [POMMERMAN]),
         ("rollouts/task.py", '"environment", episode)', '"environment", episode + 1)', DOOM),
         ("agents/cma_es.py", "class CMAES", "OTHER = 1\n\n\nclass CMAES", [TOY, CONTROLLERS]),
-        ("experiment/seeding.py", "digest()[:16]", "digest()[16:]", [ADDITION, *DOOM, POMMERMAN]),
+        ("experiment/seeding.py", "digest()[:16]", "digest()[16:]", [ADDITION, *DOOM, POMMERMAN, GRIDS]),
     ],
 )
 def test_code_that_changes_numbers_changes_the_key_of_the_lessons_that_use_it(copy, file, old, new, lessons):
     before = {lesson: copy.hash(lesson) for lesson in LESSONS}
     copy.edit(file, old, new)
     changed = {lesson.removeprefix("wmlib.lessons.") for lesson in LESSONS if copy.hash(lesson) != before[lesson]}
-    assert changed == set([ADDITION, WORLD_MODEL, CONTROLLERS, POMMERMAN] if lessons == "cores" else lessons)
+    assert changed == set([ADDITION, WORLD_MODEL, CONTROLLERS, POMMERMAN, GRIDS] if lessons == "cores" else lessons)
 
 
 def test_comments_docstrings_and_rooms_that_are_not_used_do_not_count(copy):

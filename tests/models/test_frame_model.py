@@ -100,3 +100,17 @@ def test_wrong_shapes_are_refused():
         model(frames, actions[:, :3])
     with pytest.raises(ValueError, match="num_actions is 0"):
         FrameModel(CoreConfig(), SHAPE, 0, generator=generator())
+
+
+@torch.no_grad()
+def test_predictions_that_do_not_hear_the_core_depend_on_nothing_it_saw():
+    model = made()
+    torch.nn.init.normal_(model.last.weight, generator=generator(3))
+    frames, actions = batch()
+    others = frames.clone()
+    others[:, :-1] = 1 - others[:, :-1]
+    heard = torch.tensor([True, False, False])
+    ours, theirs = (model(each, actions, heard=heard)[0] for each in (frames, others))
+    for name in FramePrediction._fields:
+        same = [torch.equal(getattr(ours, name)[row, -1], getattr(theirs, name)[row, -1]) for row in range(3)]
+        assert same == [False, True, True]

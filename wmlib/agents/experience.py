@@ -153,6 +153,6 @@ class Experience:
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a `state_dict`."""
-        self.episodes = list(state["episodes"])
+        self.episodes = [Episode(*parts) for parts in state["episodes"]]  # a checkpoint keeps plain tuples
         self.steps = sum(e.length for e in self.episodes)
         self._rng.bit_generator.state = state["rng"]

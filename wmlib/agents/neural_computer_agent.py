@@ -2,15 +2,16 @@
 
 Reading guide. `NeuralComputerAgent.advance` does the next of four stages, in a circle: *explore* (live episodes at random, once
 a level), *model* (train it on all that was seen), *dream* (PPO in its simulations, until the new level is solved there), *act*
-(live episodes with the new policy, stored), and back to *model*. When the greedy policy takes the shortest way, the next level
-begins. What lies between two stages is in `state_dict`, so that a run can be stopped and goes on with the same result.
+(live episodes with the new policy, stored), and back to *model*. When the greedy policy takes the shortest way, and in dreams
+still the ways that it knew, the next level begins. What lies between two stages is in `state_dict`, so that a run can be
+stopped and goes on with the same result.
 
 Every live step is counted (`live_steps`); the greedy test after each circle is not, as for every agent it is compared with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,18 @@ from wmlib.models.specs import CoreConfig
 
 STAGES = ("explore", "model", "dream", "act")
 REPLAYS = ("all", "newest")
+CHECKS = (
+    3  # PPO updates from one look at the dreams' success to the next, while they fail; such a look costs as much as an update
+)
+COUNTS = (
+    "stage",
+    "level",
+    "round",
+    "failures",
+    "live_steps",
+    "model_accuracy",
+    "dream_success",
+)  # of the agent, in its `state_dict`
 
 
 @dataclass(frozen=True)
@@ -37,20 +50,27 @@ class AgentConfig:
 
     Args:
         core: of the model.
-        random_episodes: live episodes of random play when a level is new.
+        random_episodes, later_random_episodes: live episodes of random play on the first level, and when a later one is new.
         episodes: live episodes between two rounds of dreaming.
-        epsilon: proportion of random actions in them; grows by itself with each round without a success.
+        epsilon: proportion of random actions in them; grows with each round without a success, and is 1 after dreams that
+            found no way.
+        repeat: probability with which a random action is the last one again: such walks come further than others.
         first_updates, updates: of the model, when a level is new and in later rounds.
         batch_size, seq_len: windows of experience in an update, and their steps.
         lr, max_grad_norm: of the model's training.
-        replay: "all" levels, or the "newest" alone, for the experiment on forgetting.
+        core_dropout: proportion of windows in an update whose predictions do not hear the core. Where a frame says all, a core
+            learns a level by heart, and the convolutions, which could learn what holds on every level, do not have to.
+        replay: "all" levels, or the "newest" alone, in the model's training and in dreams, for the experiment on forgetting.
         adequate: proportion of next frames in the last live episodes that the model must have exactly right; below it the
             policy dreams for `gate_iterations` only.
         gate_iterations, max_iterations: PPO updates in a round of dreaming, at most.
+        hopeless_iterations: PPO updates after which dreaming ends if no dream of the new level succeeds: see more first.
         dream_success, dream_entropy: dreaming ends when so large a proportion of the new level's dreams succeeds, and the
             policy's entropy is below that.
         num_dreams, dream_horizon: dreams side by side, and the longest one.
         old_levels: proportion of dreams that begin on earlier levels.
+        check_greedy: guard: dreaming goes on, and the next level waits, until the greedy policy ends a dream of the new level,
+            and one of each old level as fast as when that was solved.
         anywhere: proportion of dreams that begin at any frame seen; only right where a frame says all (`with_memory` False).
         clamp_reward: guard: rewards are held in the range that was seen.
         reward_with_done: guard: more than the usual reward is paid only with the end of the dream.
@@ -66,23 +86,28 @@ class AgentConfig:
 
     core: CoreConfig = field(default_factory=lambda: CoreConfig("dnc"))
     random_episodes: int = 4
-    episodes: int = 4
+    later_random_episodes: int = 1
+    episodes: int = 2
     epsilon: float = 0.15
+    repeat: float = 0.5
     first_updates: int = 300
     updates: int = 60
     batch_size: int = 16
     seq_len: int = 8
     lr: float = 2e-3
     max_grad_norm: float = 10.0
+    core_dropout: float = 0.5
     replay: str = "all"
     adequate: float = 0.9
     gate_iterations: int = 8
     max_iterations: int = 40
+    hopeless_iterations: int = 15
     dream_success: float = 0.9
     dream_entropy: float = 0.35
     num_dreams: int = 64
     dream_horizon: int = 96
     old_levels: float = 1 / 3
+    check_greedy: bool = True
     anywhere: float = 0.5
     clamp_reward: bool = True
     reward_with_done: bool = True
@@ -153,7 +178,10 @@ class NeuralComputerAgent:
         self.round = 0
         self.failures = 0  # rounds of live play without a success on this level
         self.live_steps = 0
+        self.model_accuracy = 0.0  # on the last live episodes
+        self.dream_success = 0.0  # of the new level, at the end of the last round of dreaming
         self.solved_at: dict[int, int] = {}
+        self.solved_length: dict[int, int] = {}  # of the greedy episode
         self.log: list[dict[str, Any]] = []
 
     def advance(self) -> dict[str, Any]:
@@ -167,7 +195,8 @@ class NeuralComputerAgent:
     # --- the stages
 
     def _explore(self) -> dict[str, Any]:
-        successes = [self._play(epsilon=1.0) for _ in range(self.config.random_episodes)]
+        count = self.config.later_random_episodes if self.level else self.config.random_episodes
+        successes = [self._play(epsilon=1.0) for _ in range(count)]
         self.stage = "model"
         return {"success": float(np.mean(successes))}
 
@@ -177,36 +206,47 @@ class NeuralComputerAgent:
         levels = [self.level] if config.replay == "newest" else None
         losses = [self._update(levels) for _ in range(updates)]
         self.stage = "dream"
-        return {"loss": float(np.mean(losses[-20:])), "accuracy": self.accuracy(self.experience.episodes[-config.episodes :])}
+        self.model_accuracy = self.accuracy(self._newest_episodes())
+        return {"loss": float(np.mean(losses[-20:])), "accuracy": self.model_accuracy}
 
     def _dream(self) -> dict[str, Any]:
         config = self.config
-        adequate = self.log[-1]["accuracy"] >= config.adequate
-        most = config.max_iterations if adequate else config.gate_iterations
+        most = config.max_iterations if self.model_accuracy >= config.adequate else config.gate_iterations
         ppo = self._dreaming()
         success = 0.0
+        ready = False
         entropy = float("inf")
         while ppo.updates < most:
             ppo.entropy_coef = config.stalled_entropy if success < config.stalled_below else config.ppo.entropy_coef
             entropy = ppo.update(ppo.collector.collect())["entropy"]
-            success = self.dream_success_rate(self.level)
-            if success >= config.dream_success and entropy < config.dream_entropy:
+            if self._is_time_to_look(ppo.updates, most, success, entropy):
+                success = self.dream_success_rate(self.level)
+                ready = success >= config.dream_success and entropy < config.dream_entropy and self.is_ready()
+            if ready or (success == 0 and ppo.updates >= config.hopeless_iterations):
                 break
         self.stage = "act"
-        return {"success": success, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
+        self.dream_success = success
+        return {"success": success, "ready": ready, "iterations": ppo.updates, "entropy": entropy, "steps": ppo.env_steps}
+
+    def _is_time_to_look(self, updates: int, most: int, success: float, entropy: float) -> bool:
+        """Return whether to count successes among the dreams, which costs as much as a PPO update."""
+        stalled = success < self.config.stalled_below
+        return updates == most or (updates % CHECKS == 0 if stalled else entropy < self.config.dream_entropy)
 
     def _act(self) -> dict[str, Any]:
         config = self.config
-        epsilon = min(1.0, config.epsilon * (1 + self.failures))
+        lost = self.dream_success < config.stalled_below  # the model knows no way that the policy could find
+        epsilon = 1.0 if lost else min(1.0, config.epsilon * (1 + self.failures))
         successes = [self._play(epsilon) for _ in range(config.episodes)]
         self.failures = 0 if any(successes) else self.failures + 1
         length = self.greedy(self.level)
-        solved = length is not None and self.solved(self.level, length)
+        solved = length is not None and self.solved(self.level, length) and self.keeps_old_levels()
         self.round += 1
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
-        if solved:
+        if length is not None and solved:
             self.solved_at[self.level] = self.live_steps
+            self.solved_length[self.level] = length
             self.level += 1
             self.round = self.failures = 0
             self.stage = "explore" if self.level < self.num_levels else "done"
@@ -218,18 +258,21 @@ class NeuralComputerAgent:
         """Play and store one live episode; return whether it terminated."""
         env = self.live(self.level)
         frame, _ = env.reset(seed=int(self.rng.integers(2**31)))
-        frames, actions, rewards = [frame], [], []
+        frames = [frame]
+        actions: list[int] = []
+        rewards: list[float] = []
         actor = _Actor(self.model, self.policy, self.config.with_memory)
         terminated = truncated = False
         while not (terminated or truncated):
             action = actor.act(frame, self.generator)
             if self.rng.random() < epsilon:
-                action = int(self.rng.integers(self.model.num_actions))
+                repeats = actions and self.rng.random() < self.config.repeat
+                action = actions[-1] if repeats else int(self.rng.integers(self.model.num_actions))
             frame, reward, terminated, truncated, _ = env.step(action)
             actor.took(action)
             frames.append(frame)
             actions.append(action)
-            rewards.append(reward)
+            rewards.append(float(reward))
         steps = (np.stack(frames), np.array(actions, np.int64), np.array(rewards, np.float32))
         self.experience.add(Episode(self.level, *steps, terminated=bool(terminated)))
         self.live_steps += len(actions)
@@ -254,7 +297,8 @@ class NeuralComputerAgent:
     def _update(self, levels: list[int] | None) -> float:
         config = self.config
         batch = self.experience.windows(config.batch_size, config.seq_len, levels=levels)
-        prediction, _ = self.model(batch.frames[:, :-1], batch.actions, before=batch.before)
+        heard = torch.rand(config.batch_size, generator=self.generator) >= config.core_dropout
+        prediction, _ = self.model(batch.frames[:, :-1], batch.actions, before=batch.before, heard=heard)
         losses = loss(prediction, batch.frames[:, 1:], batch.rewards, batch.done, batch.mask)
         self.optimizer.zero_grad()
         losses.total.backward()
@@ -265,6 +309,10 @@ class NeuralComputerAgent:
             )
         self.optimizer.step()
         return losses.total.item()
+
+    def _newest_episodes(self) -> list[Episode]:
+        """Return the last live episodes, of this level only."""
+        return [e for e in self.experience.episodes if e.level == self.level][-self.config.episodes :]
 
     @torch.no_grad()
     def accuracy(self, episodes: list[Episode]) -> float:
@@ -279,7 +327,8 @@ class NeuralComputerAgent:
 
     # --- the dreams
 
-    def _dreams(self, draw_starts: Callable[[int, np.random.Generator], np.ndarray], seed: int) -> FrameDreams:
+    def dreams(self, draw_starts: Callable[[int, np.random.Generator], np.ndarray], seed: int) -> FrameDreams:
+        """Return dreams of the model as it is now, with this agent's guards; for the arguments see `FrameDreams`."""
         config = self.config
         return FrameDreams(
             self.model,
@@ -293,7 +342,7 @@ class NeuralComputerAgent:
     def _dreaming(self) -> PPO:
         """Return a PPO that goes on with the policy, in dreams of the new level and of old ones."""
         config = self.config
-        old = [level for level in self.experience.levels() if level != self.level]
+        old = self._old_levels()
 
         def draw_starts(count: int, rng: np.random.Generator) -> np.ndarray:
             if old and rng.random() < config.old_levels:
@@ -301,13 +350,13 @@ class NeuralComputerAgent:
             return self.experience.starts(count, self.level, config.anywhere, rng)
 
         seed = int(self.rng.integers(2**31))
-        envs = FrameDreamEnv(self._dreams(draw_starts, seed), config.num_dreams, config.with_memory)
+        envs = FrameDreamEnv(self.dreams(draw_starts, seed), config.num_dreams, config.with_memory)
         return PPO(envs, self.policy, config.ppo, generator=self.generator, seed=seed)
 
     @torch.no_grad()
     def dream_success_rate(self, level: int, count: int = 32) -> float:
         """Return the proportion of dreams from a level's first frames that end before the time limit."""
-        dreams = self._dreams(lambda n, rng: self.experience.starts(n, level, 0.0, rng), seed=0)
+        dreams = self.dreams(lambda n, rng: self.experience.starts(n, level, 0.0, rng), seed=0)
         dreams.begin(range(count))
         ended = torch.zeros(count, dtype=torch.bool)
         for _ in range(self.config.dream_horizon):
@@ -318,6 +367,41 @@ class NeuralComputerAgent:
             if ended.all():
                 break
         return float(ended.float().mean())
+
+    def _old_levels(self) -> list[int]:
+        """Return the levels that were solved before and may still be dreamt of."""
+        return [] if self.config.replay == "newest" else sorted(self.solved_length)
+
+    @torch.no_grad()
+    def greedy_dreams(self, levels: Sequence[int]) -> list[int | None]:
+        """Return the length of a greedy dream from each level's first frame; None where it does not end. No live step."""
+        frames = [self.experience.starts(1, level, 0.0, np.random.default_rng(0)) for level in levels]
+        numbers = iter(range(len(levels)))
+        dreams = self.dreams(lambda count, rng: frames[next(numbers)], seed=0)
+        dreams.begin(range(len(levels)))
+        lengths: list[int | None] = [None] * len(levels)
+        for step in range(1, self.config.dream_horizon + 1):
+            seen = observe(dreams.frames, dreams.memory, self.config.with_memory)
+            done, _ = dreams.step(self.policy.step(seen).logits.argmax(-1))
+            for row in done.nonzero().flatten().tolist():
+                lengths[row] = lengths[row] or step
+            if None not in lengths:
+                break
+        return lengths
+
+    def keeps_old_levels(self) -> bool:
+        """Return whether greedy dreams of all old levels end as fast as when these were solved."""
+        old = self._old_levels()
+        if not old or not self.config.check_greedy:
+            return True
+        lengths = self.greedy_dreams(old)
+        return all(n is not None and n <= self.solved_length[level] for level, n in zip(old, lengths, strict=True))
+
+    def is_ready(self) -> bool:
+        """Return whether a greedy dream of the new level ends, and old levels are kept."""
+        if not self.config.check_greedy:
+            return True
+        return self.greedy_dreams([self.level]) != [None] and self.keeps_old_levels()
 
     # --- stop and go on
 
@@ -330,8 +414,9 @@ class NeuralComputerAgent:
             "experience": self.experience.state_dict(),
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
-            "counts": {name: getattr(self, name) for name in ("stage", "level", "round", "failures", "live_steps")},
+            "counts": {name: getattr(self, name) for name in COUNTS},
             "solved_at": dict(self.solved_at),
+            "solved_length": dict(self.solved_length),
             "log": list(self.log),
         }
 
@@ -346,6 +431,7 @@ class NeuralComputerAgent:
         for name, value in state["counts"].items():
             setattr(self, name, value)
         self.solved_at = dict(state["solved_at"])
+        self.solved_length = dict(state["solved_length"])
         self.log = list(state["log"])
 
 

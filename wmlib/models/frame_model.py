@@ -99,7 +99,12 @@ class FrameModel(nn.Module):
 
     @full_precision
     def forward(
-        self, frames: Tensor, actions: Tensor, state: State = None, before: Tensor | None = None
+        self,
+        frames: Tensor,
+        actions: Tensor,
+        state: State = None,
+        before: Tensor | None = None,
+        heard: Tensor | None = None,
     ) -> tuple[FramePrediction, State]:
         """Predict the outcome of each step.
 
@@ -108,24 +113,31 @@ class FrameModel(nn.Module):
             actions: int64 (B, T), the action taken at each frame.
             state: of the core, from the last call; None starts an episode.
             before: int64 (B,), the action before the first frame; None or -1: none is known.
+            heard: bool (B,), where the heads hear the core; elsewhere they get zeros for its answer. None: everywhere.
 
         Returns:
             the prediction, and the core's state after the last frame.
         """
         self._check(frames, actions)
         memory, state = self.remember(frames, actions, state, before)
+        if heard is not None:
+            memory = memory * heard.to(memory.dtype).view(-1, 1, 1)
         logits = self._decode(frames, actions, memory)
         reward, done = self._outcomes(frames, logits, actions, memory)
         return FramePrediction(logits, reward, done), state
 
     def remember(self, frames: Tensor, actions: Tensor, state: State, before: Tensor | None) -> tuple[Tensor, State]:
         """Return what the core answers to each frame, (B, T, Y), and its state after the last; that action is not seen."""
+        return self.core(self.core_inputs(frames, actions, before), state)
+
+    def core_inputs(self, frames: Tensor, actions: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return what the core sees of each frame, (B, T, D): the frame's vector, and the action before; see `forward`."""
         flat = self.encoder(frames.flatten(0, 1)).relu().flatten(1)
         vectors = self.norm(self.vector(flat)).view(*frames.shape[:2], -1)
         known = torch.full_like(actions[:, 0], -1) if before is None else before
         previous = torch.cat([known.unsqueeze(1), actions[:, :-1]], 1)
         shown = F.one_hot(previous + 1, self.num_actions + 1)[..., 1:].to(frames.dtype)
-        return self.core(torch.cat([vectors, shown], -1), state)
+        return torch.cat([vectors, shown], -1)
 
     def see(self, frames: Tensor, before: Tensor, state: State) -> tuple[Tensor, State]:
         """Let the core see one frame: frames (B, C, H, W), before int64 (B,); returns its answer (B, Y) and its state."""

@@ -1,0 +1,357 @@
+"""The runs of notebook 07 on grids: the agent with each core, and model-free PPO on the same levels.
+
+Reading guide. `AgentRun` is one run of the agent, stage by stage, with what is measured beside it; `run_agents` brings many of
+them to their end, in parallel and resumable. `play_ppo` is one run of model-free PPO; `search_ppo` tunes it on other seeds.
+
+"Solved" is the same for all: the greedy policy takes the shortest path. Greedy tests cost no live steps, for all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.wrappers.vector import TransformObservation
+
+from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
+from wmlib.agents.policies import ActorCritic, PolicyConfig
+from wmlib.agents.ppo import PPO, PPOConfig
+from wmlib.envs.grid.levels import LEVELS, MOVES, shortest_path
+from wmlib.envs.grid.navigation import GridNavigation, GridNavigationVector, draw
+from wmlib.experiment import seeding
+from wmlib.lessons.neural_computer_agent import measures
+from wmlib.models.frame_model import FrameModel
+from wmlib.models.layers import num_parameters
+from wmlib.models.specs import CoreConfig, equal_hidden
+from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+DNC, LSTM, LSTM_EQUAL, FEEDFORWARD, PPO_ARM = "DNC", "LSTM", "LSTM, equal parameters", "feed-forward", "PPO"
+ARMS = (DNC, LSTM, LSTM_EQUAL, FEEDFORWARD)
+STAGES_A_ROUND = 3  # model, dream, act; exploring comes once a level
+LRS = (1e-3, 3e-3)  # of the search for model-free PPO
+ENTROPIES = (0.01, 0.03)
+SEARCH_SEEDS = 1000  # added to the numbers of seeds that are searched on, so that they are other ones
+ENVS, NUM_STEPS = 8, 64  # of model-free PPO: an update every 512 live steps
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Describe one run of the agent.
+
+    Args:
+        agent: numbers of the loop.
+        levels: numbers of the levels, in the order in which they are met.
+        size: S, of the grid.
+        max_rounds: of the loop, on all levels together.
+        max_live_steps: when so many have been played, the run is over.
+    """
+
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    levels: tuple[int, ...] = (0, 1, 2, 3)
+    size: int = 6
+    max_rounds: int = 40
+    max_live_steps: int = 20_000
+
+    @property
+    def stages(self) -> int:
+        """Stages at most."""
+        return STAGES_A_ROUND * self.max_rounds + len(self.levels)
+
+
+def cores(settings: Any) -> dict[str, CoreConfig]:
+    """Return the core of each arm; the second LSTM makes a model of as many parameters as the DNC's, or nearly as many."""
+    dnc = CoreConfig("dnc", settings.hidden_size, settings.num_slots, settings.word_size, settings.num_heads)
+
+    def parameters(core: CoreConfig) -> FrameModel:
+        return FrameModel(core, (3, settings.size, settings.size), len(MOVES), generator=torch.Generator())
+
+    equal = equal_hidden(num_parameters(parameters(dnc)), lambda hidden_size: parameters(CoreConfig("lstm", hidden_size)))
+    return {
+        DNC: dnc,
+        LSTM: CoreConfig("lstm", settings.hidden_size),
+        LSTM_EQUAL: CoreConfig("lstm", equal),
+        FEEDFORWARD: CoreConfig("feedforward", settings.hidden_size),
+    }
+
+
+def run_configs(settings: Any, replay: str) -> dict[str, RunConfig]:
+    """Return the runs of notebook 07 by arm.
+
+    Args:
+        settings: the notebook's, resolved.
+        replay: "all" or "newest".
+    """
+    base = AgentConfig(
+        first_updates=settings.first_updates,
+        updates=settings.updates,
+        gate_iterations=min(AgentConfig.gate_iterations, settings.max_iterations),
+        max_iterations=settings.max_iterations,
+        dream_horizon=settings.dream_horizon,
+    )
+    levels = tuple(range(settings.levels))
+    return {
+        arm: RunConfig(
+            replace(base, core=core, replay=replay),
+            levels,
+            settings.size,
+            settings.max_rounds,
+            settings.max_live_steps,
+        )
+        for arm, core in cores(settings).items()
+    }
+
+
+def alone(config: RunConfig) -> dict[int, RunConfig]:
+    """Return runs on a single level each, by level."""
+    return {level: replace(config, levels=(level,)) for level in config.levels}
+
+
+class AgentRun:
+    """Run the agent stage by stage, and measure it after each: a trainer for `run_jobs`.
+
+    Args:
+        config: which run.
+        seed: of all draws.
+
+    Attributes:
+        step: stages done; those after the end of the run do nothing.
+        agent: the agent.
+        records: one dict a stage, see `_measure`.
+        cpu_seconds: of the agent's stages, measuring apart.
+    """
+
+    def __init__(self, config: RunConfig, seed: int):
+        self.config = config
+        self.layouts = [LEVELS[config.size][level] for level in config.levels]
+        shortest = [len(shortest_path(layout, config.size)) for layout in self.layouts]
+        self.agent = NeuralComputerAgent(
+            lambda level: GridNavigation(self.layouts[level], size=config.size),
+            len(config.levels),
+            lambda level, length: length == shortest[level],
+            config.agent,
+            seed=seed,
+        )
+        self.shortest = shortest
+        self.step = 0
+        self.records: list[dict[str, Any]] = []
+        self.cpu_seconds = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether all levels are solved, or the live steps used up."""
+        return self.agent.stage == "done" or self.agent.live_steps >= self.config.max_live_steps
+
+    def run(self, steps: int) -> Iterator[dict[str, Any] | None]:
+        """Do stages; yield the record of each, None after the end of the run."""
+        for _ in range(steps):
+            record = None
+            if not self.over:
+                start = time.process_time()
+                record = self.agent.advance()
+                self.cpu_seconds += time.process_time() - start
+                record = {**record, **self._measure(record)}
+                self.records.append(record)
+            self.step += 1
+            yield record
+
+    def _measure(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is measured after a stage.
+
+        After "model": exact, by level, see `exact_accuracy`. After "act" this too; silenced, the same without the core;
+        greedy_solved, by level, whether the greedy policy takes the shortest path; and beside, a dream of the level beside
+        reality, see `dream_beside_reality`.
+        """
+        agent = self.agent
+        if record["stage"] == "model":
+            return {"exact": [measures.exact_accuracy(agent.model, layout) for layout in self.layouts]}
+        if record["stage"] == "act":
+            solved = [agent.greedy(level) == shortest for level, shortest in enumerate(self.shortest)]
+            layout = self.layouts[record["level"]]
+            first = draw(layout, 0)[None]
+            dreams = agent.dreams(lambda count, rng: first, seed=0)
+            beside = measures.dream_beside_reality(dreams, agent.policy, layout, self.config.agent.with_memory)
+            exact = [measures.exact_accuracy(agent.model, each) for each in self.layouts]
+            silenced = [measures.exact_accuracy(agent.model, each, heard=False) for each in self.layouts]
+            return {"exact": exact, "silenced": silenced, "greedy_solved": solved, "beside": beside}
+        return {}
+
+    def state_dict(self) -> dict:
+        """Copy everything that determines the rest of the run, and what was measured."""
+        return {
+            "agent": self.agent.state_dict(),
+            "step": self.step,
+            "records": list(self.records),
+            "cpu_seconds": self.cpu_seconds,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a `state_dict`."""
+        self.agent.load_state_dict(state["agent"])
+        self.step = state["step"]
+        self.records = list(state["records"])
+        self.cpu_seconds = state["cpu_seconds"]
+
+
+def output(run: AgentRun) -> dict[str, Any]:
+    """Return what is kept of a run: its records, and when each level was solved."""
+    agent = run.agent
+    return {
+        "records": run.records,
+        "solved_at": [agent.solved_at.get(level) for level in range(len(run.config.levels))],
+        "live_steps": agent.live_steps,
+        "cpu_seconds": run.cpu_seconds,
+    }
+
+
+def seed_of(run_seed: int, number: int) -> int:
+    """Return the seed of an agent, the same for all arms."""
+    return seeding.entropy(run_seed, "agent", number) % 2**31
+
+
+def run_agents(run: Run, configs: Mapping[Any, RunConfig], numbers: Sequence[int], block: int) -> dict[Any, list[dict]]:
+    """Run the agent with every configuration and seed, as many at a time as there are cores, or find the runs in the cache.
+
+    Args:
+        run: the notebook's run.
+        configs: by any key.
+        numbers: of the seeds.
+        block: stages between two checkpoints.
+
+    Returns:
+        by key, the output of each seed.
+    """
+    jobs = [
+        Job(AgentRun, {"config": config, "seed": seed_of(run.seed, number)}, config.stages, output)
+        for config in configs.values()
+        for number in numbers
+    ]
+    folders = iter(run_jobs(run.cache, jobs, "agents", block=block, parallel_from=4))
+    return {key: [load_output(next(folders), config.stages) for _ in numbers] for key, config in configs.items()}
+
+
+@dataclass(frozen=True)
+class PPOTuning:
+    """Describe model-free PPO: learning rate and entropy bonus, what the search chooses."""
+
+    lr: float
+    entropy: float
+
+    def config(self) -> PPOConfig:
+        """Return all its numbers; discount and λ are those of the agent's PPO."""
+        return PPOConfig(num_steps=NUM_STEPS, minibatch_size=128, lr=self.lr, gamma=0.97, entropy_coef=self.entropy)
+
+
+def play_ppo(tuning: PPOTuning, levels: tuple[int, ...], size: int, seed: int, max_live_steps: int) -> dict[str, Any]:
+    """Learn levels one after another in the live environment, with no model.
+
+    Args:
+        tuning: numbers of PPO.
+        levels: in their order.
+        size: S.
+        seed: of all draws.
+        max_live_steps: on all levels together.
+
+    Returns:
+        solved_at: live steps when each level was solved, None if it was not; live_steps; cpu_seconds; greedy_solved: (levels
+        solved, levels), whether the greedy policy takes each level's shortest path after each level that it solved.
+    """
+    start = time.process_time()
+    generator = torch.Generator().manual_seed(seed)
+    layouts = [LEVELS[size][level] for level in levels]
+    policy = ActorCritic(_flat_space(size), len(MOVES), PolicyConfig(), generator=generator)
+    solved_at: list[int | None] = [None] * len(levels)
+    rows = []
+    steps = 0
+    for i, layout in enumerate(layouts):
+        ppo = PPO(flat_envs(layout, ENVS), policy, tuning.config(), generator=generator, seed=seed + i)
+        while steps + ppo.env_steps < max_live_steps:
+            ppo.update(ppo.collector.collect())
+            if greedy_solves(policy, layout):
+                solved_at[i] = steps + ppo.env_steps
+                break
+        steps += ppo.env_steps
+        if solved_at[i] is None:
+            break
+        rows.append([greedy_solves(policy, each) for each in layouts])
+    seconds = time.process_time() - start
+    return {"solved_at": solved_at, "live_steps": steps, "cpu_seconds": seconds, "greedy_solved": rows}
+
+
+def _flat_space(size: int) -> spaces.Box:
+    return spaces.Box(0.0, 1.0, (size * size * 3,), np.float32)
+
+
+def _flat(frames: np.ndarray) -> np.ndarray:
+    return frames.reshape(len(frames), -1).astype(np.float32) / 255
+
+
+def flat_envs(layout: np.ndarray, num_envs: int) -> gymnasium.vector.VectorEnv:
+    """Return copies of a level whose frames are vectors with values in [0, 1], as the agent's policy sees them in dreams."""
+    envs = GridNavigationVector(num_envs, layout, size=len(layout))
+    return TransformObservation(envs, _flat, single_observation_space=_flat_space(len(layout)))
+
+
+@torch.no_grad()
+def greedy_solves(policy: ActorCritic, layout: np.ndarray) -> bool:
+    """Return whether the greedy policy on flat frames takes a shortest path."""
+    env = GridNavigation(layout, size=len(layout), max_steps=len(shortest_path(layout, len(layout))))
+    frame, _ = env.reset()
+    while True:
+        action = policy.step(torch.from_numpy(_flat(frame[None]))).logits.argmax(-1)
+        frame, _, terminated, truncated, _ = env.step(int(action))
+        if terminated or truncated:
+            return terminated
+
+
+def search_ppo(run: Run, levels: tuple[int, ...], size: int, max_live_steps: int, num_seeds: int, tried: int) -> list[dict]:
+    """Try learning rates and entropy bonuses on seeds that are used for nothing else.
+
+    Args:
+        levels, size, max_live_steps: see `play_ppo`.
+        num_seeds: seeds of each.
+        tried: the first so many of the combinations.
+
+    Returns:
+        lr, entropy and live_steps, (seeds,): a run that does not solve all levels counts with `max_live_steps`; best first.
+    """
+    tunings = [PPOTuning(lr, entropy) for lr, entropy in itertools.product(LRS, ENTROPIES)][:tried]
+    outputs = iter(run_ppo(run, tunings, levels, size, max_live_steps, range(SEARCH_SEEDS, SEARCH_SEEDS + num_seeds)))
+    rows = []
+    for tuning in tunings:
+        needed = [live_steps(next(outputs), max_live_steps) for _ in range(num_seeds)]
+        rows.append({"lr": tuning.lr, "entropy": tuning.entropy, "live_steps": needed})
+    return sorted(rows, key=lambda row: float(np.mean(np.log(row["live_steps"]))))
+
+
+def run_ppo(
+    run: Run, tunings: Sequence[PPOTuning], levels: tuple[int, ...], size: int, max_live_steps: int, numbers: Sequence[int]
+) -> list[dict]:
+    """Return the runs of model-free PPO, seed by seed for each tuning; see `play_ppo`."""
+    calls = [
+        {
+            "tuning": tuning,
+            "levels": levels,
+            "size": size,
+            "seed": seed_of(run.seed, number),
+            "max_live_steps": max_live_steps,
+        }
+        for tuning in tunings
+        for number in numbers
+    ]
+    return cached_map(run.cache, play_ppo, calls, "PPO")
+
+
+def live_steps(result: Mapping[str, Any], budget: int) -> int:
+    """Return the live steps until all levels are solved; the whole budget if they are not."""
+    last = result["solved_at"][-1]
+    return budget if last is None else last
