@@ -144,7 +144,9 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     row_of = {slot: row for row, slot in enumerate(order.tolist())}
     heat(memory, np.asarray(data["write"])[:, order].T, INK["orange"], 0)
     heat(memory, np.asarray(walk["read"])[:, order].T, GLASS, 0)
-    cues, choices, pair = np.asarray(data["cues"]), np.asarray(walk["choices"]), list(data["pair"])
+    cues = np.asarray(data["cues"])
+    choices = np.asarray(walk["choices"])
+    pair = list(data["pair"])
     content = {int(slot): int(cue) for slot, cue in zip(data["slots"], cues, strict=True)}  # what is in it at the doors
     if swap:
         first, second = (int(data["slots"][number]) for number in pair)
@@ -156,7 +158,7 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
         at = count + length + step
         _square(doors, at, choices[step], wrong=choices[step] != cues[step])
         read = np.asarray(walk["read"])[at]
-        if read.max() >= 0.5 and int(read.argmax()) in content:
+        if read.max() >= 0.3 and int(read.argmax()) in content:
             memory.plot(at, row_of[int(read.argmax())], color=SYMBOL_COLORS[content[int(read.argmax())]], **dot)
     if swap:
         at = count + length - 0.5
@@ -168,7 +170,7 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
         for number, row in zip(pair, rows, strict=True):
             memory.add_patch(Rectangle((-0.5, row - 0.5), steps, 1, fill=False, edgecolor=COLORS["pink"], linewidth=1))
             doors.add_patch(
-                Rectangle((count + length + number - 0.5, 0), 1, 1, fill=False, edgecolor=COLORS["pink"], linewidth=2, zorder=5)
+                Rectangle((count + length + number - 0.5, 0), 1, 1, fill=False, edgecolor=WRONG, linewidth=2, zorder=5)
             )
     memory.set_ylabel("slot, in the\norder of its cue", fontsize=9)
     memory.tick_params(labelbottom=False)
@@ -181,6 +183,8 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     shown.tick_params(bottom=False, labelbottom=False)
     names = {0: "cue 1", count - 1: f"cue {count}", count + length: "door 1", steps - 1: f"door {count}"}
     doors.set_xticks(list(names), list(names.values()), fontsize=9)
+    for label, side in zip(doors.get_xticklabels(), ("center", "right", "left", "center"), strict=True):
+        label.set_horizontalalignment(side)
 
 
 def _square(ax: Axes, step: int, symbol: int, wrong: bool = False) -> None:
@@ -195,8 +199,8 @@ def _draw_pairs(ax: Axes, pairs: np.ndarray) -> None:
     """Draw for each pair of cues how often exactly these two choices swap."""
     count = len(pairs)
     image = ax.imshow(np.where(np.eye(count, dtype=bool), np.nan, pairs), cmap="viridis", vmin=0, vmax=1)
-    ax.set_xticks(range(count), [str(i + 1) for i in range(count)])
-    ax.set_yticks(range(count), [str(i + 1) for i in range(count)])
+    ax.set_xticks(range(count), [str(i + 1) for i in range(count)], fontsize=8)
+    ax.set_yticks(range(count), [str(i + 1) for i in range(count)], fontsize=8)
     ax.set(xlabel="cue", ylabel="cue", title="just these two choices swap")
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)

@@ -72,7 +72,8 @@ def exchange(state: DNCState, first: Tensor, second: Tensor, parts: tuple[str, .
         part = getattr(state, name)
         for axis in AXES[name]:
             shape = [1] * part.ndim
-            shape[0], shape[axis] = len(first), slots
+            shape[0] = len(first)
+            shape[axis] = slots
             part = torch.take_along_dim(part, order.view(shape), axis)
         changed[name] = part
     return state._replace(**changed)
