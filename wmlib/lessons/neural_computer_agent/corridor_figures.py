@@ -151,7 +151,7 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     if swap:
         first, second = (int(data["slots"][number]) for number in pair)
         content[first], content[second] = content[second], content[first]
-    dot = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 4}
+    dot: dict[str, Any] = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 4}
     for step in range(count):
         _square(shown, step, cues[step])
         memory.plot(step, row_of[int(data["slots"][step])], color=SYMBOL_COLORS[cues[step]], **dot)
@@ -164,7 +164,13 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
         at = count + length - 0.5
         rows = [row_of[int(data["slots"][number])] for number in pair]
         memory.axvline(at, color=COLORS["pink"], linewidth=1.4)
-        arrow = {"arrowstyle": "<|-|>", "color": COLORS["pink"], "linewidth": 1.8, "mutation_scale": 12, "zorder": 6}
+        arrow: dict[str, Any] = {
+            "arrowstyle": "<|-|>",
+            "color": COLORS["pink"],
+            "linewidth": 1.8,
+            "mutation_scale": 12,
+            "zorder": 6,
+        }
         bend = "arc3,rad=0.45"
         memory.add_patch(FancyArrowPatch((at - 0.4, rows[0]), (at - 0.4, rows[1]), connectionstyle=bend, **arrow))
         for number, row in zip(pair, rows, strict=True):
@@ -183,8 +189,8 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     shown.tick_params(bottom=False, labelbottom=False)
     names = {0: "cue 1", count - 1: f"cue {count}", count + length: "door 1", steps - 1: f"door {count}"}
     doors.set_xticks(list(names), list(names.values()), fontsize=9)
-    for label, side in zip(doors.get_xticklabels(), ("center", "right", "left", "center"), strict=True):
-        label.set_horizontalalignment(side)
+    doors.get_xticklabels()[1].set_horizontalalignment("right")
+    doors.get_xticklabels()[2].set_horizontalalignment("left")
 
 
 def _square(ax: Axes, step: int, symbol: int, wrong: bool = False) -> None:
