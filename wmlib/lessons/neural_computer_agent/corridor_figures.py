@@ -120,8 +120,8 @@ def draw_swap(data: Mapping[str, Any]) -> Figure:
     episode, tests = data["episode"], data["tests"]
     figure = new_figure(11.4, 7.2)[0]
     figure.clear()
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
-    walks = upper.subgridspec(3, 2, height_ratios=(0.5, 3.6, 0.5))
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
+    walks = grid[0].subgridspec(3, 2, height_ratios=(0.5, 3.6, 0.5))
     left = [figure.add_subplot(walks[row, 0]) for row in range(3)]
     right = [figure.add_subplot(walks[row, 1]) for row in range(3)]
     _draw_walk(left, episode, episode["before"], swap=False)
@@ -129,7 +129,7 @@ def draw_swap(data: Mapping[str, Any]) -> Figure:
     left[0].set_title("as it is")
     first, second = (number + 1 for number in episode["pair"])
     right[0].set_title(f"slots of cues {first} and {second} exchanged before the first door")
-    beneath = lower.subgridspec(1, 2, width_ratios=(1, 1.25))
+    beneath = grid[1].subgridspec(1, 2, width_ratios=(1, 1.25))
     _draw_pairs(figure.add_subplot(beneath[0]), np.mean([test["pairs"] for test in tests], 0))
     _draw_tests(figure.add_subplot(beneath[1]), tests)
     return figure
