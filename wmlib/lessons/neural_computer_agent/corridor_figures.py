@@ -105,7 +105,7 @@ def draw_memory(data: Mapping[str, Any]) -> Figure:
         data: level, and what `corridor_memory.one_swap` returns.
     """
     figure, axes = new_figure(8.6, 4.4, rows=3, height_ratios=(0.5, 4, 0.5))
-    _draw_walk(axes[:, 0], data, data["before"], swap=False)
+    _draw_walk(list(axes[:, 0]), data, data["before"], swap=False)
     return figure
 
 
