@@ -162,9 +162,9 @@ def test_earlier_levels_come_back(monkeypatch):
 
 
 def test_curriculum():
-    assert corridor.curriculum(6) == ((1, 1), (2, 1), (4, 1), (6, 1))
+    assert corridor.curriculum(6) == ((1, 1), (2, 1), (3, 1), (4, 1), (6, 1))
     assert corridor.curriculum(2, 4) == ((1, 1), (2, 1), (2, 2), (2, 4))
-    with pytest.raises(ValueError, match="cues: got 5; allowed are 1, 2, 4, 6, 8, 12"):
+    with pytest.raises(ValueError, match="cues: got 5; allowed are 1, 2, 3, 4, 6, 8, 12"):
         corridor.curriculum(5)
     with pytest.raises(ValueError, match="length: got 3; allowed are 1, 2, 4"):
         corridor.curriculum(4, 3)

@@ -24,7 +24,7 @@ def test_the_claim_counts_seeds():
 
 
 def test_tested_levels():
-    assert estimates.tested_levels(4, 1) == [(1, 1), (2, 1), (4, 1)]
+    assert estimates.tested_levels(4, 1) == [(1, 1), (2, 1), (3, 1), (4, 1)]
     assert estimates.tested_levels(2, 4) == [(1, 1), (2, 1), (2, 2), (2, 4)]
 
 

@@ -20,7 +20,7 @@ def episode():
     write, before, after = np.zeros((3, 9, 6))
     write[range(4), SLOTS] = 1
     before[range(5, 9), SLOTS] = 1
-    after[range(5, 9), [3, 5, 0, 1]] = 1
+    after[range(5, 9), SLOTS] = 1  # the order is as it was, the contents are exchanged
     return {
         "level": list(LEVEL),
         "cues": [0, 1, 2, 3],

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
-from wmlib.envs.grid.cue_corridor import CUES, LENGTHS, MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
+from wmlib.envs.grid.cue_corridor import LENGTHS, MAX_SYMBOLS, SIDE, CueCorridorVector, Level, num_steps
 from wmlib.experiment import seeding
 from wmlib.models.frame_model import FrameModel, loss
 from wmlib.models.layers import num_parameters
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
 FRAME = (3, SIDE, SIDE)
+CUES = (1, 2, 3, 4, 6, 8, 12)  # of the curriculum; without 3, one of three DNCs got stuck at 4
 CHECK_EVERY = 25  # updates from one check of the current level to the next
 REVISION_CHECK_EVERY = 50  # the same in the revision, where all levels are checked
 CHECK_EPISODES = 64  # of a check, on each level
@@ -283,7 +284,7 @@ def curriculum(cues: int, length: int = 1) -> tuple[Level, ...]:
 
     Example:
         >>> curriculum(4, 2)
-        ((1, 1), (2, 1), (4, 1), (4, 2))
+        ((1, 1), (2, 1), (3, 1), (4, 1), (4, 2))
     """
     for name, value, allowed in (("cues", cues, CUES), ("length", length, LENGTHS)):
         if value not in allowed:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from wmlib.envs.grid.cue_corridor import CUES, LENGTHS, MAX_SYMBOLS, Level
+from wmlib.envs.grid.cue_corridor import LENGTHS, MAX_SYMBOLS, Level
 from wmlib.experiment.claims import Claim
 from wmlib.experiment.statistics import Evidence
+from wmlib.lessons.neural_computer_agent.corridor import CUES
 
 SOLVED = 0.9  # success above which a training seed has solved a level
 NEEDS = 10  # training seeds

@@ -105,7 +105,7 @@ def draw_memory(data: Mapping[str, Any]) -> Figure:
         data: level, and what `corridor_memory.one_swap` returns.
     """
     figure, axes = new_figure(8.6, 4.4, rows=3, height_ratios=(0.5, 4, 0.5))
-    _draw_walk(axes[:, 0], data, data["before"], swap=False)
+    _draw_walk(list(axes[:, 0]), data, data["before"], swap=False)
     return figure
 
 
@@ -120,8 +120,8 @@ def draw_swap(data: Mapping[str, Any]) -> Figure:
     episode, tests = data["episode"], data["tests"]
     figure = new_figure(11.4, 7.2)[0]
     figure.clear()
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
-    walks = upper.subgridspec(3, 2, height_ratios=(0.5, 3.6, 0.5))
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.35, 1))
+    walks = grid[0].subgridspec(3, 2, height_ratios=(0.5, 3.6, 0.5))
     left = [figure.add_subplot(walks[row, 0]) for row in range(3)]
     right = [figure.add_subplot(walks[row, 1]) for row in range(3)]
     _draw_walk(left, episode, episode["before"], swap=False)
@@ -129,7 +129,7 @@ def draw_swap(data: Mapping[str, Any]) -> Figure:
     left[0].set_title("as it is")
     first, second = (number + 1 for number in episode["pair"])
     right[0].set_title(f"slots of cues {first} and {second} exchanged before the first door")
-    beneath = lower.subgridspec(1, 2, width_ratios=(1, 1.25))
+    beneath = grid[1].subgridspec(1, 2, width_ratios=(1, 1.25))
     _draw_pairs(figure.add_subplot(beneath[0]), np.mean([test["pairs"] for test in tests], 0))
     _draw_tests(figure.add_subplot(beneath[1]), tests)
     return figure
@@ -144,31 +144,39 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     row_of = {slot: row for row, slot in enumerate(order.tolist())}
     heat(memory, np.asarray(data["write"])[:, order].T, INK["orange"], 0)
     heat(memory, np.asarray(walk["read"])[:, order].T, GLASS, 0)
-    cues, choices, pair = np.asarray(data["cues"]), np.asarray(walk["choices"]), list(data["pair"])
+    cues = np.asarray(data["cues"])
+    choices = np.asarray(walk["choices"])
+    pair = list(data["pair"])
     content = {int(slot): int(cue) for slot, cue in zip(data["slots"], cues, strict=True)}  # what is in it at the doors
     if swap:
         first, second = (int(data["slots"][number]) for number in pair)
         content[first], content[second] = content[second], content[first]
-    dot = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 4}
+    dot: dict[str, Any] = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 4}
     for step in range(count):
         _square(shown, step, cues[step])
         memory.plot(step, row_of[int(data["slots"][step])], color=SYMBOL_COLORS[cues[step]], **dot)
         at = count + length + step
         _square(doors, at, choices[step], wrong=choices[step] != cues[step])
         read = np.asarray(walk["read"])[at]
-        if read.max() >= 0.5 and int(read.argmax()) in content:
+        if read.max() >= 0.3 and int(read.argmax()) in content:
             memory.plot(at, row_of[int(read.argmax())], color=SYMBOL_COLORS[content[int(read.argmax())]], **dot)
     if swap:
         at = count + length - 0.5
         rows = [row_of[int(data["slots"][number])] for number in pair]
         memory.axvline(at, color=COLORS["pink"], linewidth=1.4)
-        arrow = {"arrowstyle": "<|-|>", "color": COLORS["pink"], "linewidth": 1.8, "mutation_scale": 12, "zorder": 6}
+        arrow: dict[str, Any] = {
+            "arrowstyle": "<|-|>",
+            "color": COLORS["pink"],
+            "linewidth": 1.8,
+            "mutation_scale": 12,
+            "zorder": 6,
+        }
         bend = "arc3,rad=0.45"
         memory.add_patch(FancyArrowPatch((at - 0.4, rows[0]), (at - 0.4, rows[1]), connectionstyle=bend, **arrow))
         for number, row in zip(pair, rows, strict=True):
             memory.add_patch(Rectangle((-0.5, row - 0.5), steps, 1, fill=False, edgecolor=COLORS["pink"], linewidth=1))
             doors.add_patch(
-                Rectangle((count + length + number - 0.5, 0), 1, 1, fill=False, edgecolor=COLORS["pink"], linewidth=2, zorder=5)
+                Rectangle((count + length + number - 0.5, 0), 1, 1, fill=False, edgecolor=WRONG, linewidth=2, zorder=5)
             )
     memory.set_ylabel("slot, in the\norder of its cue", fontsize=9)
     memory.tick_params(labelbottom=False)
@@ -181,6 +189,8 @@ def _draw_walk(axes: Sequence[Axes], data: Mapping[str, Any], walk: Mapping[str,
     shown.tick_params(bottom=False, labelbottom=False)
     names = {0: "cue 1", count - 1: f"cue {count}", count + length: "door 1", steps - 1: f"door {count}"}
     doors.set_xticks(list(names), list(names.values()), fontsize=9)
+    doors.get_xticklabels()[1].set_horizontalalignment("right")
+    doors.get_xticklabels()[2].set_horizontalalignment("left")
 
 
 def _square(ax: Axes, step: int, symbol: int, wrong: bool = False) -> None:
@@ -195,8 +205,8 @@ def _draw_pairs(ax: Axes, pairs: np.ndarray) -> None:
     """Draw for each pair of cues how often exactly these two choices swap."""
     count = len(pairs)
     image = ax.imshow(np.where(np.eye(count, dtype=bool), np.nan, pairs), cmap="viridis", vmin=0, vmax=1)
-    ax.set_xticks(range(count), [str(i + 1) for i in range(count)])
-    ax.set_yticks(range(count), [str(i + 1) for i in range(count)])
+    ax.set_xticks(range(count), [str(i + 1) for i in range(count)], fontsize=8)
+    ax.set_yticks(range(count), [str(i + 1) for i in range(count)], fontsize=8)
     ax.set(xlabel="cue", ylabel="cue", title="just these two choices swap")
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)

@@ -72,7 +72,8 @@ def exchange(state: DNCState, first: Tensor, second: Tensor, parts: tuple[str, .
         part = getattr(state, name)
         for axis in AXES[name]:
             shape = [1] * part.ndim
-            shape[0], shape[axis] = len(first), slots
+            shape[0] = len(first)
+            shape[axis] = slots
             part = torch.take_along_dim(part, order.view(shape), axis)
         changed[name] = part
     return state._replace(**changed)
@@ -153,7 +154,8 @@ def swap_test(model: FrameModel, level: Level, seed: int, episodes: int) -> dict
         "all": _count(content, walk.choices, pairs, np.ones_like(first)),
         **{name: _count(choices, walk.choices, pairs, np.ones_like(first)) for name, choices in controls.items()},
     }
-    results["first"]["restart"] = float(((content == expected) | (expected < 0)).all(1)[first].mean())
+    counted = first & (pairs[:, 1] < level[0] - 1)
+    results["first"]["restart"] = float(((content == expected) | (expected < 0)).all(1)[counted].mean())
     results["pairs"] = np.zeros((level[0], level[0]))
     for row, column in itertools.combinations(range(level[0]), 2):
         swap = _count(content, walk.choices, pairs, (pairs == (row, column)).all(1))["swap"]

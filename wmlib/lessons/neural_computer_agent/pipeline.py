@@ -84,12 +84,13 @@ def cores(settings: Any) -> dict[str, CoreConfig]:
     }
 
 
-def run_configs(settings: Any, replay: str) -> dict[str, RunConfig]:
+def run_configs(settings: Any, replay: str, core_dropout: float = AgentConfig.core_dropout) -> dict[str, RunConfig]:
     """Return the runs of notebook 07 by arm.
 
     Args:
         settings: the notebook's, resolved.
         replay: "all" or "newest".
+        core_dropout: see `AgentConfig`.
     """
     base = AgentConfig(
         first_updates=settings.first_updates,
@@ -101,7 +102,7 @@ def run_configs(settings: Any, replay: str) -> dict[str, RunConfig]:
     levels = tuple(range(settings.levels))
     return {
         arm: RunConfig(
-            replace(base, core=core, replay=replay),
+            replace(base, core=core, replay=replay, core_dropout=core_dropout),
             levels,
             settings.size,
             settings.max_rounds,
