@@ -156,7 +156,14 @@ def test_a_stop_ends_all_processes_leaves_nothing_half_and_the_next_call_goes_on
     ready, log, go = (tmp_path / n for n in ("ready", "log", "go"))
     project.notebook("01_good", SLOW.format(ready=str(ready), log=str(log), go=str(go)))
     command = [sys.executable, "-m", "wmlib", "run"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # who ignores it, as under nohup, has his way
+    )
     deadline = time.monotonic() + 60
     while not ready.exists() or not ready.read_text():
         assert time.monotonic() < deadline and process.poll() is None

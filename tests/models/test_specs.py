@@ -58,7 +58,7 @@ def test_each_kind_ignores_what_is_the_others():
 
 
 def test_an_unknown_kind_or_a_size_below_one_is_refused():
-    with pytest.raises(ValueError, match=r"^kind: got 'gru'; allowed are lstm, dnc$"):
+    with pytest.raises(ValueError, match=r"^kind: got 'gru'; allowed are lstm, dnc, feedforward$"):
         make_core(CoreConfig("gru"), 5, generator=generator())
     for kind in KINDS:
         with pytest.raises(ValueError, match="hidden_size is 0"):
