@@ -153,9 +153,10 @@ def test_damaged_files_are_named(site):
     (site.root / "figures/01_good/hero.png").unlink()
     with pytest.raises(ValueError, match=r"01_good: results.json names the figure hero.png, which is not beside it"):
         site.build()
-    (site.executed / "02_other.ipynb").write_text("{")
-    with pytest.raises(ValueError, match=r"02_other.ipynb is not a notebook"):
-        site.build()
+    for text in ("{", "[]", "null", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "[" * 100_000):
+        (site.executed / "02_other.ipynb").write_text(text)
+        with pytest.raises(ValueError, match=r"02_other.ipynb is not a notebook"):
+            site.build()
 
 
 def luminance(color):

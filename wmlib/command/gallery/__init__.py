@@ -69,9 +69,13 @@ def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "") ->
         stored = figures / path.stem / inside / "results.json"
         record = results.read(stored) if stored.exists() else None
         try:
-            contents.append((path.stem, nbformat.read(path, as_version=4), record))
-        except ValueError as error:
-            raise ValueError(f"executed: {path} is not a notebook ({error}); run it again") from error
+            notebook = nbformat.read(path, as_version=4)
+            nbformat.validate(notebook)
+            nbformat.writes(notebook).encode()  # JSON may hold half a character
+        except Exception as error:  # nbformat stumbles over damage in a dozen ways
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise ValueError(f"executed: {path} is not a notebook ({reason}); run it again") from error
+        contents.append((path.stem, notebook, record))
 
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
