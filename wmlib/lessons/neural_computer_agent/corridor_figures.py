@@ -51,7 +51,7 @@ def draw_success(data: Mapping[str, Any]) -> Figure:
         data: panels: a list of title, xlabel, x (C,), arms: name -> success (seeds, C); chance (C,) or None.
     """
     panels = data["panels"]
-    figure, axes = new_figure(4.8 * len(panels), 3.9, columns=len(panels), sharey=True)
+    figure, axes = new_figure(max(6.8, 4.8 * len(panels)), 3.9, columns=len(panels), sharey=True)
     for ax, panel in zip(axes[0], panels, strict=True):
         places = np.arange(len(panel["x"]))
         for k, (name, values) in enumerate(panel["arms"].items()):
@@ -66,7 +66,7 @@ def draw_success(data: Mapping[str, Any]) -> Figure:
         ax.set_xticks(places, [str(x) for x in panel["x"]])
         ax.set(xlabel=panel["xlabel"], title=panel["title"], ylim=(-0.03, 1.05))
     axes[0, 0].set_ylabel("success (every door right)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure
 
 
