@@ -51,6 +51,13 @@ def matrices(name, label):
     return lambda data: neural_computer_agent.draw_matrices(data[name], label)
 
 
+def neural_computer_agent_film(data):
+    last = max(dream["level"] for dream in data["dreams"])
+    of_level = [dream for dream in data["dreams"] if dream["level"] == last]
+    film = [of_level[0], of_level[-1]]
+    return neural_computer_agent.draw_film(film, max(len(dream["real"]) for dream in film) - 1)
+
+
 DRAWN = {
     "01_cma_es_toy": by_name(cma_es_toy, "success", "ends", "sweeps", "slip"),
     "02_mixture_density_network": by_name(mixture_density, "fits", "components", "density", "excess", "public"),
@@ -87,7 +94,10 @@ POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
     "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
     "06_pommerman_prediction": {"game": lambda data: pommerman.draw_film(data["film"], 20)},
-    "07_neural_computer_agent": {"loop": lambda data: neural_computer_agent.draw_loop(data["loop"], len(data["loop"]) - 1)},
+    "07_neural_computer_agent": {
+        "loop": lambda data: neural_computer_agent.draw_loop(data["loop"], len(data["loop"]) - 1),
+        "film": neural_computer_agent_film,
+    },
 }
 
 
