@@ -35,14 +35,14 @@ def typed(project, capsys, monkeypatch):
     return run
 
 
-ROW = 'steps = { doc = "how many", smoke = 1, quick = 3, paper = 9, min = 1, max = 10 }'
+ROW = 'steps = { doc = "how many", smoke = 1, quick = 3, study = 3, paper = 9, min = 1, max = 10 }'
 
 
 @pytest.mark.parametrize(
     "row, names",
     [
-        ('steps = { dok = "how many", smoke = 1, quick = 3, paper = 9 }', ["steps", "doc missing"]),
-        ('steps = { doc = "how many", smoke = 1, quik = 3, paper = 9 }', ["steps", "quick missing"]),
+        ('steps = { dok = "how many", smoke = 1, quick = 3, study = 3, paper = 9 }', ["steps", "doc missing"]),
+        ('steps = { doc = "how many", smoke = 1, quik = 3, study = 3, paper = 9 }', ["steps", "quick missing"]),
         (ROW.replace("min", "minimum"), ["steps", "minimum", "Did you mean 'min'"]),
         (ROW.replace("max = 10", 'max = "10"'), ["steps", "max", "'10'"]),
         (ROW.replace("max = 10", "max = 0"), ["steps", "min <= max"]),
