@@ -123,7 +123,7 @@ def test_an_output_that_names_no_folder(drill, clone, capsys, out):
 def test_the_environment_is_checked_as_the_option_is(drill, clone, capsys, monkeypatch, out):
     monkeypatch.setenv("WMLIB_OUT", out)
     drill.refused_at_the_command_line(run_main(capsys, "run", "01"), "out: ", "sources")
-    drill.refused(lambda: paths.figures("quick"), "out: ", "sources")
+    drill.refused(lambda: paths.figures("quick", "01_good"), "out: ", "sources")
 
 
 @pytest.mark.kind(INPUT)

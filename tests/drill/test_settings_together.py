@@ -16,12 +16,15 @@ import pytest
 import torch
 
 from wmlib.command import runner
+from wmlib.envs.grid.cue_corridor import checked_level
+from wmlib.envs.grid.levels import LEVELS
 from wmlib.experiment import settings
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons.addition import pipeline as addition
 from wmlib.lessons.addition import recipes, training
 from wmlib.lessons.addition import sequences as tasks
 from wmlib.lessons.cma_es_toy import figures, solvers
+from wmlib.lessons.neural_computer_agent import corridor, pipeline
 from wmlib.lessons.pommerman import data, evaluation, games, measures
 from wmlib.models.vae import VAE
 from wmlib.training.streams import StreamTrainer
@@ -37,7 +40,7 @@ LARGEST = 1 << 30  # numbers that one tensor may have
 def draw(setting, rng):
     """Draw an allowed value: often one of the ends, else evenly on a logarithmic scale."""
     if setting.choices is not None:
-        return str(rng.choice(setting.choices))
+        return setting.choices[int(rng.integers(len(setting.choices)))]
     if isinstance(setting.quick, bool):
         return bool(rng.integers(2))
     low, high = setting.min, setting.max
@@ -54,6 +57,15 @@ def some_settings(notebook, number):
     table = settings.read(notebook)
     names = rng.permutation(list(table))[: rng.integers(1, 7)]
     return {str(name): draw(table[name], rng) for name in names}
+
+
+def navigate(settings):
+    """Make the levels of notebook 07, one agent of each core, and the corridor's curriculum."""
+    chosen = LEVELS[settings.size][: settings.levels]
+    assert len(chosen) == settings.levels
+    assert len(pipeline.run_configs(settings, "all")) == 4
+    for level in corridor.curriculum(settings.corridor_cues, settings.corridor_length):
+        checked_level(level)
 
 
 class Streams(StreamTrainer):
@@ -175,7 +187,8 @@ def test_what_is_accepted_can_be_had(drill, notebook, number, few_games, monkeyp
         named = [name for name in given if name in str(error)]
         drill.good(named and notebook in str(error) and "\n" not in str(error), f"{given}: {error}")
         return
-    proofs = [search, mixtures, curriculum, vae, dream, functools.partial(predict, folders=few_games, monkeypatch=monkeypatch)]
+    predict_few = functools.partial(predict, folders=few_games, monkeypatch=monkeypatch)
+    proofs = [search, mixtures, curriculum, vae, dream, predict_few, navigate]
     try:
         proofs[NOTEBOOKS.index(notebook)](SimpleNamespace(**vars(resolved)))
     except Exception as error:
