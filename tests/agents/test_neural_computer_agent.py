@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
+from wmlib.agents.neural_computer_agent import SHAKE, AgentConfig, NeuralComputerAgent
 from wmlib.agents.policies import PolicyConfig
 from wmlib.agents.ppo import PPOConfig
 from wmlib.models.specs import CoreConfig
@@ -135,3 +135,12 @@ def test_old_levels_are_dreamt_greedily_before_a_new_one_begins():
     for _ in range(4):
         ours.advance()
     assert not ours.keeps_old_levels() and 1 not in ours.solved_at
+
+
+def test_a_policy_that_takes_a_detour_is_stirred_in_the_next_dreams():
+    ours = NeuralComputerAgent(Walk, 2, lambda level, length: False, replace(CONFIG, max_iterations=30), seed=0)
+    while ours.detours < 2:
+        ours.advance()
+    assert ours.stage == "model" and ours.level == 0
+    ours.advance()
+    assert ours.advance()["iterations"] > 2 * SHAKE

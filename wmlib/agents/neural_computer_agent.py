@@ -30,9 +30,8 @@ from wmlib.models.specs import CoreConfig
 
 STAGES = ("explore", "model", "dream", "act")
 REPLAYS = ("all", "newest")
-CHECKS = (
-    3  # PPO updates from one look at the dreams' success to the next, while they fail; such a look costs as much as an update
-)
+CHECKS = 3  # PPO updates from one look at the dreams' success to the next, while they fail
+SHAKE = 3  # PPO updates with the larger entropy bonus for each round in which the policy arrived live, but by a detour
 COUNTS = (
     "stage",
     "level",
@@ -74,7 +73,8 @@ class AgentConfig:
         anywhere: proportion of dreams that begin at any frame seen; only right where a frame says all (`with_memory` False).
         clamp_reward: guard: rewards are held in the range that was seen.
         reward_with_done: guard: more than the usual reward is paid only with the end of the dream.
-        stalled_entropy, stalled_below: guard: the entropy bonus while fewer dreams of the new level than that succeed.
+        stalled_entropy, stalled_below: guard: the entropy bonus while fewer dreams of the new level than that succeed, and for
+            some updates after a policy that took a detour live.
         with_memory: the policy sees the core's vector beside the frame.
         ppo, policy: of the policy.
 
@@ -177,6 +177,7 @@ class NeuralComputerAgent:
         self.level = 0
         self.round = 0
         self.failures = 0  # rounds of live play without a success on this level
+        self.detours = 0  # such rounds in which the greedy policy arrived, but not by the shortest way
         self.live_steps = 0
         self.model_accuracy = 0.0  # on the last live episodes
         self.dream_success = 0.0  # of the new level, at the end of the last round of dreaming
@@ -217,12 +218,14 @@ class NeuralComputerAgent:
         ready = False
         entropy = float("inf")
         while ppo.updates < most:
-            ppo.entropy_coef = config.stalled_entropy if success < config.stalled_below else config.ppo.entropy_coef
+            stirred = ppo.updates < SHAKE * self.detours  # so that it leaves the way it has got used to
+            stalled = success < config.stalled_below
+            ppo.entropy_coef = config.stalled_entropy if stirred or stalled else config.ppo.entropy_coef
             entropy = ppo.update(ppo.collector.collect())["entropy"]
             if self._is_time_to_look(ppo.updates, most, success, entropy):
                 success = self.dream_success_rate(self.level)
                 ready = success >= config.dream_success and entropy < config.dream_entropy and self.is_ready()
-            if ready or (success == 0 and ppo.updates >= config.hopeless_iterations):
+            if (ready and not stirred) or (success == 0 and ppo.updates >= config.hopeless_iterations):
                 break
         self.stage = "act"
         self.dream_success = success
@@ -242,13 +245,14 @@ class NeuralComputerAgent:
         length = self.greedy(self.level)
         solved = length is not None and self.solved(self.level, length) and self.keeps_old_levels()
         self.round += 1
+        self.detours += length is not None and not solved
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
         if length is not None and solved:
             self.solved_at[self.level] = self.live_steps
             self.solved_length[self.level] = length
             self.level += 1
-            self.round = self.failures = 0
+            self.round = self.failures = self.detours = 0
             self.stage = "explore" if self.level < self.num_levels else "done"
         return record
 
