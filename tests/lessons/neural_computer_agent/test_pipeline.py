@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from wmlib.agents.neural_computer_agent import AgentConfig
-from wmlib.agents.policies import ActorCritic
-from wmlib.envs.grid.levels import LEVELS
 from wmlib.experiment import checkpoint, settings
 from wmlib.lessons.neural_computer_agent import pipeline
 from wmlib.models.frame_model import FrameModel
@@ -72,22 +70,6 @@ def test_arms_differ_by_the_core_alone_and_one_lstm_is_as_large_as_the_dnc():
 def test_runs_on_one_level_each():
     singles = pipeline.alone(replace(CONFIG, levels=(2, 5)))
     assert {level: config.levels for level, config in singles.items()} == {2: (2,), 5: (5,)}
-
-
-def test_model_free_ppo_plays_levels_in_order_and_stops_at_its_budget():
-    tuning = pipeline.PPOTuning(3e-3, 0.03)
-    played = pipeline.play_ppo(tuning, (0, 1), 6, seed=1, max_live_steps=2000)
-    assert played == {**pipeline.play_ppo(tuning, (0, 1), 6, seed=1, max_live_steps=2000), "cpu_seconds": played["cpu_seconds"]}
-    solved = [at for at in played["solved_at"] if at is not None]
-    assert solved == sorted(solved) and len(played["greedy_solved"]) == len(solved)
-    assert played["live_steps"] < 2000 + pipeline.ENVS * pipeline.NUM_STEPS
-
-
-def test_a_policy_solves_a_level_by_a_shortest_path_only():
-    policy = ActorCritic(pipeline._flat_space(6), 4, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        policy.policy_head.bias.copy_(torch.tensor([0.0, 9.0, 0.0, 0.0]))  # always down
-    assert not pipeline.greedy_solves(policy, LEVELS[6][0])
 
 
 def test_seeds_are_those_of_the_run_and_distinct():

@@ -1,4 +1,4 @@
-"""The numbers of notebook 07 that verdicts and figures use, from outputs of runs (see `pipeline.output`, `pipeline.play_ppo`).
+"""The numbers of notebook 07 that verdicts and figures use, from outputs of runs (see `pipeline.output`, `baselines`).
 
 Reading guide. `matrix` makes of one run what the measures of lifelong learning need: a row after each level solved, a column
 for each level. `backward_transfer` and `forward_transfer` are those measures. From `arm_row` on, the functions return what

@@ -16,10 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from wmlib.experiment.statistics import geometric_mean
-from wmlib.lessons.neural_computer_agent.pipeline import DNC, FEEDFORWARD, LSTM, LSTM_EQUAL, PPO_ARM
+from wmlib.lessons.neural_computer_agent.baselines import PPO_ARM, TABLE_ARM
+from wmlib.lessons.neural_computer_agent.pipeline import DNC, FEEDFORWARD, LSTM, LSTM_EQUAL
 from wmlib.viz.figures import COLORS, new_figure, styled
 
-ARM_COLORS = {DNC: "blue", LSTM: "orange", LSTM_EQUAL: "gold", FEEDFORWARD: "green", PPO_ARM: "grey"}
+ARM_COLORS = {
+    DNC: "blue",
+    LSTM: "orange",
+    LSTM_EQUAL: "gold",
+    FEEDFORWARD: "green",
+    PPO_ARM: "grey",
+    TABLE_ARM: "pink",
+}
 # colours of a cell by its digit, see `measures.encode`: free, agent, goal, agent on goal, obstacle; the rest is never right
 CELLS = ListedColormap(["#F4F1EA", "#D55E00", "#009E73", "#E69F00", "#3C3C44", "#CC79A7", "#CC79A7", "#CC79A7"])
 STAGE_NAMES = {

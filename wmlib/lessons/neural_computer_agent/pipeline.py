@@ -1,47 +1,36 @@
-"""The runs of notebook 07 on grids: the agent with each core, and model-free PPO on the same levels.
+"""The runs of notebook 07 on grids: the agent with each core; what it is measured against is in `baselines`.
 
 Reading guide. `AgentRun` is one run of the agent, stage by stage, with what is measured beside it; `run_agents` brings many of
-them to their end, in parallel and resumable. `play_ppo` is one run of model-free PPO; `search_ppo` tunes it on other seeds.
+them to their end, in parallel and resumable.
 
 "Solved" is the same for all: the greedy policy takes the shortest path. Greedy tests cost no live steps, for all.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
-import numpy as np
 import torch
-from gymnasium import spaces
-from gymnasium.wrappers.vector import TransformObservation
 
 from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
-from wmlib.agents.policies import ActorCritic, PolicyConfig
-from wmlib.agents.ppo import PPO, PPOConfig
 from wmlib.envs.grid.levels import LEVELS, MOVES, shortest_path
-from wmlib.envs.grid.navigation import GridNavigation, GridNavigationVector, draw
+from wmlib.envs.grid.navigation import GridNavigation, draw
 from wmlib.experiment import seeding
 from wmlib.lessons.neural_computer_agent import measures
 from wmlib.models.frame_model import FrameModel
 from wmlib.models.layers import num_parameters
 from wmlib.models.specs import CoreConfig, equal_hidden
-from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
+from wmlib.training.jobs import Job, load_output, run_jobs
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
-DNC, LSTM, LSTM_EQUAL, FEEDFORWARD, PPO_ARM = "DNC", "LSTM", "LSTM, equal parameters", "feed-forward", "PPO"
+DNC, LSTM, LSTM_EQUAL, FEEDFORWARD = "DNC", "LSTM", "LSTM, equal parameters", "feed-forward"
 ARMS = (DNC, LSTM, LSTM_EQUAL, FEEDFORWARD)
 STAGES_A_ROUND = 3  # model, dream, act; exploring comes once a level
-LRS = (1e-3, 3e-3)  # of the search for model-free PPO
-ENTROPIES = (0.01, 0.03)
-SEARCH_SEEDS = 1000  # added to the numbers of seeds that are searched on, so that they are other ones
-ENVS, NUM_STEPS = 8, 64  # of model-free PPO: an update every 512 live steps
 
 
 @dataclass(frozen=True)
@@ -238,118 +227,6 @@ def run_agents(run: Run, configs: Mapping[Any, RunConfig], numbers: Sequence[int
     ]
     folders = iter(run_jobs(run.cache, jobs, "agents", block=block, parallel_from=4))
     return {key: [load_output(next(folders), config.stages) for _ in numbers] for key, config in configs.items()}
-
-
-@dataclass(frozen=True)
-class PPOTuning:
-    """Describe model-free PPO: learning rate and entropy bonus, what the search chooses."""
-
-    lr: float
-    entropy: float
-
-    def config(self) -> PPOConfig:
-        """Return all its numbers; discount and λ are those of the agent's PPO."""
-        return PPOConfig(num_steps=NUM_STEPS, minibatch_size=128, lr=self.lr, gamma=0.97, entropy_coef=self.entropy)
-
-
-def play_ppo(tuning: PPOTuning, levels: tuple[int, ...], size: int, seed: int, max_live_steps: int) -> dict[str, Any]:
-    """Learn levels one after another in the live environment, with no model.
-
-    Args:
-        tuning: numbers of PPO.
-        levels: in their order.
-        size: S.
-        seed: of all draws.
-        max_live_steps: on all levels together.
-
-    Returns:
-        solved_at: live steps when each level was solved, None if it was not; live_steps; cpu_seconds; greedy_solved: (levels
-        solved, levels), whether the greedy policy takes each level's shortest path after each level that it solved.
-    """
-    start = time.process_time()
-    generator = torch.Generator().manual_seed(seed)
-    layouts = [LEVELS[size][level] for level in levels]
-    policy = ActorCritic(_flat_space(size), len(MOVES), PolicyConfig(), generator=generator)
-    solved_at: list[int | None] = [None] * len(levels)
-    rows = []
-    steps = 0
-    for i, layout in enumerate(layouts):
-        ppo = PPO(flat_envs(layout, ENVS), policy, tuning.config(), generator=generator, seed=seed + i)
-        while steps + ppo.env_steps < max_live_steps:
-            ppo.update(ppo.collector.collect())
-            if greedy_solves(policy, layout):
-                solved_at[i] = steps + ppo.env_steps
-                break
-        steps += ppo.env_steps
-        if solved_at[i] is None:
-            break
-        rows.append([greedy_solves(policy, each) for each in layouts])
-    seconds = time.process_time() - start
-    return {"solved_at": solved_at, "live_steps": steps, "cpu_seconds": seconds, "greedy_solved": rows}
-
-
-def _flat_space(size: int) -> spaces.Box:
-    return spaces.Box(0.0, 1.0, (size * size * 3,), np.float32)
-
-
-def _flat(frames: np.ndarray) -> np.ndarray:
-    return frames.reshape(len(frames), -1).astype(np.float32) / 255
-
-
-def flat_envs(layout: np.ndarray, num_envs: int) -> gymnasium.vector.VectorEnv:
-    """Return copies of a level whose frames are vectors with values in [0, 1], as the agent's policy sees them in dreams."""
-    envs = GridNavigationVector(num_envs, layout, size=len(layout))
-    return TransformObservation(envs, _flat, single_observation_space=_flat_space(len(layout)))
-
-
-@torch.no_grad()
-def greedy_solves(policy: ActorCritic, layout: np.ndarray) -> bool:
-    """Return whether the greedy policy on flat frames takes a shortest path."""
-    env = GridNavigation(layout, size=len(layout), max_steps=len(shortest_path(layout, len(layout))))
-    frame, _ = env.reset()
-    while True:
-        action = policy.step(torch.from_numpy(_flat(frame[None]))).logits.argmax(-1)
-        frame, _, terminated, truncated, _ = env.step(int(action))
-        if terminated or truncated:
-            return terminated
-
-
-def search_ppo(run: Run, levels: tuple[int, ...], size: int, max_live_steps: int, num_seeds: int, tried: int) -> list[dict]:
-    """Try learning rates and entropy bonuses on seeds that are used for nothing else.
-
-    Args:
-        levels, size, max_live_steps: see `play_ppo`.
-        num_seeds: seeds of each.
-        tried: the first so many of the combinations.
-
-    Returns:
-        lr, entropy and live_steps, (seeds,): a run that does not solve all levels counts with `max_live_steps`; best first.
-    """
-    tunings = [PPOTuning(lr, entropy) for lr, entropy in itertools.product(LRS, ENTROPIES)][:tried]
-    outputs = iter(run_ppo(run, tunings, levels, size, max_live_steps, range(SEARCH_SEEDS, SEARCH_SEEDS + num_seeds)))
-    rows = []
-    for tuning in tunings:
-        needed = [live_steps(next(outputs), max_live_steps) for _ in range(num_seeds)]
-        rows.append({"lr": tuning.lr, "entropy": tuning.entropy, "live_steps": needed})
-    return sorted(rows, key=lambda row: float(np.mean(np.log(row["live_steps"]))))
-
-
-def run_ppo(
-    run: Run, tunings: Sequence[PPOTuning], levels: tuple[int, ...], size: int, max_live_steps: int, numbers: Sequence[int]
-) -> list[dict]:
-    """Return the runs of model-free PPO, seed by seed for each tuning; see `play_ppo`."""
-    calls = [
-        {
-            "tuning": tuning,
-            "levels": levels,
-            "size": size,
-            "seed": seed_of(run.seed, number),
-            "max_live_steps": max_live_steps,
-        }
-        for tuning in tunings
-        for number in numbers
-    ]
-    return cached_map(run.cache, play_ppo, calls, "PPO")
 
 
 def live_steps(result: Mapping[str, Any], budget: int) -> int:
