@@ -9,7 +9,7 @@ from wmlib.agents.policies import ActorCritic, PolicyConfig
 from wmlib.envs.grid.levels import LEVELS, moves
 from wmlib.envs.grid.navigation import draw
 from wmlib.lessons.neural_computer_agent import measures
-from wmlib.lessons.neural_computer_agent.pipeline import _flat_space
+from wmlib.lessons.neural_computer_agent.baselines import _flat_space
 from wmlib.models.frame_model import FrameModel
 from wmlib.models.specs import CoreConfig
 
