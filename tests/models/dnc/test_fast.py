@@ -1,5 +1,9 @@
 """The fast path against the module: every value and gradient, and what only it could get wrong."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -120,6 +124,31 @@ def test_results_are_the_same_bits_again_and_without_gradient():
         for again in (dnc(inputs), dnc(inputs, trace=True)[:2]):
             assert torch.equal(again[0], outputs)
             assert all(torch.equal(a, b) for a, b in zip(again[1], state, strict=True))
+
+
+def test_the_process_that_compiles_computes_the_bits_of_those_that_load(tmp_path):
+    """With 64 slots, where a small function that is called, not inlined, took its sums in another order."""
+    code = """
+import hashlib, torch
+from wmlib.models.dnc import DNC
+torch.set_num_threads(1)
+draw = torch.Generator().manual_seed(0)
+dnc = DNC(2, hidden_size=64, num_slots=64, word_size=16, num_heads=1, generator=draw)
+dnc(torch.randn(4, 24, 2, generator=draw))[0].square().sum().backward()
+print(hashlib.sha256(b"".join(p.grad.numpy().tobytes() for p in dnc.parameters())).hexdigest())
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert any(tmp_path.rglob("*.nbi")) and len(found[0]) > 60
+    assert found[0] == found[1]
 
 
 def test_a_weight_changed_before_the_way_back_is_noticed():

@@ -43,11 +43,13 @@ class _Apart(_Inner):
         self.state.flags.noalias = True
 
 
-# Sums may be taken in any order and products fused with them; NaN and infinity keep their meaning.
+# Sums may be taken in any order and products fused with them; NaN and infinity keep their meaning. All is compiled into the
+# two outer functions: a small one that is called would be another compilation in the process that compiles than in one that
+# loads from disk, with sums in another order, so that the first run after an installation would differ in its last bits.
 options: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 outer = njit(**options)
-inner = njit(**options, pipeline_class=_Inner)
-apart = njit(**options, pipeline_class=_Apart)
+inner = njit(**options, forceinline=True, pipeline_class=_Inner)
+apart = njit(**options, forceinline=True, pipeline_class=_Apart)
 
 
 @intrinsic
