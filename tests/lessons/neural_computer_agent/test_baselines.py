@@ -23,8 +23,8 @@ def test_model_free_ppo_plays_levels_in_order_and_stops_at_its_budget():
 
 
 def test_the_search_tries_different_tunings():
-    assert len(set(baselines.TUNINGS)) == len(baselines.TUNINGS) == 18
-    assert {tuning.lr for tuning in baselines.TUNINGS[:12]} == {3e-3, 1e-2}
+    assert len(set(baselines.TUNINGS)) == len(baselines.TUNINGS) == 36
+    assert {tuning.lr for tuning in baselines.TUNINGS[:24]} == {3e-3, 1e-2}
 
 
 def test_a_policy_solves_a_level_by_a_shortest_path_only():

@@ -51,7 +51,7 @@ class PPOTuning(NamedTuple):
 
 TUNINGS = [  # of the search, the likelier ones first
     PPOTuning(num_steps, lr, entropy)
-    for lr, entropy, num_steps in itertools.product((3e-3, 1e-2, 1e-3), (0.1, 0.03, 0.01), (16, 64))
+    for lr, entropy, num_steps in itertools.product((3e-3, 1e-2, 1e-3), (0.3, 0.1, 1.0, 0.03), (16, 64, 8))
 ]
 
 
