@@ -25,13 +25,13 @@ from wmlib.viz.figures import COLORS, new_figure, styled
 ARM_COLORS = {EXTRINSIC: "blue", INTRINSIC: "pink", BOTH: "green"}
 ARM_MARKERS = {EXTRINSIC: "o", INTRINSIC: "s", BOTH: "^"}
 KIND_COLORS = {"never": "orange", "hops": "gold", "rhythm": "sky", "other": "blue"}
-ROW_COLORS = {"ours": "green", "blind": "grey", "random": "grey", "rule": "grey", "card": "sky", "author": "orange"}
+ROW_COLORS = {"ours": "green", "blind": "grey", "rule": "gold", "card": "sky", "author": "orange"}
 ROW_WORDS = {
-    "ours": "ours, tested here",
+    "ours": "agents of this notebook",
     "blind": "never looks",
-    "rule": "rule by hand",
-    "card": "public model cards, reported there",
-    "author": "Mufti, 2019",
+    "rule": "looks, by a rule",
+    "card": "public model cards, as reported",
+    "author": "Mufti 2019",
 }
 UP_MAP = ListedColormap(["#E8EEF2", "#0072B2", "#FFFFFF"])  # nothing, up, over
 
@@ -244,8 +244,10 @@ def draw_choices(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     Args:
         data: by view, rows of `estimates.choice_rows`.
     """
-    tallest = max(len(rows) for rows in data.values())
-    figure, axes = new_figure(8.4, (0.38 * tallest + 0.7) * len(data) + 0.4, rows=len(data), columns=2, width_ratios=[3, 2])
+    heights = [len(rows) + 2 for rows in data.values()]
+    figure, axes = new_figure(
+        8.4, 0.36 * sum(heights) + 0.5, rows=len(data), columns=2, width_ratios=[3, 2], height_ratios=heights
+    )
     for (left, right), (view, rows) in zip(axes, data.items(), strict=True):
         places = np.arange(len(rows))
         start = np.zeros(len(rows))
@@ -263,7 +265,7 @@ def draw_choices(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         right.set_ylim(left.get_ylim())
         right.set(xlabel="mean test return")
         right.axvline(0, color=COLORS["grey"], linewidth=0.8)
-    axes[0, 0].legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside upper center")
     return figure
 
 
@@ -279,9 +281,8 @@ def draw_scores(data: Sequence[Mapping[str, Any]]) -> Figure:
     ax.set_xscale("symlog", linthresh=10)
     labelled = set()
     for place, row in enumerate(data):
-        word = ROW_WORDS.get(row["kind"], ROW_WORDS["blind"])
-        label = None if word in labelled else word
-        labelled.add(word)
+        label = None if row["kind"] in labelled else ROW_WORDS[row["kind"]]
+        labelled.add(row["kind"])
         ax.barh(place, row["value"], color=COLORS[ROW_COLORS[row["kind"]]], height=0.7, alpha=0.75, label=label)
         if row["interval"] is not None:
             ax.plot(row["interval"], [place, place], color="black", linewidth=1.2)

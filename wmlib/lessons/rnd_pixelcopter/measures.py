@@ -21,7 +21,7 @@ KINDS = ("never", "hops", "rhythm", "other")
 FEW_UPS = 10  # at most, of an episode of kind "hops"
 IDLE_TAIL = 20  # frames without any up at its end, at least: a free fall from the middle takes 21
 TO_FLOOR, HEIGHT, TO_BLOCK = 3, 0, 4  # of the seven numbers
-LOWEST = 42.0  # pixels from the top, the player dies below
+NEAR = 3.0  # pixels above the floor at the player, from which an end counts as one at the floor: a neighbour may be higher
 HEIGHTS = np.arange(6, 44, 2.0)  # edges of the novelty map, pixels from the top
 DISTANCES = np.arange(0, 58, 4.0)  # pixels from the player to the next block
 
@@ -89,7 +89,7 @@ def play(
         over = rows[(terminated | truncated)[rows]]
         if len(over):
             numbers = envs.games.states()[over]
-            at_floor[over] = terminated[over] & ((numbers[:, TO_FLOOR] <= 0) | (numbers[:, HEIGHT] > LOWEST))
+            at_floor[over] = terminated[over] & (numbers[:, TO_FLOOR] <= NEAR)
             rows = np.setdiff1d(rows, over)
         frame += 1
     return Played(returns, blocks, frames, at_floor, [np.array(each, np.int64) for each in pressed])

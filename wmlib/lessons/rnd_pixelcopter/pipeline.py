@@ -117,9 +117,9 @@ def rnd_config(view: str, num_features: int) -> RNDConfig:
     )
 
 
-def reward_arms(view: str, num_features: int, reward: str = "game", episodic: bool = False) -> dict[str, Arm]:
+def reward_arms(view: str, num_features: int, reward: str = "game") -> dict[str, Arm]:
     """Return the arms that differ in what they are paid for; coefficients are the paper's, 2 and 1."""
-    curiosity = replace(rnd_config(view, num_features), episodic=episodic)
+    curiosity = rnd_config(view, num_features)
     return {
         EXTRINSIC: Arm(view, reward),
         INTRINSIC: Arm(view, reward, 0.0, curiosity),
@@ -194,7 +194,7 @@ class CopterRun:
         }
         self.snapshots: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"update": 0, "weights": {}}
-        self._sights = None if curiosity is None else measures.sights(arm.view, 16, 120, SIGHTS)
+        self._sights = None if curiosity is None else measures.sights(arm.view, 64, 150, SIGHTS)
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
         """Do updates; yield the metrics of each."""
