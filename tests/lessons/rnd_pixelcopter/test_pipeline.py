@@ -93,7 +93,9 @@ def test_no_score_chooses_where_no_reward_is_paid(monkeypatch):
         assert set(seeds) == set(pipeline.VALIDATION + np.arange(3)) and max_frames == 10_000
         count = len(seeds)
         returns = np.full(count, next(scores))
-        return measures.Played(returns, np.zeros(count, int), np.ones(count, int), np.ones(count, bool), [np.empty(0, int)] * count)
+        return measures.Played(
+            returns, np.zeros(count, int), np.ones(count, int), np.ones(count, bool), [np.empty(0, int)] * count
+        )
 
     monkeypatch.setattr(measures, "play", play)
     outputs = {arm: pipeline.output(done(CopterRun(config(arm=arm, updates=2), 1), 2)) for arm in (EXTRINSIC, INTRINSIC, BOTH)}

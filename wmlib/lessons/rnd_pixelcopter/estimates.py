@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -78,7 +79,9 @@ def per_seed(tests: Sequence[Test], measure: str) -> list[float]:
     return [float(np.mean(test[measure])) for test in tests]
 
 
-def evidence(tests: Mapping[str, Mapping[str, Sequence[Test]]], blind: np.ndarray, names: Mapping[str, str]) -> dict[str, Evidence]:
+def evidence(
+    tests: Mapping[str, Mapping[str, Sequence[Test]]], blind: np.ndarray, names: Mapping[str, str]
+) -> dict[str, Evidence]:
     """Return the evidence of each claim.
 
     Args:
@@ -113,7 +116,7 @@ def curve(results: Sequence[Result], measure: str = "return", points: int = CURV
     values = []
     for result in results:
         numbers = result["records"][measure]
-        windows = [numbers[a:b][np.isfinite(numbers[a:b])] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        windows = [numbers[a:b][np.isfinite(numbers[a:b])] for a, b in itertools.pairwise(edges)]
         values.append([float(window.mean()) if len(window) else None for window in windows])
     return {"env_steps": [round(float(step)) for step in steps], "values": values}
 
@@ -124,7 +127,7 @@ def curves(groups: Mapping[str, Sequence[Result]], measure: str = "return") -> d
 
 
 def choice_rows(results: Mapping[str, Sequence[Result]], tests: Mapping[str, Sequence[Test]]) -> list[dict[str, Any]]:
-    """Return what `figures.draw_choices` shows of each cell: by seed, stuck and return; the kinds of episodes, mean of seeds."""
+    """Return what `figures.draw_choices` shows of each cell, by seed, and the kinds of its episodes, mean of the seeds."""
     return [
         {
             "name": name,

@@ -1,7 +1,7 @@
 """The pictures of notebook 08, each a function of stored numbers.
 
-Reading guide. `draw_film` replays a stored flight in the game; `draw_walk` and `draw_novelty` show what is novel; `draw_curves`,
-`draw_scores`, `draw_choices` and `draw_sparse` report; `draw_rasters` and `draw_snapshot` show actions.
+Reading guide. `draw_film` replays a stored flight in the game; `draw_walk` and `draw_novelty` show what is novel;
+`draw_curves`, `draw_scores`, `draw_choices` and `draw_sparse` report; `draw_rasters` and `draw_snapshot` show actions.
 """
 
 from __future__ import annotations

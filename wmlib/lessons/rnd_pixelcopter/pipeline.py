@@ -1,8 +1,8 @@
 """The runs of notebook 08: PPO on PixelCopter with the game's reward, with curiosity, with both, and with the author's choices.
 
-Reading guide. An `Arm` says what an agent sees and what it is paid for; a `RunConfig` adds sizes. `CopterRun` is one run, update
-by update, with what is measured beside it; `run_arms` brings many to their end, in parallel and resumable. `examine` tests what
-a run has learnt on levels that nobody has seen.
+Reading guide. An `Arm` says what an agent sees and what it is paid for; a `RunConfig` adds sizes. `CopterRun` is one run,
+update by update, with what is measured beside it; `run_arms` brings many to their end, in parallel and resumable. `examine`
+tests what a run has learnt on levels that nobody has seen.
 
 Levels: those of training, validation, test and of the search for blind policies have different seeds.
 """
@@ -156,8 +156,8 @@ class CopterRun:
 
     Attributes:
         step: updates done.
-        records: by name, one number an update: "env_steps", "return" and "length" of the episodes that ended (of the reward that
-            the environment gives, NaN if none ended), "intrinsic_reward" (NaN without curiosity), "cpu_seconds" (looking apart).
+        records: by name, one number an update: "env_steps", "return" and "length" of the episodes that ended (in what the
+            environment pays; NaN if none ended), "intrinsic_reward" (NaN without curiosity), "cpu_seconds" (looking apart).
         snapshots: what `_look` saw.
         best: the snapshot with the largest mean of what the environment pays on validation levels, and that policy's weights.
     """

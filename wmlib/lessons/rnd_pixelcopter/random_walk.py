@@ -31,7 +31,9 @@ def networks(seed: int, num_features: int = 32) -> tuple[nn.Module, nn.Module]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(2):
-            made.append(nn.Sequential(nn.Linear(CENTERS**2, 256, bias=False), nn.ReLU(), nn.Linear(256, num_features, bias=False)))
+            made.append(
+                nn.Sequential(nn.Linear(CENTERS**2, 256, bias=False), nn.ReLU(), nn.Linear(256, num_features, bias=False))
+            )
     return made[0], made[1]
 
 
@@ -52,7 +54,7 @@ def square() -> Tensor:
 
 
 def walk(target: nn.Module, predictor: nn.Module, positions: Tensor, looks: list[int], lr: float) -> list[np.ndarray]:
-    """Walk and learn on the way; return the novelty of the whole square, (CELLS, CELLS), before each of the steps in `looks`."""
+    """Walk, and learn on the way; return the novelty of the whole square, (CELLS, CELLS), before some steps, `looks`."""
     optimizer = torch.optim.Adam(predictor.parameters(), lr)
     everywhere = place_code(square())
     maps = []

@@ -63,9 +63,7 @@ class Copters(gymnasium.vector.VectorEnv):
         self.games = Games(num_envs, max_steps=max_frames, fixed_level=fixed_level)
         self.num_envs, self.view, self.reward = num_envs, view, reward
         self.single_observation_space = (
-            spaces.Box(-CLIP, CLIP, (7,), np.float32)
-            if view == "state"
-            else spaces.Box(0, 255, (SIDE, SIDE, STACK), np.uint8)
+            spaces.Box(-CLIP, CLIP, (7,), np.float32) if view == "state" else spaces.Box(0, 255, (SIDE, SIDE, STACK), np.uint8)
         )
         self.single_action_space = spaces.Discrete(2)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
