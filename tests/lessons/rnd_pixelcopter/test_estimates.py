@@ -16,7 +16,9 @@ def made(score=30.0, blocks=2.0, frames=150, stuck=0.0, levels=4):
         "frames": np.full(levels, frames),
         "kinds": np.array([stuck, 0.0, 0.0, 1 - stuck]),
         "stuck": stuck,
-        "sampled_stuck": stuck,
+        "sampled": score / 2,
+        "sampled_kinds": np.array([0.0, 0.0, 0.0, 1.0]),
+        "sampled_stuck": stuck / 2,
         "same_actions": 0.8,
         "replayed": 5.0,
         "capped": 0.0,
@@ -45,7 +47,7 @@ def test_evidence_of_each_claim():
     blind = np.array([10.0, 20.0, 30.0, 40.0])
     names = {"extrinsic": "game", "both": "both", "author": "all"}
     values = {name: each.estimate().value for name, each in estimates.evidence(tests, blind, names).items()}
-    assert values == pytest.approx({"stuck": 0.5, "target": 30, "sees": 225, "harmless": 200 / 150, "sparse": 2})
+    assert values == pytest.approx({"stuck": 0.25, "target": 30, "sees": 225, "harmless": 200 / 150, "sparse": 2})
     record = judge(estimates.claims()["sees"], estimates.evidence(tests, blind, names)["sees"])
     assert record["verdict"] == "undecided" and record["reason"].startswith("2 of the 3")
 

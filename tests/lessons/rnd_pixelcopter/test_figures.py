@@ -85,11 +85,12 @@ def test_a_snapshot_past_the_last_is_the_last(snapshot, words):
 
 
 def test_choices_show_kinds_and_seeds():
-    row = {"name": "paper", "kinds": [0.25, 0.5, 0.0, 0.25], "returns": [1.0, 3.0]}
+    shares = {"kinds": [0.25, 0.5, 0.0, 0.25], "sampled_kinds": [0.0, 0.0, 1.0, 0.0]}
+    row = {"name": "paper", **shares, "returns": [1.0, 3.0], "sampled": [2.0, 5.0]}
     figure = figures.draw_choices({"from the state": [row, {**row, "name": "x"}], "from pixels": [row]})
-    bars = figure.axes[0].patches
-    assert [bar.get_width() for bar in bars[::2]] == row["kinds"]
-    assert figure.axes[1].lines[0].get_xdata().tolist() == [1.0, 3.0] and figure.axes[1].lines[1].get_xdata() == [2.0]
+    for ax, kinds in zip(figure.axes[:2], shares.values(), strict=True):
+        assert [bar.get_width() for bar in ax.patches[::2]] == kinds
+    assert [list(line.get_xdata()) for line in figure.axes[2].lines[:2]] == [[1.0, 3.0], [2.0, 5.0]]
 
 
 def test_scores_show_values_intervals_and_seeds():

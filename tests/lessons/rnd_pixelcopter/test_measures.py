@@ -51,6 +51,7 @@ def test_who_dies_elsewhere_is_not_stuck():
     rows = (([3], 40), ([], 21))
     assert measures.stuck(played(*rows)) == 1.0
     assert measures.stuck(played(*rows, at_floor=False)) == 0.5
+    assert measures.shares(played(*rows, at_floor=False)).tolist() == [0.5, 0.0, 0.0, 0.5]
 
 
 def test_same_actions_by_hand():

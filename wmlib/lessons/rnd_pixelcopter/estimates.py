@@ -39,7 +39,7 @@ def claims(needs: int = 3) -> dict[str, Claim]:
             "stuck",
             "Paid by curiosity alone, the author's agent falls into the local optimum: a few ups, then nothing.",
             reported="it does; no number given",
-            measure="proportion of greedy episodes in the local optimum (pixels, all five choices of the author)",
+            measure="proportion of episodes in the local optimum (pixels, all five choices, sampled actions as his)",
             smallest=0.5,
             null=0.1,
         ),
@@ -93,7 +93,7 @@ def evidence(
     returns = np.stack([test["returns"] for test in tests["state"][extrinsic]])
     blocks = {name: per_seed(tests["sparse"][name], "blocks") for name in (both, extrinsic)}
     return {
-        "stuck": Evidence("mean", {"values": per_seed(tests["author"][author], "stuck")}),
+        "stuck": Evidence("mean", {"values": per_seed(tests["author"][author], "sampled_stuck")}),
         "target": Evidence("mean", {"values": per_seed(tests["pixels"][extrinsic], "returns")}),
         "sees": Evidence("ratio_of_sums", {"hits": returns - blind, "counts": np.ones(len(blind))}),
         "harmless": Evidence(
@@ -136,6 +136,8 @@ def choice_rows(results: Mapping[str, Sequence[Result]], tests: Mapping[str, Seq
             "returns": per_seed(tests[name], "returns"),
             "frames": per_seed(tests[name], "frames"),
             "kinds": np.mean([test["kinds"] for test in tests[name]], 0).tolist(),
+            "sampled": per_seed(tests[name], "sampled"),
+            "sampled_kinds": np.mean([test["sampled_kinds"] for test in tests[name]], 0).tolist(),
             "same_actions": per_seed(tests[name], "same_actions"),
             "replayed": per_seed(tests[name], "replayed"),
             "env_steps": results[name][0]["env_steps"],
@@ -154,6 +156,7 @@ def score_rows(
         blind: by name, returns on test levels.
         target: the author's.
     """
+    rows: list[dict[str, Any]]
     rows = [{"name": name, "value": value, "kind": kind, "seeds": [], "interval": None} for name, value, kind in PUBLIC]
     for name, returns in blind.items():
         half = 1.96 * returns.std(ddof=1) / len(returns) ** 0.5

@@ -246,24 +246,24 @@ def draw_choices(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """
     heights = [len(rows) + 2 for rows in data.values()]
     figure, axes = new_figure(
-        8.4, 0.36 * sum(heights) + 0.5, rows=len(data), columns=2, width_ratios=[3, 2], height_ratios=heights
+        8.8, 0.36 * sum(heights) + 0.5, rows=len(data), columns=3, width_ratios=[2, 2, 1.6], height_ratios=heights
     )
-    for (left, right), (view, rows) in zip(axes, data.items(), strict=True):
+    for (greedy, sampled, right), (view, rows) in zip(axes, data.items(), strict=True):
         places = np.arange(len(rows))
-        start = np.zeros(len(rows))
-        for i, kind in enumerate(KINDS):
-            shares = np.array([row["kinds"][i] for row in rows])
-            left.barh(places, shares, left=start, color=COLORS[KIND_COLORS[kind]], label=kind, height=0.7)
-            start += shares
-        left.set_yticks(places, [row["name"] for row in rows])
-        left.set(xlim=(0, 1), xlabel="proportion of greedy test episodes", title=view)
-        left.invert_yaxis()
+        for ax, name, word in ((greedy, "kinds", "greedy"), (sampled, "sampled_kinds", "sampled actions")):
+            start = np.zeros(len(rows))
+            for i, kind in enumerate(KINDS):
+                shares = np.array([row[name][i] for row in rows])
+                ax.barh(places, shares, left=start, color=COLORS[KIND_COLORS[kind]], label=kind, height=0.7)
+                start += shares
+            ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xlabel="proportion of episodes", title=f"{view}: {word}")
+            ax.set_yticks(places, [])
+        greedy.set_yticks(places, [row["name"] for row in rows])
         for place, row in zip(places, rows, strict=True):
-            right.plot(row["returns"], [place] * len(row["returns"]), "o", color=COLORS["pink"], alpha=0.7)
-            right.plot(np.mean(row["returns"]), place, "|", color=COLORS["grey"], markersize=16, markeredgewidth=2)
+            right.plot(row["returns"], [place - 0.15] * len(row["returns"]), "o", color=COLORS["pink"], zorder=3)
+            right.plot(row["sampled"], [place + 0.15] * len(row["sampled"]), "o", color=COLORS["pink"], fillstyle="none")
         right.set_yticks(places, [])
-        right.set_ylim(left.get_ylim())
-        right.set(xlabel="mean test return")
+        right.set(ylim=(len(rows) - 0.5, -0.5), xlabel="mean test return", title="● greedy  ○ sampled")
         right.axvline(0, color=COLORS["grey"], linewidth=0.8)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside upper center")
     return figure

@@ -49,7 +49,7 @@ def play(
     """Play one episode on each level.
 
     Args:
-        policy: what acts; None: up with probability 1/2, which needs a generator.
+        policy: what acts, without a recurrent core; None: up with probability 1/2, which needs a generator.
         view: what it sees, see `Copters`.
         seeds: (L,), of the levels.
         max_frames: after which an episode is cut.
@@ -59,22 +59,16 @@ def play(
     count = len(seeds)
     envs = Copters(count, view, fixed_level=fixed_level, max_frames=max_frames)
     obs, _ = envs.reset(seed=np.asarray(seeds))
-    state = None if policy is None else policy.initial_state(count)
     rows = np.arange(count)  # still playing
     returns = np.zeros(count)
     blocks, frames = np.zeros((2, count), np.int64)
     at_floor = np.zeros(count, bool)
     pressed: list[list[int]] = [[] for _ in range(count)]
-    starts = torch.zeros(count, dtype=torch.bool)
     frame = 0
     while len(rows):
         logits = torch.zeros(len(rows), 2)
         if policy is not None:
-            # a core needs all rows in their places; without one only those that still play are computed
-            chosen = np.arange(count) if policy.core is not None else rows
-            output = policy.step(torch.from_numpy(obs[chosen]), state, starts[: len(chosen)])
-            state = output.state
-            logits = output.logits[torch.from_numpy(rows)] if policy.core is not None else output.logits
+            logits = policy.step(torch.from_numpy(obs[rows])).logits
         if generator is not None:
             logits = logits - torch.empty(logits.shape).exponential_(generator=generator).log()
         actions = np.full(count, NOTHING)
@@ -112,6 +106,11 @@ def kinds(played: Played) -> np.ndarray:
         elif len(ups) >= 3 and gaps.max() - gaps.min() <= 1:
             sorts[i] = KINDS.index("rhythm")
     return sorts
+
+
+def shares(played: Played) -> np.ndarray:
+    """Return the proportion of episodes of each of `KINDS`, float64 (4,)."""
+    return np.bincount(kinds(played), minlength=len(KINDS)) / len(played.ups)
 
 
 def stuck(played: Played) -> float:

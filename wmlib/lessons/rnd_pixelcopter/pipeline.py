@@ -332,7 +332,7 @@ def examine(
     Returns:
         greedy (sampled for random actions): returns, blocks, frames, each (L,); kinds, proportions by `measures.KINDS`; stuck;
         same_actions; replayed, the mean return of its tapes on other levels; capped, proportion of episodes that were cut.
-        sampled, sampled_stuck: mean return and proportion stuck with sampled actions.
+        sampled, sampled_kinds, sampled_stuck: mean return, kinds and proportion stuck with sampled actions.
         ups: frames with an up, on the first levels; film_seed: the level of the median return.
     """
     policy = None if weights is None else load_policy(weights, view)
@@ -340,17 +340,17 @@ def examine(
     generator = torch.Generator().manual_seed(seed)
     sampled = measures.play(policy, view, seeds, max_frames, fixed_level=fixed_level, generator=generator)
     greedy = sampled if policy is None else measures.play(policy, view, seeds, max_frames, fixed_level=fixed_level)
-    sorts = measures.kinds(greedy)
     return {
         "returns": greedy.returns,
         "blocks": greedy.blocks,
         "frames": greedy.frames,
-        "kinds": np.bincount(sorts, minlength=len(measures.KINDS)) / levels,
+        "kinds": measures.shares(greedy),
         "stuck": measures.stuck(greedy),
         "same_actions": measures.same_actions(greedy),
         "replayed": float(measures.replayed(greedy, seeds).mean()),
         "capped": float((greedy.frames >= max_frames).mean()),
         "sampled": float(sampled.returns.mean()),
+        "sampled_kinds": measures.shares(sampled),
         "sampled_stuck": measures.stuck(sampled),
         "ups": [ups[ups < RASTER_FRAMES] for ups in greedy.ups[:RASTER_LEVELS]],
         "film_seed": int(seeds[int(np.argsort(greedy.returns)[levels // 2])]),

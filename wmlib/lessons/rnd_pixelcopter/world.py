@@ -72,7 +72,7 @@ class Copters(gymnasium.vector.VectorEnv):
         self._stack = np.zeros((num_envs, SIDE, SIDE, STACK), np.uint8)
 
     def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int] | np.ndarray | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Start an episode in every game.
 
