@@ -1,6 +1,7 @@
 """The runs of notebook 08: what arms differ in, going on to the bit, who chooses a policy, tests on levels of their own."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from wmlib.agents.advantages import gae, shifted_gae
 from wmlib.experiment.run import Run
 from wmlib.lessons.rnd_pixelcopter import measures, pipeline
 from wmlib.lessons.rnd_pixelcopter.pipeline import AUTHOR, BOTH, EXTRINSIC, INTRINSIC, PAPER, CopterRun, RunConfig
+from wmlib.training.jobs import cached_map
 
 SMALL = {"num_envs": 4, "num_steps": 8, "snapshots": 2, "validation_levels": 3}
 
@@ -124,6 +126,7 @@ def test_levels_of_training_validation_test_and_search_differ():
 
 def test_runs_and_tests_are_found_again(tmp_path, monkeypatch):
     monkeypatch.setenv("WMLIB_OUT", str(tmp_path))
+    monkeypatch.setattr(pipeline, "cached_map", partial(cached_map, parallel=False))  # processes take seconds to start
     run = Run("08_rnd_pixelcopter", "smoke", 3, "cpu")
     configs = {arm: config(arm=arm, updates=2) for arm in (EXTRINSIC, INTRINSIC)}
     results = pipeline.run_arms(run, configs, range(2))
