@@ -92,6 +92,11 @@ def test_snapshots_and_rasters_are_plain():
     assert raster["frames"] == [200] * 4 and raster["ups"][0] == [3, 9] and raster["kinds"]["other"] == 1.0
 
 
+def test_the_best_agent_is_that_of_the_validation_levels():
+    groups = {"a": [result([1], [shot(1, 3.0), shot(2, 9.0)]), result([1], [shot(1, 4.0)])], "b": [result([1], [shot(1, 8.0)])]}
+    assert estimates.best_agent(groups) == ("a", 0)
+
+
 def test_seconds_to_a_score():
     results = [result([1], [shot(1.0, 20.0), shot(5.0, 120.0), shot(9.0, 110.0)]), result([1], [shot(1.0, 20.0)])]
     assert estimates.seconds_to(results, 100.0) == [5.0, None]

@@ -197,6 +197,16 @@ def raster(test: Test) -> dict[str, Any]:
     }
 
 
+def best_agent(groups: Mapping[str, Sequence[Result]]) -> tuple[str, int]:
+    """Return the arm and the number of the seed of the run with the best mean return on validation levels."""
+    scores = {
+        (name, number): max(each["validation"] for each in result["snapshots"])
+        for name, results in groups.items()
+        for number, result in enumerate(results)
+    }
+    return max(scores, key=lambda run: scores[run])
+
+
 def seconds_to(results: Sequence[Result], score: float) -> list[float | None]:
     """Return after how many CPU seconds each run had a mean return of `score` on validation levels; None: it never had."""
     reached = []
