@@ -57,11 +57,15 @@ def test_a_walk_is_over_its_maps():
 def test_curves_leave_out_where_a_seed_has_no_number():
     data = {"panels": {"state": {EXTRINSIC: CURVE, BOTH: {**CURVE, "values": [[None] * 3]}}}, "blind": 18.0}
     (ax,) = figures.draw_curves(data).axes
+    assert not ax.collections  # two seeds have no interval to be drawn
     line = ax.lines[0]
     np.testing.assert_allclose(line.get_xydata(), [[2.0, 3.0], [3.0, 9.0]])
     assert line.get_label() == EXTRINSIC and ax.lines[-1].get_ydata()[0] == 18.0
     (ax,) = figures.draw_sparse({"blocks": {INTRINSIC: {**CURVE, "values": CURVE["values"][1:]}}}).axes
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [1.0, 4.0, 10.0])
+    three = {**CURVE, "values": [[0.0, 1.0, 1.0], [0.0, 2.0, 2.0], [0.0, 3.0, 3.0]]}
+    (ax,) = figures.draw_sparse({"blocks": {INTRINSIC: three}}).axes
+    assert len(ax.collections) == 1
 
 
 def test_rasters_mark_ups_and_what_is_over():

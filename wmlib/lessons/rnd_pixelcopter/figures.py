@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from wmlib.envs.pixelcopter import Games
@@ -96,19 +96,19 @@ def draw_walk(data: Mapping[str, Any]) -> Figure:
 
 
 def _line(ax: Axes, curve: Mapping[str, Any], color: str, marker: str, label: str) -> None:
-    """Draw the mean of seeds with its interval; windows in which not every seed has a number are left out."""
+    """Draw the mean of seeds, from three on with its interval; windows in which not every seed has a number are left out."""
     steps = np.array(curve["env_steps"]) / 1e6
     values = np.array([[np.nan if v is None else v for v in row] for row in curve["values"]], float)
     whole = np.isfinite(values).all(0)
     if not whole.any():
         return
     ax.plot(steps[whole], values[:, whole].mean(0), color=color, marker=marker, markevery=0.2, markersize=5, label=label)
-    if len(values) > 1:
+    for row in values:
+        ax.plot(steps[whole], row[whole], color=color, linewidth=0.6, alpha=0.6)
+    if len(values) > 2:  # the interval of two seeds is wider than any axis
         estimates = [mean(column) for column in values[:, whole].T]
         low, high = np.array([(e.low, e.high) for e in estimates]).T
         ax.fill_between(steps[whole], low, high, color=color, alpha=0.15, linewidth=0)
-        for row in values:
-            ax.plot(steps[whole], row[whole], color=color, linewidth=0.6, alpha=0.6)
 
 
 @styled
@@ -183,7 +183,7 @@ def draw_rasters(data: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _draw_map(ax: Axes, novelty: Sequence, scale: float) -> Any:
     values = np.array([[np.nan if v is None else v for v in row] for row in novelty], float)
     extent = (DISTANCES[0], DISTANCES[-1], HEIGHTS[-1], HEIGHTS[0])
-    image = ax.imshow(values / scale, extent=extent, vmin=0, vmax=1.5, cmap="magma", aspect="auto")
+    image = ax.imshow(values / scale, extent=extent, norm=LogNorm(1e-3, 2), cmap="magma", aspect="auto")
     ax.grid(False)
     ax.set_xlabel("pixels to the next block")
     return image
