@@ -61,11 +61,15 @@ def test_curves_leave_out_where_a_seed_has_no_number():
     line = ax.lines[0]
     np.testing.assert_allclose(line.get_xydata(), [[2.0, 3.0], [3.0, 9.0]])
     assert line.get_label() == EXTRINSIC and ax.lines[-1].get_ydata()[0] == 18.0
-    (ax,) = figures.draw_sparse({"blocks": {INTRINSIC: {**CURVE, "values": CURVE["values"][1:]}}}).axes
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), [1.0, 4.0, 10.0])
+
+
+def test_sparse_rewards_and_blocks():
     three = {**CURVE, "values": [[0.0, 1.0, 1.0], [0.0, 2.0, 2.0], [0.0, 3.0, 3.0]]}
-    (ax,) = figures.draw_sparse({"blocks": {INTRINSIC: three}}).axes
-    assert len(ax.collections) == 1
+    data = {"curves": {INTRINSIC: three}, "blocks": {INTRINSIC: [1.0, 2.0, 6.0]}}
+    left, right = figures.draw_sparse(data).axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), [0.0, 2.0, 2.0])
+    assert len(left.collections) == 1
+    assert [list(line.get_ydata()) for line in right.lines] == [[1.0, 2.0, 6.0], [3.0]]
 
 
 def test_rasters_mark_ups_and_what_is_over():

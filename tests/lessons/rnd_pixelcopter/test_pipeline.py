@@ -1,7 +1,6 @@
 """The runs of notebook 08: what arms differ in, going on to the bit, who chooses a policy, tests on levels of their own."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from wmlib.agents.advantages import gae, shifted_gae
 from wmlib.experiment.run import Run
 from wmlib.lessons.rnd_pixelcopter import measures, pipeline
 from wmlib.lessons.rnd_pixelcopter.pipeline import AUTHOR, BOTH, EXTRINSIC, INTRINSIC, PAPER, CopterRun, RunConfig
-from wmlib.training.jobs import cached_map
 
 SMALL = {"num_envs": 4, "num_steps": 8, "snapshots": 2, "validation_levels": 3}
 
@@ -45,6 +43,7 @@ def test_arms_of_rewards_differ_in_what_pays():
         BOTH: (2.0, True),
     }
     assert not arms[BOTH].curiosity.episodic and arms[BOTH].curiosity.coef == 1.0
+    assert pipeline.reward_arms("state", 8, "third blocks", episodic=True)[BOTH].curiosity.episodic
 
 
 def test_each_choice_changes_one_thing_and_the_last_arm_all():
@@ -105,7 +104,7 @@ def test_no_score_chooses_where_no_reward_is_paid(monkeypatch):
 
 
 def test_rewards_of_blocks_choose_by_blocks(monkeypatch):
-    arm = pipeline.reward_arms("state", 8, "blocks")[EXTRINSIC]
+    arm = pipeline.reward_arms("state", 8, "third blocks", episodic=True)[EXTRINSIC]
     blocks = iter([2, 1])
 
     def play(policy, view, seeds, max_frames, fixed_level=False):
@@ -126,7 +125,6 @@ def test_levels_of_training_validation_test_and_search_differ():
 
 def test_runs_and_tests_are_found_again(tmp_path, monkeypatch):
     monkeypatch.setenv("WMLIB_OUT", str(tmp_path))
-    monkeypatch.setattr(pipeline, "cached_map", partial(cached_map, parallel=False))  # processes take seconds to start
     run = Run("08_rnd_pixelcopter", "smoke", 3, "cpu")
     configs = {arm: config(arm=arm, updates=2) for arm in (EXTRINSIC, INTRINSIC)}
     results = pipeline.run_arms(run, configs, range(2))

@@ -66,8 +66,8 @@ def claims(needs: int = 3) -> dict[str, Claim]:
         ),
         ours(
             "sparse",
-            "Where only a passed block pays, curiosity finds what the reward alone does not.",
-            measure="blocks passed per test level, both minus reward alone (state)",
+            "Where only every third block pays, curiosity finds what the reward alone does not.",
+            measure="blocks passed per test level, both minus reward alone (state, episodic stream)",
             smallest=1.0,
         ),
     ]

@@ -134,18 +134,23 @@ def draw_curves(data: Mapping[str, Any]) -> Figure:
 
 @styled
 def draw_sparse(data: Mapping[str, Any]) -> Figure:
-    """Draw blocks passed in training episodes where only a passed block pays, a panel a kind of stream.
+    """Draw what training episodes are paid where only every third block pays, and the blocks passed in tests.
 
     Args:
-        data: by title, the curves of `estimates.curves`.
+        data: "curves", of `estimates.curves`; "blocks", by arm, passed on a test level, a number a seed.
     """
-    figure, axes = new_figure(4.4 * len(data), 3.2, columns=len(data), sharey=True)
-    for ax, (title, curves) in zip(axes[0], data.items(), strict=True):
-        for name, curve in curves.items():
-            _line(ax, curve, COLORS[ARM_COLORS[name]], ARM_MARKERS[name], name)
-        ax.set(title=title, xlabel="environment steps (millions)", ylim=(-0.1, None))
-    axes[0, 0].set_ylabel("blocks passed\nin training episodes")
-    axes[0, 0].legend(fontsize=8, loc="upper left")
+    figure, axes = new_figure(7.6, 3.2, columns=2, width_ratios=[3, 2])
+    left, right = axes[0]
+    for place, (name, curve) in enumerate(data["curves"].items()):
+        color = COLORS[ARM_COLORS[name]]
+        _line(left, curve, color, ARM_MARKERS[name], name)
+        blocks = data["blocks"][name]
+        right.plot([place] * len(blocks), blocks, ARM_MARKERS[name], color=color, alpha=0.7)
+        right.plot(place, np.mean(blocks), "_", color=color, markersize=22, markeredgewidth=2)
+    left.set(xlabel="environment steps (millions)", ylabel="rewards in a training episode", ylim=(-0.02, None))
+    left.legend(fontsize=8, loc="upper left")
+    right.set_xticks(range(len(data["blocks"])), list(data["blocks"]), fontsize=8)
+    right.set(ylabel="blocks passed on a test level", xlim=(-0.6, len(data["blocks"]) - 0.4))
     return figure
 
 

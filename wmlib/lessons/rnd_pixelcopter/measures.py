@@ -188,7 +188,7 @@ def sights(view: str, num_levels: int, frames: int, seed: int) -> Sights:
         seen.append(obs)
         numbers.append(state)
         if frame % 30 == 0:
-            aims = rng.uniform(-10, 10, num_levels)  # pixels below the corridor's middle
+            aims = rng.uniform(-12, 12, num_levels)  # pixels below the corridor's middle
         low = (state[:, 2] - state[:, 3]) / 2 + 8 * state[:, 1] > 1 + aims
         obs, *_ = envs.step(np.where(low, UP, NOTHING))
     where = np.concatenate(numbers)

@@ -65,7 +65,7 @@ class Arm:
 
     Args:
         view: "state" or "pixels", see `Copters`.
-        reward: "game" or "blocks", see `Copters`.
+        reward: "game" or "third blocks", see `Copters`.
         reward_coef: weight of the environment's advantages; 0: that reward is ignored.
         curiosity: of RND; None: there is none.
         shifted: whether returns are the author's, which start with the next reward; see `advantages.shifted_gae`.
@@ -117,9 +117,9 @@ def rnd_config(view: str, num_features: int) -> RNDConfig:
     )
 
 
-def reward_arms(view: str, num_features: int, reward: str = "game") -> dict[str, Arm]:
+def reward_arms(view: str, num_features: int, reward: str = "game", episodic: bool = False) -> dict[str, Arm]:
     """Return the arms that differ in what they are paid for; coefficients are the paper's, 2 and 1."""
-    curiosity = rnd_config(view, num_features)
+    curiosity = replace(rnd_config(view, num_features), episodic=episodic)
     return {
         EXTRINSIC: Arm(view, reward),
         INTRINSIC: Arm(view, reward, 0.0, curiosity),
@@ -382,5 +382,5 @@ def examine_all(run: Run, groups: Mapping[str, Sequence[Mapping[str, Any]]], lev
         for results in groups.values()
         for number, result in enumerate(results)
     ]
-    tests = iter(cached_map(run.cache, examine, calls, "test levels"))
+    tests = iter(cached_map(run.cache, examine, calls, "test levels", parallel=levels > 50))
     return {name: [next(tests) for _ in results] for name, results in groups.items()}

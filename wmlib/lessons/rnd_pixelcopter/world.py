@@ -23,7 +23,8 @@ CLIP = 5.0
 SIDE = 24  # of a picture: the screen's 48 pixels, two by two
 STACK = 4  # pictures that a policy sees
 VIEWS = ("state", "pixels")
-REWARDS = ("game", "blocks")
+REWARDS = ("game", "third blocks")
+THIRD = 3  # blocks from one reward to the next, where only these pay
 MAX_FRAMES = 10_000  # of an episode, as in gym-ple
 
 
@@ -34,7 +35,7 @@ class Copters(gymnasium.vector.VectorEnv):
         num_envs: N.
         view: "state", float32 (7,), the seven numbers, shifted and scaled to about ±1 and clipped to ±5; or "pixels", uint8
             (24, 24, 4), the last four screens in grey, the newest last, black before the start.
-        reward: "game", the game's own; or "blocks", 1 for a block that is passed, nothing else and no penalty.
+        reward: "game", the game's own; or "third blocks", 1 for every third block that is passed, nothing else and no penalty.
         fixed_level: whether every episode is on one and the same level.
         max_frames: after which an episode is truncated.
 
@@ -70,6 +71,7 @@ class Copters(gymnasium.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._screens = np.empty((num_envs, 2 * SIDE, 2 * SIDE, 1), np.uint8)
         self._stack = np.zeros((num_envs, SIDE, SIDE, STACK), np.uint8)
+        self._passed = np.zeros(num_envs, np.int64)  # blocks, in the episodes under way
 
     def reset(
         self, *, seed: int | Sequence[int] | np.ndarray | None = None, options: dict[str, Any] | None = None
@@ -83,6 +85,7 @@ class Copters(gymnasium.vector.VectorEnv):
         seeds = range(seed, seed + self.num_envs) if isinstance(seed, int) else seed
         self.games.reset(seeds)
         self._stack[:] = 0
+        self._passed[:] = 0
         return self._observe(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -92,7 +95,10 @@ class Copters(gymnasium.vector.VectorEnv):
         begins = games.terminated | games.truncated
         games.step(actions)
         self._stack[begins] = 0
-        rewards = games.rewards.copy() if self.reward == "game" else (games.num_blocks > blocks).astype(float)
+        self._passed[begins] = 0
+        passes = games.num_blocks > blocks
+        self._passed += passes
+        rewards = games.rewards.copy() if self.reward == "game" else (passes & (self._passed % THIRD == 0)).astype(float)
         return self._observe(), rewards, games.terminated.copy(), games.truncated.copy(), {}
 
     def _observe(self) -> np.ndarray:
@@ -104,12 +110,13 @@ class Copters(gymnasium.vector.VectorEnv):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy where every game is."""
-        return {**self.games.state_dict(), "stack": self._stack.copy()}
+        return {**self.games.state_dict(), "stack": self._stack.copy(), "passed": self._passed.copy()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state_dict`, to the bit."""
         self.games.load_state_dict(state)
         self._stack[:] = state["stack"]
+        self._passed[:] = state["passed"]
 
 
 @njit(cache=True, nogil=True)
