@@ -96,7 +96,7 @@ DRAWN = {
         "snapshot": lambda data: rnd_pixelcopter.draw_snapshot(data["snapshots"], BOTH, len(data["snapshots"][BOTH])),
     },
 }
-# frame 20, 10 or 60 is the poster, see the notebooks
+# frame 20, 10 or 120 is the poster, see the notebooks
 POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
     "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
@@ -106,7 +106,7 @@ POSTERS = {
         "film": neural_computer_agent_film,
     },
     "08_rnd_pixelcopter": {
-        "film": lambda data: rnd_pixelcopter.draw_film(data["film"], 60),
+        "film": lambda data: rnd_pixelcopter.draw_film(data["film"], 120),
     },
 }
 

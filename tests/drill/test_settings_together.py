@@ -79,7 +79,7 @@ def fly(s):
         assert config.snapshot_updates()[-1] == 1
         copter.CopterRun(config, 0)
     assert len(range(0, s.film_length, s.film_step)) >= 1
-    copter_figures.draw_film([{"name": "a", "seed": 1, "ups": [], "length": s.film_length}], min(60, s.film_length - 1))
+    copter_figures.draw_film([{"name": "a", "seed": 1, "ups": [], "length": s.film_length}], min(120, s.film_length - 1))
 
 
 class Streams(StreamTrainer):

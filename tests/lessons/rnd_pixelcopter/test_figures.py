@@ -44,7 +44,8 @@ def test_a_film_replays_the_game():
     assert np.array_equal(figure.axes[0].images[0].get_array(), games.pictures()[0])
     assert titles(figure) == ["a\nframe 5, score 0 ▲", "b\nframe 5, score 0"]
     over = figures.draw_film([{**flight, "ups": []}], 39)
-    assert "score -" in titles(over)[0]
+    title = titles(over)[0].splitlines()[1]
+    assert title.startswith("over at frame 2") and "score -" in title
 
 
 def test_a_walk_is_over_its_maps():

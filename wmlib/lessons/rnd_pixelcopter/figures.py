@@ -37,22 +37,24 @@ UP_MAP = ListedColormap(["#E8EEF2", "#0072B2", "#FFFFFF"])  # nothing, up, over
 
 
 @lru_cache(maxsize=4)
-def _flight(seed: int, ups: tuple[int, ...], frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fly again: pictures (frames + 1, 48, 48, 3) and scores (frames + 1,); the last one stays when the flight is over."""
+def _flight(seed: int, ups: tuple[int, ...], frames: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Fly again: pictures (frames + 1, 48, 48, 3), scores (frames + 1,), and when it was over; the last picture stays."""
     games = Games(1)
     games.reset([seed])
     pictures = [games.pictures()[0]]
     scores = [0.0]
     pressed = set(ups)
+    end = frames + 1
     for frame in range(frames):
         if games.terminated[0]:
+            end = min(end, frame)
             pictures.append(pictures[-1])
             scores.append(scores[-1])
             continue
         games.step(np.array([UP if frame in pressed else NOTHING]))
         pictures.append(games.pictures()[0])
         scores.append(float(games.scores[0]))
-    return np.stack(pictures), np.array(scores)
+    return np.stack(pictures), np.array(scores), end
 
 
 @styled
@@ -65,12 +67,13 @@ def draw_film(data: Sequence[Mapping[str, Any]], frame: int) -> Figure:
     """
     figure, axes = new_figure(2.5 * len(data), 2.9, columns=len(data))
     for ax, flight in zip(axes[0], data, strict=True):
-        pictures, scores = _flight(flight["seed"], tuple(flight["ups"]), flight["length"])
+        pictures, scores, end = _flight(flight["seed"], tuple(flight["ups"]), flight["length"])
         at = min(frame, flight["length"])
         ax.imshow(pictures[at], interpolation="nearest")
         ax.set_axis_off()
-        pressed = " ▲" if at - 1 in flight["ups"] else ""
-        ax.set_title(f"{flight['name']}\nframe {at}, score {scores[at]:.0f}{pressed}", fontsize=9)
+        pressed = " ▲" if at < end and at - 1 in flight["ups"] else ""
+        when = f"over at frame {end}" if at >= end else f"frame {at}"
+        ax.set_title(f"{flight['name']}\n{when}, score {scores[at]:.0f}{pressed}", fontsize=9)
     return figure
 
 
