@@ -14,6 +14,7 @@ from wmlib.envs.pixelcopter import Games
 
 UP, NOTHING = 0, 1
 FRAMES = 600  # of a tape; afterwards the player falls
+MOST_GAMES = 2**15  # at once, for the sake of memory
 PERIODS = np.round(np.arange(6, 16.01, 0.1), 2)  # frames between two ups that the search tries
 
 
@@ -53,6 +54,11 @@ def play_tapes(tapes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     Returns:
         float64 (P, L), returns.
     """
+    together = max(1, MOST_GAMES // len(seeds))
+    return np.concatenate([_play(tapes[i : i + together], seeds) for i in range(0, len(tapes), together)])
+
+
+def _play(tapes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     count, frames = tapes.shape
     games = Games(count * len(seeds))
     games.reset(np.tile(seeds, count))

@@ -129,10 +129,10 @@ def same_actions(played: Played, first: int = 60) -> float:
     for tape, ups in zip(tapes, played.ups, strict=True):
         tape[ups[ups < first]] = UP
     alive = np.arange(first) < played.frames[:, None]
-    both = alive[:, None] & alive[None]
-    equal = (tapes[:, None] == tapes[None]) & both
-    off_diagonal = ~np.eye(len(tapes), dtype=bool)
-    return float(equal[off_diagonal].sum() / both[off_diagonal].sum())
+    counts = [((tapes == action) & alive).sum(0) for action in (UP, NOTHING)]  # (first,) each
+    total = counts[0] + counts[1]
+    equal = sum(count * (count - 1) for count in counts)  # ordered pairs of levels, frame by frame
+    return float(np.sum(equal) / np.sum(total * (total - 1)))
 
 
 def replayed(played: Played, seeds: Sequence[int] | np.ndarray) -> np.ndarray:
