@@ -65,7 +65,8 @@ def draw_film(data: Sequence[Mapping[str, Any]], frame: int) -> Figure:
         data: of each flight "name", "seed" of its level, "ups", the frames with an up, and "length", frames to be shown.
         frame: which.
     """
-    figure, axes = new_figure(2.5 * len(data), 2.9, columns=len(data))
+    figure, axes = new_figure(2.5 * len(data), 3.1, columns=len(data))
+    figure.set_layout_engine("constrained", h_pad=0.12)
     for ax, flight in zip(axes[0], data, strict=True):
         pictures, scores, end = _flight(flight["seed"], tuple(flight["ups"]), flight["length"])
         at = min(frame, flight["length"])
@@ -152,7 +153,7 @@ def draw_sparse(data: Mapping[str, Any]) -> Figure:
         right.plot(place, np.mean(blocks), "_", color=color, markersize=22, markeredgewidth=2)
     left.set(xlabel="environment steps (millions)", ylabel="rewards in a training episode", ylim=(-0.02, None))
     left.legend(fontsize=8, loc="upper left")
-    right.set_xticks(range(len(data["blocks"])), list(data["blocks"]), fontsize=8)
+    right.set_xticks(range(len(data["blocks"])), [name.replace(" ", "\n") for name in data["blocks"]], fontsize=8)
     right.set(ylabel="blocks passed on a test level", xlim=(-0.6, len(data["blocks"]) - 0.4))
     return figure
 
@@ -182,7 +183,7 @@ def draw_rasters(data: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure, axes = new_figure(8.4, 1.25 * len(data) + 0.4, rows=len(data), sharex=True)
     for ax, (name, raster) in zip(axes[:, 0], data.items(), strict=True):
         _draw_raster(ax, raster["ups"], raster["frames"])
-        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in raster["kinds"].items() if share > 0)
+        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in raster["kinds"].items() if share >= 0.005)
         ax.set_title(f"{name}: {shares}", fontsize=9)
     axes[-1, 0].set_xlabel("frame")
     return figure
