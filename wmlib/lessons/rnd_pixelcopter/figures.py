@@ -183,7 +183,7 @@ def draw_rasters(data: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure, axes = new_figure(8.4, 1.25 * len(data) + 0.4, rows=len(data), sharex=True)
     for ax, (name, raster) in zip(axes[:, 0], data.items(), strict=True):
         _draw_raster(ax, raster["ups"], raster["frames"])
-        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in raster["kinds"].items() if share >= 0.005)
+        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in raster["kinds"].items() if round(100 * share))
         ax.set_title(f"{name}: {shares}", fontsize=9)
     axes[-1, 0].set_xlabel("frame")
     return figure
