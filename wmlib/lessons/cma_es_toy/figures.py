@@ -90,25 +90,28 @@ def draw_generation_steps(film: dict, generation: int, parents: float) -> Figure
     best = np.argsort(loss(points))[: max(1, int(parents * len(points)))]
     old, new = np.asarray(film["mean"][generation : generation + 2])
     centre = (old + new) / 2
-    half = 1.3 * np.abs(points - centre).max()
-    figure, axes = new_figure(10.4, 3.2, columns=4)
+    reach = 2 * film["sigma"][generation + 1] * np.sqrt(np.diag(film["covariance"][generation + 1]))
+    half = 1.1 * max(np.abs(points - centre).max(), (np.abs(new - centre) + reach).max())
+    left, right, bottom, top = centre[0] - half, centre[0] + half, centre[1] - half, centre[1] + half
+    arrow = {"arrowstyle": "-|>", "color": COLORS["blue"], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
+    figure, axes = new_figure(10.4, 3.0, columns=4)
     for ax, title in zip(axes[0], ("draw", "rank", "move", "reshape"), strict=True):
         ax.imshow(
-            schaffer(np.stack(np.meshgrid(*(np.linspace(c - half, c + half, 400) for c in centre)), -1)),
-            extent=(centre[0] - half, centre[0] + half, centre[1] - half, centre[1] + half),
+            schaffer(np.stack(np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 400)), -1)),
+            extent=(left, right, bottom, top),
             origin="lower",
             cmap="Greys",
             vmin=0,
-            vmax=1.6,
+            vmax=3,
         )
-        ax.set(title=title, aspect="equal", xticks=[], yticks=[])
+        ax.set(title=title, xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
         ax.plot(*points.T, "o", color="white", markeredgecolor=RED, markersize=3.5)
     for ax in axes[0, :3]:
         ax.add_patch(_ellipse(film, generation, "-"))
     for ax in axes[0, 1:]:
         ax.plot(*points[best].T, "o", color=RED, markersize=3.5)
     for ax in axes[0, 2:]:
-        ax.annotate("", new, old, arrowprops={"arrowstyle": "->", "color": COLORS["blue"], "linewidth": 2})
+        ax.annotate("", new, old, arrowprops=arrow)
     axes[0, 3].add_patch(_ellipse(film, generation, ":"))
     axes[0, 3].add_patch(_ellipse(film, generation + 1, "-"))
     return figure
