@@ -242,7 +242,7 @@ def test_the_fewest_rows_that_the_rules_count_on_are_there(drill, few_games):
 @pytest.mark.parametrize(
     "word, given",
     [
-        ("02", {"points": 20, "hidden_size": 1, "num_components": 64, "steps": 10, "least_squares_factor": 1}),
+        ("02", {"points": 20, "hidden_size": 1, "num_components": 64, "steps": 10, "author_steps": 10}),
         ("01", {"population": 64, "budget": 64, "restart_budget": 1000, "runs": 2, "peer_runs": 2, "film_step": 1000}),
     ],
 )
