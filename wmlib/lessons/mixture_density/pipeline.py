@@ -29,7 +29,7 @@ LEAST_SQUARES = "least squares"
 SINGLE = 1  # one Gaussian, whose width varies with x
 LINEAR = "linear"  # a mixture without a non-linearity
 AUTHOR = "author"  # that of the author's toy, at its size and trained as there
-LRS = (0.01, 0.05, 0.002)  # learning rates of the search; from 0.1 on the components die
+LRS = (0.005, 0.02, 0.05)  # learning rates of the search
 SEARCH_SEEDS = "search"  # name of the generators whose seeds are used for nothing else
 PARALLEL_FROM = 500  # steps of a fit; processes take seconds to start
 EASY_STD = 0.02  # of the noise in the easy one of two dimensions
@@ -128,11 +128,11 @@ def configs(
         `LEAST_SQUARES`, each K of `counts`, and `LINEAR`, which has `settings.num_components`; on the author's toy also
         `AUTHOR`: his network, batches and constant learning rate, not searched.
     """
-    kinds = {
+    kinds: dict[int | str, FitConfig] = {
         kind: replace(config, lr=min(searched[kind], key=searched[kind].__getitem__))
         for kind, config in kinds_of_model(settings, problem).items()
     }
-    models = {LEAST_SQUARES: kinds[LEAST_SQUARES]}
+    models: dict[int | str, FitConfig] = {LEAST_SQUARES: kinds[LEAST_SQUARES]}
     for count in counts:
         models[count] = replace(kinds[SINGLE if count == SINGLE else settings.num_components], num_components=count)
     models[LINEAR] = kinds[LINEAR]
