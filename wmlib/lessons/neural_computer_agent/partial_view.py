@@ -14,6 +14,7 @@ import numpy as np
 
 from wmlib.agents.experience import Episode
 from wmlib.agents.neural_computer_agent import NeuralComputerAgent
+from wmlib.envs.grid.levels import MOVES
 from wmlib.envs.grid.navigation import GridNavigation
 from wmlib.lessons.neural_computer_agent.pipeline import (
     DNC,
@@ -70,7 +71,7 @@ def random_walk(level: int, layout: np.ndarray, length: int, rng: np.random.Gene
     rewards: list[float] = []
     terminated = truncated = False
     while not (terminated or truncated):
-        actions.append(int(rng.integers(env.action_space.n)))
+        actions.append(int(rng.integers(len(MOVES))))
         frame, reward, terminated, truncated, _ = env.step(actions[-1])
         frames.append(frame)
         rewards.append(reward)
