@@ -6,8 +6,9 @@ their actions more probable. It needs a model that still knows the old levels, s
 
 Source: "The World Model Remembers, the Actor Forgets" 2026, arXiv 2607.19749: imitate the best quarter of dreams, graded by the
     reward up to the predicted end.
-Differs: a dream counts only if it ends. A level on which no dream is as short as when the level was solved is dreamt with more
-    chance in the next round: a policy that is sure of a detour would imitate its own detour.
+Differs: a dream counts only if it ends, and no sooner than the level was solved live. A level on which no dream is as short
+    as that is dreamt with more chance in the next round: a policy that is sure of a detour would imitate its own detour. The
+    newest level is rehearsed too, so as not to be lost over the old ones, but none of its detours.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ class DreamEpisodes(NamedTuple):
     returns: Tensor  # float (B,), realised: the sum of rewards up to the end
     ended: Tensor  # bool (B,), whether the dream came to its end before the time limit
 
+    @property
+    def lengths(self) -> Tensor:
+        """Steps of each dream, int64 (B,)."""
+        return self.mask.sum(1)
+
 
 @torch.no_grad()
 def dream_episodes(
@@ -108,16 +114,20 @@ def dream_episodes(
     return DreamEpisodes(obs, taken, mask, paid.sum(1), ~alive)
 
 
-def best(episodes: DreamEpisodes, kept: float) -> tuple[Tensor, Tensor]:
+def best(episodes: DreamEpisodes, kept: float, shortest: int = 0, longest: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the steps of the dreams that paid most: what was seen, (M, F), and what was done, int64 (M,).
 
     Args:
         episodes: B dreams.
-        kept: proportion of B that is kept, rounded up; of these, only dreams that ended.
+        kept: proportion of B that is kept, at most, of the dreams that ended after `shortest` to `longest` steps.
+        shortest: steps; a dream that ends sooner than any live way is the model's mistake.
+        longest: steps; None: as long as dreams are.
     """
-    count = max(1, round(kept * len(episodes.returns)))
-    rows = episodes.returns.argsort(descending=True, stable=True)[:count]
-    rows = rows[episodes.ended[rows]]
+    fit = episodes.ended & (episodes.lengths >= shortest)
+    if longest is not None:
+        fit &= episodes.lengths <= longest
+    rows = episodes.returns.argsort(descending=True, stable=True)
+    rows = rows[fit[rows]][: max(1, round(kept * len(rows)))]
     mask = episodes.mask[rows]
     return episodes.obs[rows][mask], episodes.actions[rows][mask]
 
@@ -182,27 +192,33 @@ class RehearsingAgent(NeuralComputerAgent):
         return record
 
     def _rehearse(self) -> dict[str, Any]:
-        """Dream, keep the best, imitate, until greedy dreams of all solved levels are as short as when these were solved."""
+        """Dream, keep the best, imitate, until greedy dreams of the old levels are as short as when these were solved."""
         config = self.rehearsal
+        for _ in range(self.config.updates):  # the last live episodes are new to the model
+            self._update(None)
         optimizer = torch.optim.Adam(self.policy.parameters(), lr=config.lr)
-        temperatures = dict.fromkeys(sorted(self.solved_length), 1.0)
-        before = self._lost()
-        lost = before
+        *old, newest = sorted(self.solved_length)
+        watched = (
+            old if self._lost([newest]) else [*old, newest]
+        )  # it was solved live: a wrong dream of it is the model's fault
+        temperatures = dict.fromkeys([*old, newest], 1.0)
+        before = lost = self._lost(watched)
         rounds = steps = 0
         while lost and rounds < config.max_rounds:
             lessons = []
             for level in temperatures:
                 episodes = self._dream_of(level, temperatures[level])
+                known = self.solved_length[level]
+                lessons.append(best(episodes, config.kept, known, known if level == newest else None))
                 steps += int(episodes.mask.sum())
-                lessons.append(best(episodes, config.kept))
-                if not self._finds_the_way(level, episodes):
+                if not (episodes.lengths[episodes.ended] == known).any():
                     temperatures[level] *= config.heat
             obs, actions = (torch.cat(part) for part in zip(*lessons, strict=True))
             if len(obs):
                 imitate(self.policy, optimizer, obs, actions, config, self.generator)
             rounds += 1
-            lost = self._lost()
-            temperatures |= {level: 1.0 for level in temperatures if level not in lost}
+            lost = self._lost(watched)
+            temperatures |= {level: 1.0 for level in watched if level not in lost}
         self.stage = "explore" if self.level < self.num_levels else "done"
         return {"lost_before": before, "lost_after": lost, "rounds": rounds, "steps": steps}
 
@@ -217,13 +233,7 @@ class RehearsingAgent(NeuralComputerAgent):
             generator=self.generator,
         )
 
-    def _finds_the_way(self, level: int, episodes: DreamEpisodes) -> bool:
-        """Return whether a dream of a level ended as fast as when it was solved."""
-        lengths = episodes.mask.sum(1)[episodes.ended]
-        return bool((lengths <= self.solved_length[level]).any())
-
-    def _lost(self) -> list[int]:
-        """Return the solved levels whose greedy dream does not end, or later than when the level was solved."""
-        levels = sorted(self.solved_length)
-        lengths = self.greedy_dreams(levels)
+    def _lost(self, levels: list[int]) -> list[int]:
+        """Return those of some solved levels whose greedy dream does not end, or later than when the level was solved."""
+        lengths = self.greedy_dreams(levels) if levels else []
         return [level for level, n in zip(levels, lengths, strict=True) if n is None or n > self.solved_length[level]]

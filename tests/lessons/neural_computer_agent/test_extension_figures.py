@@ -42,8 +42,10 @@ def test_a_row_for_each_guard_and_the_line_of_all():
 
 def test_the_small_view():
     rows = [row("DNC", [500, 700]), row("feed-forward", [1500, 1500])]
-    curves = {"DNC": [[[100.0, 500.0], [0.6, 0.9]], [[90.0], [0.5]]], "feed-forward": [[[100.0], [0.4]], [[100.0], [0.3]]]}
-    steps, walks = figures.draw_view({"rows": rows, "curves": curves}).axes
+    walks = {"DNC": [[[100.0, 500.0], [0.6, 0.9]], [[90.0], [0.5]]], "feed-forward": [[[100.0], [0.4]], [[100.0], [0.3]]]}
+    paths = {"DNC": [[[100.0, 500.0], [0.2, 1.0]]], "feed-forward": [[[100.0], [0.3]]]}
+    steps, single, dreamt = figures.draw_view({"rows": rows, "walks": walks, "paths": paths}).axes
     assert [label.get_text() for label in steps.get_yticklabels()] == ["DNC", "feed-forward"]
-    assert np.allclose(walks.lines[0].get_xydata(), [[100, 0.6], [500, 0.9]]) and len(walks.lines) == 4
-    assert [text.get_text() for text in walks.get_legend().get_texts()] == ["DNC", "feed-forward"]
+    assert np.allclose(single.lines[0].get_xydata(), [[100, 0.6], [500, 0.9]]) and len(single.lines) == 4
+    assert dreamt.lines[0].get_ydata().tolist() == [0.2, 1.0]
+    assert [text.get_text() for text in single.get_legend().get_texts()] == ["DNC", "feed-forward"]

@@ -26,7 +26,7 @@ REHEARSAL = RehearsalConfig(dreams=5, max_rounds=2)
 
 
 def run(seed=3):
-    """A run that takes its first level for solved at once, in no step."""
+    """A run that takes each level for solved at once, in no step."""
     begun = rehearsal.RehearsalRun(CONFIG, REHEARSAL, seed)
     begun.agent.solved = lambda level, length: True
     begun.agent.greedy = lambda level: 0  # shorter than any dream: what is to be rehearsed stays lost
@@ -41,15 +41,16 @@ def test_only_the_policy_s_dreams_of_old_levels_are_taken_away():
 
 def test_a_run_that_was_stopped_before_rehearsal_goes_on_with_the_same_bits(tmp_path):
     whole = run()
-    records = list(whole.run(6))
-    assert [record["stage"] for record in records] == ["explore", "model", "dream", "act", "rehearse", "explore"]
-    assert records[4]["greedy_solved"] == [False, False] and records[4]["rounds"] == 2 and records[4]["steps"] > 0
+    records = list(whole.run(10))
+    assert [record["stage"] for record in records] == ["explore", "model", "dream", "act", "rehearse"] * 2
+    assert records[9]["lost_before"] == [0] and records[9]["rounds"] == 2 and records[9]["steps"] > 0
+    assert records[9]["greedy_solved"] == [False, False] and whole.over
     stopped = run()
-    list(stopped.run(4))
+    list(stopped.run(9))
     checkpoint.save(tmp_path / "state", stopped.state_dict())
     other = run()
     other.load_state_dict(checkpoint.load(tmp_path / "state"))
-    assert list(other.run(2)) == records[4:] and other.step == 6
+    assert list(other.run(1)) == records[9:] and other.step == 10
     for name, value in whole.agent.policy.state_dict().items():
         assert torch.equal(value, other.agent.policy.state_dict()[name])
 

@@ -84,21 +84,24 @@ def draw_guards(data: Sequence[Mapping[str, Any]]) -> Figure:
 
 @styled
 def draw_view(data: Mapping[str, Any]) -> Figure:
-    """Draw the runs with a small view: live steps, and how well the models predict random walks as live steps go by.
+    """Draw the runs with a small view: live steps, and how well the models predict as these go by.
 
     Args:
-        data: rows, of `estimates.arm_row` by arm; curves, of `partial_view.walk_curves` by arm's name.
+        data: rows, of `estimates.arm_row` by arm; walks, paths: of `partial_view.curves`, by arm's name.
     """
-    figure, axes = new_figure(8.8, 2.8, columns=2)
-    steps_ax, walks_ax = axes[0]
+    figure, axes = new_figure(10.4, 2.9, columns=3)
+    steps_ax = axes[0, 0]
+    labels = {"walks": "single steps exact, random walks", "paths": "shortest path dreamt right"}
     for place, row in enumerate(data["rows"]):
         color = COLORS[ARM_COLORS[row["name"]]]
         _dots(steps_ax, place, row["live_steps"], row["whole"], color)
-        for number, (steps, exact) in enumerate(data["curves"][row["name"]]):
-            label = row["name"] if number == 0 else None
-            walks_ax.plot(steps, exact, marker=MARKERS[place], markersize=4, color=color, alpha=0.8, label=label)
+        for ax, measure in zip(axes[0, 1:], labels, strict=True):
+            for number, (steps, values) in enumerate(data[measure][row["name"]]):
+                label = row["name"] if number == 0 else None
+                ax.plot(steps, values, marker=MARKERS[place], markersize=4, color=color, alpha=0.8, label=label)
     steps_ax.set(xscale="log", xlabel="live steps until all levels are solved", ylim=(len(data["rows"]) - 0.5, -0.5))
     steps_ax.set_yticks(range(len(data["rows"])), [row["name"] for row in data["rows"]])
-    walks_ax.set(ylim=(0, 1.02), xlabel="live steps", ylabel="next frame exact, random walks")
-    walks_ax.legend(fontsize=8, loc="lower right")
+    for ax, label in zip(axes[0, 1:], labels.values(), strict=True):
+        ax.set(ylim=(-0.04, 1.04), xlabel="live steps", ylabel=label)
+    axes[0, 1].legend(fontsize=8, loc="lower right")
     return figure

@@ -97,7 +97,8 @@ def _view(run: Run, configs: Mapping[str, RunConfig], block: int) -> dict[str, A
     results = partial_view.run_view(run, changed, numbers, block)
     return {
         "rows": [estimates.arm_row(arm, outputs, run.settings.view_live_steps) for arm, outputs in results.items()],
-        "curves": {arm: partial_view.walk_curves(outputs) for arm, outputs in results.items()},
+        "walks": {arm: partial_view.curves(outputs, "walks") for arm, outputs in results.items()},
+        "paths": {arm: partial_view.curves(outputs, "paths") for arm, outputs in results.items()},
     }
 
 

@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from wmlib.agents.experience import Episode
+from wmlib.agents.frame_dreams import FrameDreams
 from wmlib.agents.neural_computer_agent import NeuralComputerAgent
-from wmlib.envs.grid.levels import MOVES
+from wmlib.envs.grid.levels import MOVES, shortest_path
 from wmlib.envs.grid.navigation import GridNavigation
 from wmlib.lessons.neural_computer_agent.pipeline import (
     DNC,
@@ -56,26 +58,43 @@ def view_configs(configs: Mapping[str, RunConfig], levels: int, max_live_steps: 
     }
 
 
-def random_walk(level: int, layout: np.ndarray, length: int, rng: np.random.Generator) -> Episode:
-    """Play one episode of random moves through the small view.
+def play(level: int, layout: np.ndarray, actions: Sequence[int] | np.ndarray) -> Episode:
+    """Play one episode of given moves through the small view; those after its end are left out.
 
     Args:
         level: number that the episode gets.
         layout: bool (S, S).
-        length: steps, at most.
-        rng: draws them.
+        actions: int (T,).
     """
-    env = GridNavigation(layout, size=len(layout), view=VIEW, max_steps=length)
+    env = GridNavigation(layout, size=len(layout), view=VIEW, max_steps=len(actions))
     frames = [env.reset()[0]]
-    actions: list[int] = []
     rewards: list[float] = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        actions.append(int(rng.integers(len(MOVES))))
-        frame, reward, terminated, truncated, _ = env.step(actions[-1])
+    terminated = False
+    for action in actions:
+        frame, reward, terminated, _, _ = env.step(int(action))
         frames.append(frame)
         rewards.append(reward)
-    return Episode(level, np.stack(frames), np.array(actions, np.int64), np.array(rewards, np.float32), terminated)
+        if terminated:
+            break
+    taken = np.asarray(actions, np.int64)[: len(rewards)]
+    return Episode(level, np.stack(frames), taken, np.array(rewards, np.float32), terminated)
+
+
+def dreamt_right(dreams: FrameDreams, episode: Episode) -> float:
+    """Return the proportion of an episode that is dreamt right, up to the first mistake: a wrong frame, or a wrong end.
+
+    Args:
+        dreams: they begin with the episode's first frame, and are fed with their own predictions.
+        episode: what happened.
+    """
+    dreams.begin([0])
+    for step, action in enumerate(episode.actions.tolist()):
+        done, _ = dreams.step(torch.tensor([action]))
+        dreamt = dreams.frames[0].permute(1, 2, 0).numpy() * 255
+        ends = episode.terminated and step == episode.length - 1
+        if bool(done[0]) != ends or (dreamt != episode.frames[step + 1]).any():
+            return step / episode.length
+    return 1.0
 
 
 class ViewRun(AgentRun):
@@ -97,19 +116,28 @@ class ViewRun(AgentRun):
         )
         rng = np.random.default_rng(0)
         self.walks = [
-            [random_walk(level, layout, WALK_LENGTH, rng) for _ in range(WALKS)] for level, layout in enumerate(self.layouts)
+            [play(level, layout, rng.integers(len(MOVES), size=WALK_LENGTH)) for _ in range(WALKS)]
+            for level, layout in enumerate(self.layouts)
         ]
+        self.paths = [play(level, layout, shortest_path(layout, config.size)) for level, layout in enumerate(self.layouts)]
 
     def _measure(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is measured after "act".
 
         walks: by level, proportion of the next frames of random test episodes that the model predicts right in every pixel;
-        greedy_solved: by level, whether the greedy policy takes the shortest path.
+        paths: by level, proportion of the shortest path that is dreamt right, see `dreamt_right`; greedy_solved: by level,
+        whether the greedy policy takes the shortest path.
         """
         if record["stage"] != "act":
             return {}
-        solved = [self.agent.greedy(level) == shortest for level, shortest in enumerate(self.shortest)]
-        return {"walks": [self.agent.accuracy(walks) for walks in self.walks], "greedy_solved": solved}
+        agent = self.agent
+        solved = [agent.greedy(level) == shortest for level, shortest in enumerate(self.shortest)]
+        dreams = [agent.dreams(lambda count, rng, path=path: path.frames[:1], seed=0) for path in self.paths]
+        return {
+            "walks": [agent.accuracy(walks) for walks in self.walks],
+            "paths": [dreamt_right(each, path) for each, path in zip(dreams, self.paths, strict=True)],
+            "greedy_solved": solved,
+        }
 
 
 def run_view(run: Run, configs: Mapping[str, RunConfig], numbers: Sequence[int], block: int) -> dict[str, list[dict]]:
@@ -123,11 +151,15 @@ def run_view(run: Run, configs: Mapping[str, RunConfig], numbers: Sequence[int],
     return {arm: [load_output(next(folders), config.stages) for _ in numbers] for arm, config in configs.items()}
 
 
-def walk_curves(results: Sequence[Mapping[str, Any]]) -> list[list[list[float]]]:
-    """Return by seed the live steps and the accuracy on walks of the level that was being learnt, after each round of play."""
-    curves = []
+def curves(results: Sequence[Mapping[str, Any]], measure: str) -> list[list[list[float]]]:
+    """Return by seed the live steps, and what was measured on the level that was being learnt, after each round of play.
+
+    Args:
+        results: outputs of runs.
+        measure: "walks" or "paths", see `ViewRun`.
+    """
+    pairs = []
     for result in results:
         acts = [record for record in result["records"] if record["stage"] == "act"]
-        steps = [float(record["live_steps"]) for record in acts]
-        curves.append([steps, [record["walks"][record["level"]] for record in acts]])
-    return curves
+        pairs.append([[float(record["live_steps"]) for record in acts], [record[measure][record["level"]] for record in acts]])
+    return pairs
