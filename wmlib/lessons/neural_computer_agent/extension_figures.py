@@ -49,16 +49,17 @@ def draw_kept(data: Sequence[Mapping[str, Any]]) -> Figure:
         color = COLORS[KEPT_COLORS[row["name"]]]
         levels, mean = _mean_curve(row["before"])
         if row["after"]:
-            curve_ax.plot(levels, mean, ":", color=color, label="the same, before rehearsing")
+            curve_ax.plot(levels, mean, ":", color=color, label="the same agent, before rehearsal")
             levels, mean = _mean_curve(row["after"])
-        curve_ax.plot(levels, mean, marker=MARKERS[i], color=color, label=row["name"])
+        curve_ax.plot(levels, mean, marker=MARKERS[i], color=color, linewidth=4.2 - 1.2 * i, label=row["name"])
         for ax, measure in zip(axes[0, 1:], ("live_steps", "cpu_seconds"), strict=True):
             _dots(ax, i, row[measure], row["whole"], color)
     curve_ax.set(ylim=(-0.04, 1.04), xlabel="level just solved", ylabel="solved levels still solved")
     curve_ax.set_xticks(range(len(data[0]["before"][0])))
     curve_ax.legend(fontsize=7, loc="lower left")
     for ax, label in zip(axes[0, 1:], ("live steps", "CPU seconds"), strict=True):
-        ax.set(xlabel=f"{label} until all are solved", xlim=(0, None), ylim=(len(data) - 0.5, -0.5))
+        ax.set(xlabel=f"{label} until all are solved", ylim=(len(data) - 0.5, -0.5))
+        ax.set_xlim(0, 1.05 * ax.get_xlim()[1])
         ax.set_yticks(range(len(data)), [""] * len(data))
     return figure
 
@@ -99,7 +100,8 @@ def draw_view(data: Mapping[str, Any]) -> Figure:
             for number, (steps, values) in enumerate(data[measure][row["name"]]):
                 label = row["name"] if number == 0 else None
                 ax.plot(steps, values, marker=MARKERS[place], markersize=4, color=color, alpha=0.8, label=label)
-    steps_ax.set(xscale="log", xlabel="live steps until all levels are solved", ylim=(len(data["rows"]) - 0.5, -0.5))
+    steps_ax.set(xlabel="live steps until all levels are solved", ylim=(len(data["rows"]) - 0.5, -0.5))
+    steps_ax.set_xlim(0, 1.05 * steps_ax.get_xlim()[1])
     steps_ax.set_yticks(range(len(data["rows"])), [row["name"] for row in data["rows"]])
     for ax, label in zip(axes[0, 1:], labels.values(), strict=True):
         ax.set(ylim=(-0.04, 1.04), xlabel="live steps", ylabel=label)
