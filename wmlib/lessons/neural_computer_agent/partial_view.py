@@ -132,12 +132,14 @@ class ViewRun(AgentRun):
             return {}
         agent = self.agent
         solved = [agent.greedy(level) == shortest for level, shortest in enumerate(self.shortest)]
-        dreams = [agent.dreams(lambda count, rng, path=path: path.frames[:1], seed=0) for path in self.paths]
         return {
             "walks": [agent.accuracy(walks) for walks in self.walks],
-            "paths": [dreamt_right(each, path) for each, path in zip(dreams, self.paths, strict=True)],
+            "paths": [self._dreamt_right(path) for path in self.paths],
             "greedy_solved": solved,
         }
+
+    def _dreamt_right(self, path: Episode) -> float:
+        return dreamt_right(self.agent.dreams(lambda count, rng: path.frames[:1], seed=0), path)
 
 
 def run_view(run: Run, configs: Mapping[str, RunConfig], numbers: Sequence[int], block: int) -> dict[str, list[dict]]:
