@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from wmlib.experiment.statistics import Estimate, Evidence, geometric_mean, mean
 from wmlib.lessons.addition.measures import DIVERGED, draw_test_set
-from wmlib.lessons.addition.recipes import Recipe, has_initial_bias
+from wmlib.lessons.addition.recipes import Recipe, has_initial_bias, on_edge
 from wmlib.models.specs import CoreConfig
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add
 ZERO = 1e-12  # stands in for an error of exactly zero, which has no logarithm
-SEARCHED_FOR = ("task", "num_slots", "hidden_size", "allocation_bias")  # settings for which a search holds
+SEARCHED_FOR = ("task", "num_slots", "copy_slots", "hidden_size", "allocation_bias")  # settings for which a search holds
 
 Results = Mapping[str, Sequence[dict]]  # by model, one result per seed
 Intervals = dict[str, np.ndarray]  # value, low, high (points,)
@@ -42,7 +42,11 @@ def mean_intervals(examined: Sequence[dict], key: str) -> dict[str, Intervals]:
 
 
 def _intervals(values: ArrayLike, estimator: Callable[[ArrayLike], Estimate]) -> Intervals:
-    points = np.array([estimator(seeds)[:3] for seeds in np.asarray(values, float).T])
+    return _points([estimator(seeds) for seeds in np.asarray(values, float).T])
+
+
+def _points(estimates: Sequence[Estimate]) -> Intervals:
+    points = np.array([estimate[:3] for estimate in estimates])
     return dict(zip(("value", "low", "high"), points.T, strict=True))
 
 
@@ -96,16 +100,33 @@ def winners(tables: Mapping[str, Mapping]) -> dict[str, Recipe]:
     return {name: Recipe(**{**values, "core": CoreConfig(**values["core"])}) for name, values in recipes.items()}
 
 
-def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], models: Sequence[str]) -> tuple[dict, str]:
+def winners_in_words(searches: Mapping[str, Mapping[str, Mapping]]) -> str:
+    """Return what won on each task as a table in Markdown; `searches` are `search_tables` by task.
+
+    A winner at the lowest or highest learning rate tried is marked: a better one may lie outside.
+    """
+    lines = ["| task | model | learning rate | clip | error |", "|---|---|---|---|---|"]
+    for task, tables in searches.items():
+        for name, recipe in winners(tables).items():
+            mark = " (edge)" if on_edge(recipe, tables[name]["lrs"]) else ""
+            default = "" if has_initial_bias(recipe) or recipe.core.kind == "dnc" else ", default initialization"
+            row = (task, name + default, f"{recipe.lr:g}{mark}", f"{recipe.max_grad_norm:g}", f"{tables[name]['error']:.2g}")
+            lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def stored_search(
+    study: Mapping[str, Any] | None, settings: Mapping[str, Any], models: Mapping[str, Sequence[str]]
+) -> tuple[dict, str]:
     """Return the search tables of a study run, and why there are none that can be used.
 
     Args:
         study: its results; None: there is none.
         settings: of this run.
-        models: names of those that were searched.
+        models: by task, the names of those that were searched.
 
     Returns:
-        tables as from `search_tables`, by model, and an empty text; or no tables and the reason.
+        by task, tables as from `search_tables`, and an empty text; or no tables and the reason.
     """
     if study is None:
         return {}, "there is no study run yet"
@@ -114,32 +135,54 @@ def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], 
     if others:
         return {}, f"the study's search was made with {', '.join(others)}"
     tables = study["data"].get("search", {})
-    if any("recipe" not in tables.get(name, {}) for name in models):
+    if any("recipe" not in tables.get(task, {}).get(name, {}) for task, names in models.items() for name in names):
         return {}, "the study's results do not say which recipes won"
-    return {name: tables[name] for name in models}, ""
+    return {task: {name: tables[task][name] for name in names} for task, names in models.items()}, ""
 
 
-def errors_by_length(title: str, results: Results, longest: int) -> dict:
-    """Return one panel of `figures.draw_lengths`.
+def by_length(results: Results, longest: int, over: str = "") -> dict:
+    """Return what `figures.draw_lengths` needs.
 
     Args:
-        title: of the panel.
         results: by model.
         longest: the longest trained length.
+        over: the model by whose error those of the others are divided, at every length; "": none are.
+
+    Returns:
+        trained [low, high]; lengths (C,); errors, right, and with `over` ratios: by model, value, low, high (C,). Errors and
+        ratios are of geometric means over seeds, proportions of right answers are means.
     """
     lengths = next(iter(results.values()))[0]["lengths"]
-    lines = {name: error_intervals([each["errors"] for each in seeds]) for name, seeds in results.items()}
-    return {"title": title, "trained": [lengths[0], longest], "lengths": lengths, "lines": lines}
+    panel = {
+        "trained": [lengths[0], longest],
+        "lengths": lengths,
+        "errors": {name: error_intervals([each["errors"] for each in seeds]) for name, seeds in results.items()},
+        "right": {name: _intervals([each["accuracies"] for each in seeds], mean) for name, seeds in results.items()},
+    }
+    if over:
+        others = {name: seeds for name, seeds in results.items() if name != over}
+        panel["over"] = over
+        panel["ratios"] = {
+            name: _points([error_ratio(seeds, results[over], n).estimate() for n in lengths]) for name, seeds in others.items()
+        }
+    return panel
 
 
 def retention(levels: Sequence[tuple[int, int]], results: Results) -> dict:
-    """Return one curriculum of `figures.draw_retention`: its levels by name, and by model the mean errors."""
-    shape = (len(levels), len(levels))
+    """Return one curriculum of `figures.draw_retention`: what is left of each level after the last one.
+
+    Args:
+        levels: of the curriculum.
+        results: by model.
+
+    Returns:
+        levels: their names (L,); errors, right: by model, value, low, high (L,), as in `by_length`.
+    """
     return {
         "levels": [f"{low}" if low == high else f"{low}–{high}" for low, high in levels],
-        "models": {
-            name: error_intervals([each["retention_error"].ravel() for each in seeds])["value"].reshape(shape)
-            for name, seeds in results.items()
+        "errors": {name: error_intervals([each["retention_error"][-1] for each in seeds]) for name, seeds in results.items()},
+        "right": {
+            name: _intervals([each["retention_accuracy"][-1] for each in seeds], mean) for name, seeds in results.items()
         },
     }
 
@@ -174,17 +217,6 @@ def _count_learnt(errors: ArrayLike) -> dict[str, int]:
     return {"successes": int((np.asarray(errors) < LEARNT_BELOW).sum()), "n": len(np.asarray(errors))}
 
 
-def slots_of_seeds(variants: Mapping[str, dict]) -> str:
-    """Return a table in Markdown: by recipe, how many seeds learnt to add, and the effective slots of those that did or not."""
-    rows = ["| recipe | learnt to add | effective slots of those | of the others |", "|---|---|---|---|"]
-    for name, part in variants.items():
-        learnt = np.asarray(part["error"]) < LEARNT_BELOW
-        slots = [np.asarray(part["effective"])[group] for group in (learnt, ~learnt)]
-        reach = [f"{group.min():.1f} to {group.max():.1f}" if len(group) else "–" for group in slots]
-        rows.append(f"| {name} | {learnt.sum()} of {len(learnt)} | {reach[0]} | {reach[1]} |")
-    return "\n".join(rows)
-
-
 def first_finite(results: Sequence[dict]) -> int:
     """Return the index of the first result whose training did not diverge; 0 if all did."""
     return next((i for i, result in enumerate(results) if result["error"] < DIVERGED), 0)
@@ -213,7 +245,7 @@ def accuracies(results: Results, longest: int) -> dict:
     return {
         "trained": longest,
         "lengths": next(iter(results.values()))[0]["lengths"],
-        "variants": {name: [each["accuracies"] for each in seeds] for name, seeds in results.items()},
+        "models": {name: [each["accuracies"] for each in seeds] for name, seeds in results.items()},
     }
 
 
@@ -222,16 +254,33 @@ def errors_at(results: Sequence[dict], length: int) -> np.ndarray:
     return np.array([each["errors"][each["lengths"].index(length)] for each in results])
 
 
-def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int | None = None) -> Evidence:
-    """Return the evidence of the error of one model by that of another: at a length, or the mean over the last level's."""
-    errors = (errors_at(each, length) if length else np.array([result["error"] for result in each]) for each in (above, below))
-    return Evidence("ratio", dict(zip(("above", "below"), (np.maximum(each, ZERO) for each in errors), strict=True)))
+def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the error of one model by that of another, at a length."""
+    return _ratio(errors_at(above, length), errors_at(below, length))
 
 
-def ratios_by_length(above: Sequence[dict], below: Sequence[dict], longest: int) -> list[float]:
-    """Return the error of one model by that of another, geometric means, for each trained length."""
-    shortest = below[0]["lengths"][0]
-    return [error_ratio(above, below, n).estimate().value for n in range(shortest, longest + 1)]
+def trained_ratio(above: Sequence[dict], below: Sequence[dict], longest: int) -> Evidence:
+    """Return that evidence for all lengths to the longest trained one: each seed's geometric mean, so no length rules it."""
+
+    def errors(results: Sequence[dict]) -> np.ndarray:
+        end = results[0]["lengths"].index(longest) + 1
+        return _geometric([each["errors"][:end] for each in results])
+
+    return _ratio(errors(above), errors(below))
+
+
+def retention_ratio(above: Sequence[dict], below: Sequence[dict]) -> Evidence:
+    """Return that evidence for all levels but the last, after training on the last: each seed's geometric mean over levels."""
+    return _ratio(*(_geometric([each["retention_error"][-1, :-1] for each in results]) for results in (above, below)))
+
+
+def _ratio(above: ArrayLike, below: ArrayLike) -> Evidence:
+    return Evidence("ratio", {"above": np.maximum(above, ZERO), "below": np.maximum(below, ZERO)})
+
+
+def _geometric(errors: ArrayLike) -> np.ndarray:
+    """Return the geometric mean of each row."""
+    return np.exp(np.log(np.maximum(errors, ZERO)).mean(1))
 
 
 def relative_error(results: Sequence[dict], task: str, length: int) -> Evidence:
@@ -247,22 +296,13 @@ def old_level_accuracy(results: Sequence[dict]) -> Evidence:
     return Evidence("mean", {"values": _old_levels(results)})
 
 
-def old_level_gain(results: Sequence[dict], others: Sequence[dict]) -> Evidence:
-    """Return the evidence of that accuracy minus that of another model, with the same seeds."""
-    return Evidence("mean", {"values": _old_levels(results) - _old_levels(others)})
-
-
 def _old_levels(results: Sequence[dict]) -> np.ndarray:
     return np.array([each["retention_accuracy"][-1, :-1].mean() for each in results])
 
 
-def trained_gain(results: Sequence[dict], others: Sequence[dict], longest: int) -> Evidence:
-    """Return the evidence of the mean accuracy on the trained lengths minus that of another recipe, with the same seeds."""
-    return Evidence("mean", {"values": _trained(results, longest) - _trained(others, longest)})
-
-
-def _trained(results: Sequence[dict], longest: int) -> np.ndarray:
-    return np.array([np.mean(each["accuracies"][: each["lengths"].index(longest) + 1]) for each in results])
+def accuracy_at(results: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the proportion of right answers at a length."""
+    return Evidence("mean", {"values": [each["accuracies"][each["lengths"].index(length)] for each in results]})
 
 
 def memory_slope(examined: Sequence[dict]) -> Evidence:
@@ -278,6 +318,82 @@ def mean_of(examined: Sequence[dict], key: str) -> float:
 def means_of(examined: Sequence[dict], key: str) -> dict[str, float]:
     """Return the mean over networks of each part of one of their results, rounded to print; see `memory.examine`."""
     return {part: round(float(np.mean([each[key][part] for each in examined])), 2) for part in examined[0][key]}
+
+
+def far_table(results: Results, task: str, near: int, far: int) -> list[dict]:
+    """Return one row a network: how well it answers at two lengths beyond the trained ones, to be stored and printed.
+
+    Args:
+        results: by the network's description.
+        task: of the tests.
+        near, far: lengths.
+
+    Returns:
+        name; near, far: geometric mean of the squared error; relative, low, high: `relative_error` at `far`; seeds.
+    """
+    rows = []
+    for name, seeds in results.items():
+        relative = relative_error(seeds, task, far).estimate()
+        errors = {key: geometric_mean(np.maximum(errors_at(seeds, n), ZERO)).value for key, n in (("near", near), ("far", far))}
+        interval = {"relative": relative.value, "low": relative.low, "high": relative.high}
+        rows.append({"name": name, **errors, **interval, "seeds": len(seeds)})
+    return rows
+
+
+def far_table_in_words(rows: Sequence[Mapping], near: int, far: int) -> str:
+    """Return the rows of `far_table` as a table in Markdown."""
+    lines = [
+        f"| network | squared error at {near} | at {far} | relative error at {far} [95 % interval] | seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        relative = f"**{row['relative']:.1%}** [{row['low']:.1%}, {row['high']:.1%}]"
+        lines.append(f"| {row['name']} | {row['near']:.2g} | {row['far']:.2g} | {relative} | {row['seeds']} |")
+    return "\n".join(lines)
+
+
+def copy_findings(results: Results, task: str, length: int) -> dict[str, dict]:
+    """Return by name, of each model, the proportion of right answers at a length that was never trained."""
+    return {
+        f"{task}_{name}": finding(f"{task}, length {length}, right answers, {name}", accuracy_at(seeds, length))
+        for name, seeds in results.items()
+    }
+
+
+def retention_findings(results: Results, curriculum: str) -> dict[str, dict]:
+    """Return by name what is left of the old levels after the last one: errors by the DNC's, and right answers.
+
+    Args:
+        results: DNC and others, by model.
+        curriculum: its name.
+    """
+    found = {}
+    for name, seeds in results.items():
+        key = f"old_{curriculum}_{name}"
+        found[f"{key}_right"] = finding(f"old levels, {curriculum}, right answers, {name}", old_level_accuracy(seeds))
+        if name != "DNC":
+            ratio = retention_ratio(seeds, results["DNC"])
+            found[f"{key}_ratio"] = finding(f"old levels, {curriculum}, squared error, {name} / DNC", ratio)
+    return found
+
+
+def race_findings(variants: Mapping[str, dict]) -> dict[str, dict]:
+    """Return by name what each intervention of `contestants.race` does to the proportion of seeds that learn, and its sham."""
+    errors = {name: part["error"] for name, part in variants.items()}
+    closed = errors["2e-2, gate closed"]
+    pairs = {
+        "lstm_off": ("LSTM off at first minus its sham", errors["6e-3, LSTM off at first"], errors["6e-3, LSTM sham"]),
+        "lstm_sham": ("LSTM sham minus nothing", errors["6e-3, LSTM sham"], errors["6e-3"]),
+        "memory_off": ("memory sham minus memory off at first", errors["2e-2, memory sham"], errors["2e-2, memory off at first"]),
+        "memory_sham": ("nothing minus memory sham", closed, errors["2e-2, memory sham"]),
+        "gate": ("gate closed minus default initialization", closed, errors["2e-2, default initialization"]),
+        "detached": ("detached minus gate closed", errors["2e-2, detached"], closed),
+    }
+    found = {
+        f"race_{key}": finding(f"proportion of seeds that learn, {text}", learnt_more(better, worse))
+        for key, (text, better, worse) in pairs.items()
+    }
+    return {"race_closed": finding("proportion of seeds that learn, gate closed", learnt_proportion(closed)), **found}
 
 
 def finding(measure: str, evidence: Evidence) -> dict[str, Any]:
