@@ -56,10 +56,12 @@ def towards_far(dnc: Recipe) -> dict[str, tuple[Recipe, str]]:
     slots = 4 * dnc.core.num_slots
     larger = replace(dnc, core=replace(dnc.core, num_slots=slots))
     cut = replace(larger, cut_read_out=True)
+    detached = replace(larger, core=replace(larger.core, detach_addressing=True, allocation_bias=None))
     plain, even = "addition", "addition, even totals"
     return {
         f"{dnc.core.num_slots} slots": (dnc, plain),
         f"{slots} slots": (larger, plain),
+        f"{slots} slots, detached": (detached, plain),
         f"{slots} slots, even totals": (larger, even),
         f"{slots} slots, answer from the memory alone": (cut, plain),
         f"{slots} slots, no clipping in the last tenth": (replace(larger, clip_until=0.9), plain),
