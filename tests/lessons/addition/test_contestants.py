@@ -39,9 +39,9 @@ def test_the_author_s_networks():
 
 def test_what_was_tried_can_be_built_and_is_all_different():
     tried = contestants.towards_far(DNC)
-    assert len(set(tried.values())) == len(tried) and tried["5 slots"] == (DNC, "addition")
-    for recipe, practice in tried.values():
-        assert practice in TASKS and recipes.build(recipe, practice, torch.Generator().manual_seed(0))
+    assert len(set(tried.values())) == len(tried) and tried["5 slots"] == (DNC, "addition", 1)
+    for trial in tried.values():
+        assert trial.practice in TASKS and recipes.build(trial.recipe, trial.practice, torch.Generator().manual_seed(0))
 
 
 def test_a_sham_is_its_intervention_with_nothing_off():

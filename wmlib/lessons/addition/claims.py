@@ -75,7 +75,7 @@ def _beyond(task: str, author_size: bool) -> list[Claim]:
         ),
         Claim(
             "read_out",
-            "That is not for want of a memory: an LSTM whose read-out sees o · c is a hundred times better too.",
+            "Beyond them no table is needed: an LSTM whose read-out sees o · c is a hundred times better than the LSTM.",
             "ours",
             "–",
             f"squared error at length {near(task)}, LSTM / LSTM with o · c (geometric means)",

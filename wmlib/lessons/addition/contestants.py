@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 from wmlib.lessons.addition.recipes import Recipe, equal_parameters, with_default_initialization
 from wmlib.models.specs import CoreConfig
@@ -47,8 +48,16 @@ def author_networks(num_slots: int, hidden_size: int) -> dict[str, Recipe]:
     return {name: Recipe(core, 1e-4, math.inf, batch_size=1, final_lr=1.0) for name, core in cores.items()}
 
 
-def towards_far(dnc: Recipe) -> dict[str, tuple[Recipe, str]]:
-    """Return what was tried to make a DNC that adds accurate to length 100: by name, the recipe and the task it practises.
+class Trial(NamedTuple):
+    """Hold one thing that was tried."""
+
+    recipe: Recipe
+    practice: str = "addition"  # the task that is trained
+    longer: int = 1  # times the training sequences of the others
+
+
+def towards_far(dnc: Recipe) -> dict[str, Trial]:
+    """Return what was tried to make a DNC that adds accurate to length 100.
 
     Args:
         dnc: where it starts from.
@@ -57,15 +66,17 @@ def towards_far(dnc: Recipe) -> dict[str, tuple[Recipe, str]]:
     larger = replace(dnc, core=replace(dnc.core, num_slots=slots))
     cut = replace(larger, cut_read_out=True)
     detached = replace(larger, core=replace(larger.core, detach_addressing=True, allocation_bias=None))
-    plain, even = "addition", "addition, even totals"
+    even = "addition, even totals"
     return {
-        f"{dnc.core.num_slots} slots": (dnc, plain),
-        f"{slots} slots": (larger, plain),
-        f"{slots} slots, detached": (detached, plain),
-        f"{slots} slots, even totals": (larger, even),
-        f"{slots} slots, answer from the memory alone": (cut, plain),
-        f"{slots} slots, no clipping in the last tenth": (replace(larger, clip_until=0.9), plain),
-        f"{slots} slots, even totals, answer from the memory alone": (cut, even),
+        f"{dnc.core.num_slots} slots": Trial(dnc),
+        f"{slots} slots": Trial(larger),
+        f"{slots} slots, even totals": Trial(larger, even),
+        f"{slots} slots, answer from the memory alone": Trial(cut),
+        f"{slots} slots, no clipping in the last tenth": Trial(replace(larger, clip_until=0.9)),
+        f"{slots} slots, even totals, answer from the memory alone": Trial(cut, even),
+        f"{slots} slots, four times as long": Trial(larger, longer=4),
+        f"{slots} slots, detached": Trial(detached),
+        f"{slots} slots, detached, four times as long": Trial(detached, longer=4),
     }
 
 
