@@ -134,6 +134,8 @@ def test_accuracies(results):
     assert panel["trained"] == 4 and panel["models"]["DNC"] == [[1.0, 1.0, 0.4, 0.0, 0.0]] * 3
     assert estimates.old_level_accuracy(results["DNC"]).values == {"values": [0.4] * 3}
     assert estimates.accuracy_at(results["DNC"], 4).values == {"values": [0.4] * 3}
+    assert estimates.exact_seeds(results["DNC"], 3).values == {"successes": 3, "n": 3}
+    assert estimates.exact_seeds(results["DNC"], 4).values == {"successes": 0, "n": 3}
 
 
 def test_a_variant_counts_the_seeds_that_learnt(results):

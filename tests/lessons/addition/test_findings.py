@@ -18,7 +18,8 @@ def test_a_finding_is_an_estimate_with_its_measure():
 
 
 def test_right_copies_and_what_is_left_of_old_levels(results):
-    assert findings.of_copies(results, "copy", 3)["copy_DNC"]["value"] == 1
+    assert findings.of_copies(results, 3)["copy_DNC"]["value"] == 1 > findings.of_copies(results, 4)["copy_LSTM"]["value"] == 0
+    assert findings.of_recalls(results, 4)["recall_DNC"]["value"] == pytest.approx(0.4)
     found = findings.of_retention(results, "disjoint")
     assert list(found) == ["old_disjoint_DNC_right", "old_disjoint_LSTM_right", "old_disjoint_LSTM_ratio"]
     assert found["old_disjoint_DNC_right"]["value"] == pytest.approx(0.4)  # of 0.2 and 0.6

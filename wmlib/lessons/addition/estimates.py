@@ -22,6 +22,7 @@ from wmlib.models.specs import CoreConfig
 if TYPE_CHECKING:
     from wmlib.lessons.addition.pipeline import Search
 
+EXACT = 0.95  # proportion of sequences without a mistake from which a network counts as exact at a length
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add
 ZERO = 1e-12  # stands in for an error of exactly zero, which has no logarithm
@@ -283,6 +284,12 @@ def old_level_accuracy(results: Sequence[dict]) -> Evidence:
 
 def _old_levels(results: Sequence[dict]) -> np.ndarray:
     return np.array([each["retention_accuracy"][-1, :-1].mean() for each in results])
+
+
+def exact_seeds(results: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the proportion of seeds that are exact at a length: right in at least `EXACT` of the sequences."""
+    exact = [each["accuracies"][each["lengths"].index(length)] >= EXACT for each in results]
+    return Evidence("proportion", {"successes": sum(exact), "n": len(exact)})
 
 
 def accuracy_at(results: Sequence[dict], length: int) -> Evidence:

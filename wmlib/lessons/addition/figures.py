@@ -23,6 +23,7 @@ FAMILIES = {  # one hue a family; the same model has the same line in every pict
     "LSTM, not searched": ("#EBAA78", "X", ":"),
     "LSTM, o · c": (COLORS["green"], "^", "-"),
 }
+PARTS = {"memory": COLORS["blue"], "LSTM": COLORS["orange"], "both": COLORS["pink"], "random": COLORS["gold"]}  # of a DNC
 
 
 @styled
@@ -44,12 +45,13 @@ def draw_curves(data: dict) -> Figure:
     return figure
 
 
-def _line(ax: Axes, x: Sequence[float], part: Mapping, label: str, lowest: float = LOWEST) -> None:
-    """Draw a model's line with its interval."""
+def _line(ax: Axes, x: Sequence[float], part: Mapping, label: str, share: bool = False) -> None:
+    """Draw a model's line, solid ones with their interval; a share lies in 0 … 1."""
     color, marker, dash = FAMILIES[label]
-    value, low, high = (np.clip(part[name], lowest, HIGHEST) for name in ("value", "low", "high"))
+    value, low, high = (np.clip(part[name], *((0, 1) if share else (LOWEST, HIGHEST))) for name in ("value", "low", "high"))
     ax.plot(x, value, color=color, marker=marker, linestyle=dash, markersize=3.5, linewidth=1.4, label=label)
-    ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    if dash == "-":
+        ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 @styled
@@ -89,10 +91,10 @@ def draw_lengths(data: dict) -> Figure:
     """
     figure, axes = new_figure(11.6, 4.4, columns=3)
     left, middle, right = axes[0]
-    for ax, name, lowest in ((left, "errors", LOWEST), (middle, "right", 0.0), (right, "ratios", LOWEST)):
+    for ax, name in ((left, "errors"), (middle, "right"), (right, "ratios")):
         ax.axvspan(*data["trained"], color=COLORS["grey"], alpha=0.15, linewidth=0)
         for label, part in data[name].items():
-            _line(ax, data["lengths"], part, label, lowest)
+            _line(ax, data["lengths"], part, label, share=name == "right")
         ticks = [n for n in (2, 4, 6, 12, 25, 50, 100) if n <= data["lengths"][-1]]
         ax.set(xscale="log", xlabel="length (trained lengths shaded)")
         ax.set_xticks(ticks, [str(n) for n in ticks])
@@ -115,9 +117,9 @@ def draw_retention(data: dict) -> Figure:
     figure, axes = new_figure(9.6, 3.2 * len(data), rows=len(data), columns=2)
     for row, (kind, part) in zip(axes, data.items(), strict=True):
         place = range(len(part["levels"]))
-        for ax, name, lowest in ((row[0], "errors", LOWEST), (row[1], "right", 0.0)):
+        for ax, name in zip(row, ("errors", "right"), strict=True):
             for label, line in part[name].items():
-                _line(ax, place, line, label, lowest)
+                _line(ax, place, line, label, share=name == "right")
             ax.set_xticks(place, part["levels"])
             ax.set(xlabel="lengths of the level", title=f"{kind} curriculum, after the last level")
         row[0].set(yscale="log", ylabel="mean squared error")
@@ -167,8 +169,8 @@ def draw_memory(data: dict) -> Figure:
     right.axhline(1, color=COLORS["grey"], linestyle=":")
     for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["contributions"])):
         for k, (label, part) in enumerate(lines.items()):
-            ax.plot(x, part["value"], color=PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
-            ax.fill_between(x, part["low"], part["high"], color=PALETTE[k], alpha=0.2, linewidth=0)
+            ax.plot(x, part["value"], color=PARTS[label], marker=MARKERS[k], markersize=4, label=label)
+            ax.fill_between(x, part["low"], part["high"], color=PARTS[label], alpha=0.2, linewidth=0)
     middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
     middle.legend(fontsize=8)
     right.set(

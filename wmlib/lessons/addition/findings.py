@@ -1,7 +1,7 @@
 """What notebook 03 stores and says without a verdict: findings with their intervals, and tables in Markdown.
 
 Reading guide. A `finding` is what was measured, its value, interval and number of seeds; `in_words` prints it. `of_copies`,
-`of_retention` and `of_race` return the findings of one section by name. `far_table` has a row for each network.
+`of_recalls`, `of_retention` and `of_race` return the findings of one section by name. `far_table` has a row for each network.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy as np
 
 from wmlib.experiment.statistics import Evidence, geometric_mean
 from wmlib.lessons.addition.estimates import (
+    EXACT,
     ZERO,
     Results,
     accuracy_at,
     errors_at,
+    exact_seeds,
     learnt_more,
     learnt_proportion,
     old_level_accuracy,
@@ -42,10 +44,20 @@ def in_words(found: Mapping[str, Any]) -> str:
     return f"{found['measure']}: **{found['value']:.3g}** [{found['low']:.3g}, {found['high']:.3g}], n = {found['n']}"
 
 
-def of_copies(results: Results, task: str, length: int) -> dict[str, dict]:
-    """Return by name, of each model, the proportion of right answers at a length that was never trained."""
+def of_copies(results: Results, length: int) -> dict[str, dict]:
+    """Return by name, of each model, the proportion of seeds that copy a length exactly (see `estimates.exact_seeds`)."""
     return {
-        f"{task}_{name}": finding(f"{task}, length {length}, right answers, {name}", accuracy_at(seeds, length))
+        f"copy_{name}": finding(
+            f"{name}: seeds that copy {length} rows (right in at least {EXACT:.0%} of the tests)", exact_seeds(seeds, length)
+        )
+        for name, seeds in results.items()
+    }
+
+
+def of_recalls(results: Results, length: int) -> dict[str, dict]:
+    """Return by name, of each model, the proportion of items recalled without a mistake at a length."""
+    return {
+        f"recall_{name}": finding(f"{name}: items recalled of {length} without a mistake", accuracy_at(seeds, length))
         for name, seeds in results.items()
     }
 
