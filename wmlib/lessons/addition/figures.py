@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
@@ -223,6 +224,7 @@ def draw_copied(data: Mapping, title: str) -> Figure:
     red, blue = weights[..., :1], weights[..., 1:]  # written: orange; read: blue
     bottom.imshow(np.concatenate([red, (red + blue) / 2, blue], -1).swapaxes(0, 1), aspect="auto", interpolation="nearest")
     bottom.set(xlabel="step", ylabel="slot (orange: written, blue: read)")
+    bottom.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     bottom.grid(False)
     top.set_title(title)
     return figure

@@ -16,6 +16,8 @@ from wmlib.models.dnc import DNC
 from wmlib.models.dnc.memory import Trace
 from wmlib.viz import memory_inspector
 
+STRONG = 0.3  # a write weight from which a slot counts as written
+
 
 class Watched(NamedTuple):
     """Hold one sequence of T steps and what a DNC did."""
@@ -54,12 +56,12 @@ def watch(core: DNC, task: str, length: int, seed: int, num_slots: int | None = 
 
 
 def in_order_of_writing(trace: Trace) -> Trace:
-    """Renumber the slots of a trace (T, ...) by the step that first wrote most of each: no number but their order changes.
+    """Renumber the slots of a trace (T, ...) by the step that first wrote each: no number but their order changes.
 
-    Slots that no step writes with a weight of at least 0.5 come last, in their own order.
+    Slots that no step writes with a weight of at least `STRONG` come last, in their own order.
     """
     steps = len(trace.write)
-    strong = trace.write >= 0.5
+    strong = trace.write >= STRONG
     first = torch.where(strong.any(0), strong.int().argmax(0), steps)
     order = first.argsort(stable=True)
     link = trace.link[:, order][:, :, order] if trace.link.numel() else trace.link
