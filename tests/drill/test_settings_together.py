@@ -115,13 +115,17 @@ def curriculum(s):
         raise Begun
 
     recipe = recipes.Recipe(recipes.CoreConfig("dnc", 4, 2))
-    for task, sequences in ((s.task, s.sequences // 2), ("addition", s.longer_sequences or s.sequences)):
+    for task, sequences in (
+        (s.task, s.sequences // 2),
+        ("associative_recall", s.recall_sequences),
+        ("addition", s.author_updates),
+    ):
         levels = tasks.curriculum("cumulative", recipes.TASKS[task].levels)
         with pytest.raises(Begun):
             training.train(recipe, (1, 2), task=task, levels=levels, sequences=sequences, watch=stop)
     assert len(recipes.middle_learning_rates(s.search_lrs)) == s.search_lrs
     assert len(addition.draw_seeds(1, "final", s.seeds)) == s.seeds
-    assert s.samples * s.num_slots**2 < LARGEST and s.num_slots * 4 * 2 ** (s.larger_memories - 1) <= 1024
+    assert s.samples * s.num_slots**2 < LARGEST and 64 * (4 * s.num_slots) ** 2 < LARGEST and 64 * s.author_slots**2 < LARGEST
 
 
 def vae(s):
