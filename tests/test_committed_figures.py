@@ -16,6 +16,8 @@ from wmlib.lessons.neural_computer_agent import corridor_figures
 from wmlib.lessons.neural_computer_agent import figures as neural_computer_agent
 from wmlib.lessons.pommerman import figures as pommerman
 from wmlib.lessons.pommerman.evaluation import HORIZONS
+from wmlib.lessons.rnd_pixelcopter import figures as rnd_pixelcopter
+from wmlib.lessons.rnd_pixelcopter.pipeline import BOTH
 from wmlib.lessons.vae import figures as vae
 from wmlib.lessons.vizdoom_dream import figures as vizdoom_dream
 from wmlib.viz import memory_inspector
@@ -90,8 +92,13 @@ DRAWN = {
         "corridor_updates": lambda data: corridor_figures.draw_updates(data["corridor_updates"]),
         "corridor_swap": lambda data: corridor_figures.draw_swap(data["corridor_swap"]),
     },
+    "08_rnd_pixelcopter": {
+        **by_name(rnd_pixelcopter, "walk", "curves", "scores", "rasters", "choices", "sparse"),
+        "novelty": lambda data: rnd_pixelcopter.draw_novelty(data["snapshots"]),
+        "snapshot": lambda data: rnd_pixelcopter.draw_snapshot(data["snapshots"], BOTH, len(data["snapshots"][BOTH])),
+    },
 }
-# frame 20 or 10 is the poster, see the notebooks
+# frame 20, 10 or 120 is the poster, see the notebooks
 POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
     "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
@@ -99,6 +106,9 @@ POSTERS = {
     "07_neural_computer_agent": {
         "loop": lambda data: neural_computer_agent.draw_loop(data["loop"], len(data["loop"]) - 1),
         "film": neural_computer_agent_film,
+    },
+    "08_rnd_pixelcopter": {
+        "film": lambda data: rnd_pixelcopter.draw_film(data["film"], 120),
     },
 }
 

@@ -141,6 +141,7 @@ CHANGED = {
     "05_vizdoom_dream": "temperature=1.0",
     "06_pommerman_prediction": "hidden_size=12",
     "07_neural_computer_agent": "num_slots=5",
+    "08_rnd_pixelcopter": "num_features=5",
 }
 
 

@@ -1,15 +1,17 @@
-"""Time PPO against Stable-Baselines3's, on CartPole.
+"""Time PPO against Stable-Baselines3's, on CartPole and on PixelCopter.
 
-`pytest tests/benchmarks/test_bench_ppo.py -s`, two minutes; Stable-Baselines3 comes with `pip install -e ".[bench]"`.
+`pytest tests/benchmarks/test_bench_ppo.py -s`, four minutes; Stable-Baselines3 comes with `pip install -e ".[bench]"`.
 
 Environment steps per CPU second of one thread, acting and learning together. Both have the same games (Gymnasium's vectorized
-CartPole, 32 of them), network (two times 64-64 tanh), steps between updates (128 of each game), epochs (4) and minibatch, and
-take turns, an update each; the table is of medians over the turns. Last column: multiplications of the network's layers a CPU
-second (a gradient has three times those of a forward pass), as a share of what a product of 1024 x 1024 matrices reaches.
+CartPole or our PixelCopter with its seven numbers, 32 of them), network (two times 64-64 tanh), steps between updates (128 of
+each game), epochs (4) and minibatch, and take turns, an update each; the table is of medians over the turns. Last column:
+multiplications of the network's layers a CPU second (a gradient has three times those of a forward pass), as a share of what a
+product of 1024 x 1024 matrices reaches.
 """
 
 import statistics
 import time
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -18,18 +20,23 @@ import torch
 
 from wmlib.agents.policies import ActorCritic
 from wmlib.agents.ppo import PPO, PPOConfig
+from wmlib.envs.pixelcopter import PixelCopterVector
 
 NUM_ENVS, NUM_STEPS, EPOCHS = 32, 128, 4
 TURNS = 15
-PRODUCTS = 2 * (4 * 64 + 64 * 64) + 64 * 2 + 64  # multiplications of a forward pass, policy and values
+GAMES = {
+    "CartPole": partial(gymnasium.make_vec, "CartPole-v1", NUM_ENVS, vectorization_mode="vector_entry_point"),
+    "PixelCopter": partial(PixelCopterVector, NUM_ENVS, "state"),
+}
 
 
-def cartpole():
-    return gymnasium.make_vec("CartPole-v1", NUM_ENVS, vectorization_mode="vector_entry_point")
+def products(num_inputs):
+    """Return the multiplications of a forward pass, policy and values."""
+    return 2 * (num_inputs * 64 + 64 * 64) + 64 * 2 + 64
 
 
-def ours(minibatch_size):
-    envs = cartpole()
+def ours(game, minibatch_size):
+    envs = GAMES[game]()
     generator = torch.Generator().manual_seed(0)
     policy = ActorCritic(envs.single_observation_space, 2, generator=generator)
     config = PPOConfig(NUM_STEPS, EPOCHS, minibatch_size, lr=3e-4)
@@ -37,7 +44,7 @@ def ours(minibatch_size):
     return lambda: ppo.update(ppo.collector.collect())
 
 
-def stable_baselines3(minibatch_size):
+def stable_baselines3(game, minibatch_size):
     """Return a function that does one update of Stable-Baselines3's PPO in the same vectorized games."""
     sb3 = pytest.importorskip("stable_baselines3")
     from stable_baselines3.common.vec_env import VecEnv
@@ -46,7 +53,7 @@ def stable_baselines3(minibatch_size):
         """The games behind its interface; it also learns from the steps that only reset a game, at no extra cost."""
 
         def __init__(self):
-            self.envs = cartpole()
+            self.envs = GAMES[game]()
             super().__init__(NUM_ENVS, self.envs.single_observation_space, self.envs.single_action_space)
 
         def reset(self):
@@ -88,11 +95,12 @@ def peak():
     return 5 * 1024**3 / (time.process_time() - start)
 
 
+@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("minibatch_size", [64, 256, 2048])
-def test_env_steps_per_cpu_second(benchmark, minibatch_size):
+def test_env_steps_per_cpu_second(benchmark, game, minibatch_size):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    cases = {"wmlib": ours(minibatch_size), "Stable-Baselines3": stable_baselines3(minibatch_size)}
+    cases = {"wmlib": ours(game, minibatch_size), "Stable-Baselines3": stable_baselines3(game, minibatch_size)}
     seconds = {name: [] for name in cases}
     peaks = []
 
@@ -108,7 +116,8 @@ def test_env_steps_per_cpu_second(benchmark, minibatch_size):
     steps = NUM_ENVS * NUM_STEPS
     speed = {name: steps / statistics.median(values[1:]) for name, values in seconds.items()}
     ratio = statistics.median(np.array(seconds["Stable-Baselines3"][1:]) / np.array(seconds["wmlib"][1:]))
-    share = speed["wmlib"] * PRODUCTS * (1 + 3 * EPOCHS) / statistics.median(peaks[1:])
+    (num_inputs,) = GAMES[game]().single_observation_space.shape
+    share = speed["wmlib"] * products(num_inputs) * (1 + 3 * EPOCHS) / statistics.median(peaks[1:])
     benchmark.extra_info |= speed | {"ratio": ratio, "share of peak": share}
     line = " | ".join(f"{name} {value:8,.0f} steps/s" for name, value in speed.items())
-    print(f"\nminibatch {minibatch_size:4}: {line} | ratio {ratio:.2f} | {share:.0%} of the matrix-product peak")
+    print(f"\n{game}, minibatch {minibatch_size:4}: {line} | ratio {ratio:.2f} | {share:.0%} of the matrix-product peak")

@@ -26,6 +26,8 @@ from wmlib.lessons.addition import sequences as tasks
 from wmlib.lessons.cma_es_toy import figures, solvers
 from wmlib.lessons.neural_computer_agent import corridor, pipeline
 from wmlib.lessons.pommerman import data, evaluation, games, measures
+from wmlib.lessons.rnd_pixelcopter import figures as copter_figures
+from wmlib.lessons.rnd_pixelcopter import pipeline as copter
 from wmlib.models.vae import VAE
 from wmlib.training.streams import StreamTrainer
 from wmlib.training.vae import PAPER, VAETrainer
@@ -66,6 +68,18 @@ def navigate(settings):
     assert len(pipeline.run_configs(settings, "all")) == 4
     for level in corridor.curriculum(settings.corridor_cues, settings.corridor_length):
         checked_level(level)
+
+
+def fly(s):
+    """Make every arm of notebook 08, with the notebook's numbers of games where a run can hold them, and its film."""
+    arms = [*copter.reward_arms("state", s.num_features).values(), *copter.choice_arms("pixels", s.num_features).values()]
+    assert max(s.num_envs, s.pixel_envs) * s.num_features <= 1_000_000
+    for arm in arms:
+        config = copter.RunConfig(arm, 1, min(s.num_envs, 8), 2, s.entropy_coef, s.snapshots, s.validation_levels)
+        assert config.snapshot_updates()[-1] == 1
+        copter.CopterRun(config, 0)
+    assert len(range(0, s.film_length, s.film_step)) >= 1
+    copter_figures.draw_film([{"name": "a", "seed": 1, "ups": [], "length": s.film_length}], min(120, s.film_length - 1))
 
 
 class Streams(StreamTrainer):
@@ -192,7 +206,7 @@ def test_what_is_accepted_can_be_had(drill, notebook, number, few_games, monkeyp
         drill.good(named and notebook in str(error) and "\n" not in str(error), f"{given}: {error}")
         return
     predict_few = functools.partial(predict, folders=few_games, monkeypatch=monkeypatch)
-    proofs = [search, mixtures, curriculum, vae, dream, predict_few, navigate]
+    proofs = [search, mixtures, curriculum, vae, dream, predict_few, navigate, fly]
     try:
         proofs[NOTEBOOKS.index(notebook)](SimpleNamespace(**vars(resolved)))
     except Exception as error:
@@ -223,6 +237,8 @@ FAIL_TOGETHER = [
     ("06", {"film_start": 299, "max_life_steps": 800}, ["film_start", "film_length", "games"]),
     ("06", {"dream_step": 100, "film_start": 1}, ["dream_step", "film_length"]),
     ("06", {"channels": 1024, "batch_size": 1024, "seq_len": 2, "games": 100}, ["batch_size", "channels"]),
+    ("08", {"num_envs": 4096, "num_features": 4096}, ["num_envs", "num_features"]),
+    ("08", {"film_length": 2, "film_step": 10}, ["film_length", "film_step"]),
 ]
 
 

@@ -11,5 +11,6 @@ LESSONS = (  # of notebooks 01, 02, ...
     "vizdoom_dream",
     "pommerman",
     "neural_computer_agent",
+    "rnd_pixelcopter",
 )
 NEEDS_DOOM = ("04_vae", "05_vizdoom_dream")  # notebooks that need the extra doom

@@ -130,3 +130,35 @@ def test_bad_input_is_refused_before_anything_is_played():
     games.step([0, 1, 1])
     games.step(np.array([0, 1, 1], np.uint8))
     assert games.steps.tolist() == [2, 2, 2]
+
+
+def test_a_block_that_is_passed_is_a_block_more(pilot):
+    rng = np.random.default_rng(3)
+    games = Games(16)
+    games.reset(range(16))
+    passed = np.zeros(16)
+    for _ in range(200):
+        before = games.num_blocks
+        behind = np.array([(games.blocks(g)[-1, 0] <= 16) for g in range(16)])
+        games.step(pilot(games.states(), 48, rng))
+        rose = games.num_blocks > before
+        passed += rose
+        assert not (behind & rose).any()
+    assert passed.sum() > 10 and set(games.num_blocks) <= {1, 2}
+
+
+def test_games_go_on_from_a_state_to_the_bit(pilot):
+    rng = np.random.default_rng(4)
+    games = Games(7, max_steps=90)
+    games.reset(range(7))
+    for _ in range(150):
+        games.step(pilot(games.states(), 48, rng))
+    again = Games(7, max_steps=90)
+    again.load_state_dict(games.state_dict())
+    for actions in rng.integers(2, size=(200, 7)) | rng.integers(2, size=(200, 7)):
+        games.step(actions)
+        again.step(actions)
+        assert np.array_equal(games.pictures(), again.pictures()) and np.array_equal(games.rewards, again.rewards)
+        assert np.array_equal(games.terminated, again.terminated) and np.array_equal(games.truncated, again.truncated)
+    with pytest.raises(ValueError, match=r"got bodies of shape \(7, .*allowed is \(6, "):
+        Games(6).load_state_dict(games.state_dict())

@@ -46,6 +46,7 @@ from wmlib.envs.pixelcopter.views import NUM_STATE, describe_games, draw_games, 
 MAX_SEED = 2**32 - 1
 FIXED_SEED, FIXED_STARTS = 24, 2  # of the reference's environment without a seed; its first episode is the third start
 CHANNELS = (3, 1)
+STORED = ("bodies", "facts", "heights", "words", "used", "rewards", "terminated", "truncated", "started")  # `state_dict`
 
 
 class Games:
@@ -149,6 +150,11 @@ class Games:
     def steps(self) -> np.ndarray:
         """The frames of the current episodes so far, int64 (B,), a copy."""
         return self._facts[:, STEPS].copy()
+
+    @property
+    def num_blocks(self) -> np.ndarray:
+        """How many blocks there are, int64 (B,), 1 or 2, a copy: it rises in the frame in which one is passed."""
+        return self._facts[:, BLOCKS].copy()
 
     def blocks(self, g: int) -> np.ndarray:
         """Return the centres (x, y) of the blocks of one game, float64 (1 or 2, 2), the oldest first."""
@@ -261,6 +267,24 @@ class Games:
         _check_out(out, shape, ("float64", "float32"))
         describe_games(*self._fixed, self._bodies, self._facts, self._heights, out)
         return out
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy where every game and its stream of random numbers is."""
+        return {name: np.array(getattr(self, f"_{name}")) for name in STORED}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state_dict`, to the bit.
+
+        Raises:
+            ValueError: it is of another number or size of games.
+        """
+        for name in STORED:
+            ours = np.shape(getattr(self, f"_{name}"))
+            if np.shape(state[name]) != ours:
+                raise ValueError(f"state: got {name} of shape {np.shape(state[name])}; allowed is {ours}, of games alike")
+        for name in STORED[:-1]:
+            getattr(self, f"_{name}")[:] = state[name]
+        self._started = bool(state["started"])
 
     def _games(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         return self._bodies, self._facts, self._heights, self._words, self._used

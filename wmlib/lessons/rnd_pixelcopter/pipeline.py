@@ -1,0 +1,386 @@
+"""The runs of notebook 08: PPO on PixelCopter with the game's reward, with curiosity, with both, and with the author's choices.
+
+Reading guide. An `Arm` says what an agent sees and what it is paid for; a `RunConfig` adds sizes. `CopterRun` is one run,
+update by update, with what is measured beside it; `run_arms` brings many to their end, in parallel and resumable. `examine`
+tests what a run has learnt on levels that nobody has seen.
+
+Levels: those of training, validation, test and of the search for blind policies have different seeds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from wmlib.agents.advantages import gae, shifted_gae
+from wmlib.agents.policies import ActorCritic, PolicyConfig
+from wmlib.agents.ppo import PPO, PPOConfig
+from wmlib.agents.rnd import RND, RNDConfig, mufti
+from wmlib.experiment import seeding
+from wmlib.lessons.rnd_pixelcopter import measures
+from wmlib.lessons.rnd_pixelcopter.world import MAX_FRAMES, Copters
+from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+EXTRINSIC, INTRINSIC, BOTH, RANDOM = "game's reward", "curiosity alone", "both", "random"
+PAPER, EPISODIC, SCALAR, CURRENT, SHIFTED, FIXED, AUTHOR = (
+    "the paper's RND",
+    "+ episodic stream",
+    "+ one number",
+    "+ observation before",
+    "+ shifted returns",
+    "+ one fixed level",
+    "all five (the author's)",
+)
+# seeds of levels: training draws from 2³¹ on
+VALIDATION, TEST, SEARCH, SIGHTS = 1_000_000, 2_000_000, 3_000_000, 4_000_000
+TRAINING = 2**31
+RASTER_LEVELS = 20  # validation levels on which every snapshot's actions are kept
+RASTER_FRAMES = 200
+NETWORKS = {
+    "state": PolicyConfig((64, 64)),
+    "pixels": PolicyConfig((256,), ((16, 4, 2), (32, 4, 2)), "relu"),
+}
+RND_NETWORKS = {
+    "state": PolicyConfig((64, 64), activation="leaky_relu"),
+    "pixels": PolicyConfig((), ((16, 8, 4), (32, 4, 2)), "leaky_relu"),
+}
+# of PPO by view: seven numbers make long rollouts and large minibatches cheap
+SIZES = {
+    "state": {"num_epochs": 4, "minibatch_size": 2048, "lr": 1e-3},
+    "pixels": {"num_epochs": 3, "minibatch_size": 512, "lr": 7e-4},
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Describe what an agent sees and what it is paid for.
+
+    Args:
+        view: "state" or "pixels", see `Copters`.
+        reward: "game" or "third blocks", see `Copters`.
+        reward_coef: weight of the environment's advantages; 0: that reward is ignored.
+        curiosity: of RND; None: there is none.
+        shifted: whether returns are the author's, which start with the next reward; see `advantages.shifted_gae`.
+        fixed_level: whether all training is on one level.
+    """
+
+    view: str = "state"
+    reward: str = "game"
+    reward_coef: float = 1.0
+    curiosity: RNDConfig | None = None
+    shifted: bool = False
+    fixed_level: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Describe one run.
+
+    Args:
+        arm: what it learns from.
+        updates: of PPO.
+        num_envs, num_steps: N games, T frames of each between two updates.
+        entropy_coef: see `PPOConfig`.
+        snapshots: how often the policy is looked at, on a logarithmic scale, last at the end.
+        validation_levels: greedy episodes at each snapshot.
+    """
+
+    arm: Arm
+    updates: int
+    num_envs: int = 128
+    num_steps: int = 128
+    entropy_coef: float = 0.001
+    snapshots: int = 6
+    validation_levels: int = 50
+
+    def snapshot_updates(self) -> list[int]:
+        """Return after which updates the policy is looked at."""
+        first = max(1, self.updates // 64)
+        return sorted({round(update) for update in np.geomspace(first, self.updates, self.snapshots)})
+
+
+def rnd_config(view: str, num_features: int) -> RNDConfig:
+    """Return the paper's RND at the size of this notebook: as many features, and units of the predictor, as asked for."""
+    return RNDConfig(
+        num_features=num_features,
+        predictor_size=num_features,
+        network=RND_NETWORKS[view],
+        last_channels=1 if view == "pixels" else None,
+    )
+
+
+def reward_arms(view: str, num_features: int, reward: str = "game", episodic: bool = False) -> dict[str, Arm]:
+    """Return the arms that differ in what they are paid for; coefficients are the paper's, 2 and 1."""
+    curiosity = replace(rnd_config(view, num_features), episodic=episodic)
+    return {
+        EXTRINSIC: Arm(view, reward),
+        INTRINSIC: Arm(view, reward, 0.0, curiosity),
+        BOTH: Arm(view, reward, 2.0, curiosity),
+    }
+
+
+def choice_arms(view: str, num_features: int) -> dict[str, Arm]:
+    """Return agents with curiosity alone: the paper's RND, with each of the author's choices, and with all of them."""
+    paper = rnd_config(view, num_features)
+    arm = Arm(view, "game", 0.0, paper)
+    return {
+        PAPER: arm,
+        EPISODIC: replace(arm, curiosity=replace(paper, episodic=True)),
+        SCALAR: replace(arm, curiosity=replace(paper, num_features=1)),
+        CURRENT: replace(arm, curiosity=replace(paper, observe="current")),
+        SHIFTED: replace(arm, shifted=True),
+        FIXED: replace(arm, fixed_level=True),
+        AUTHOR: replace(arm, curiosity=mufti(paper), shifted=True, fixed_level=True),
+    }
+
+
+def make_policy(view: str, num_values: int, generator: torch.Generator) -> ActorCritic:
+    """Return an untrained policy."""
+    return ActorCritic(Copters(1, view).single_observation_space, 2, NETWORKS[view], num_values, generator=generator)
+
+
+class CopterRun:
+    """One run, update by update: a trainer for `run_jobs`.
+
+    Args:
+        config: which run.
+        seed: of all draws.
+
+    Attributes:
+        step: updates done.
+        records: by name, one number an update: "env_steps", "return" and "length" of the episodes that ended (in what the
+            environment pays; NaN if none ended), "intrinsic_reward" (NaN without curiosity), "cpu_seconds" (looking apart).
+        snapshots: what `_look` saw.
+        best: the snapshot with the largest mean of what the environment pays on validation levels, and that policy's weights.
+    """
+
+    def __init__(self, config: RunConfig, seed: int):
+        self.config = config
+        arm = config.arm
+        generator = torch.Generator().manual_seed(seed)
+        self.envs = Copters(config.num_envs, arm.view, arm.reward, arm.fixed_level)
+        curiosity = None
+        if arm.curiosity is not None:
+            curiosity = RND(self.envs.single_observation_space, config.num_envs, arm.curiosity, generator=generator)
+        ppo = PPOConfig(
+            num_steps=config.num_steps,
+            decay_steps=config.updates * config.num_envs * config.num_steps,
+            reward_coef=arm.reward_coef,
+            entropy_coef=config.entropy_coef,
+            **SIZES[arm.view],  # type: ignore[arg-type]
+        )
+        self.rnd = curiosity
+        self.ppo = PPO(
+            self.envs,
+            make_policy(arm.view, 1 if curiosity is None else 2, generator),
+            ppo,
+            generator=generator,
+            seed=TRAINING + seed % 2**30,
+            curiosity=curiosity,
+            estimator=shifted_gae if arm.shifted else gae,
+        )
+        self.step = 0
+        self.cpu_seconds = 0.0
+        self.records: dict[str, list[float]] = {
+            name: [] for name in ("env_steps", "return", "length", "intrinsic_reward", "cpu_seconds")
+        }
+        self.snapshots: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {"update": 0, "weights": {}}
+        self._sights = None if curiosity is None else measures.sights(arm.view, 64, 150, SIGHTS)
+
+    def run(self, steps: int) -> Iterator[dict[str, float]]:
+        """Do updates; yield the metrics of each."""
+        looks = self.config.snapshot_updates()
+        for _ in range(steps):
+            start = time.process_time()
+            metrics = self.ppo.update(self.ppo.collector.collect())
+            self.cpu_seconds += time.process_time() - start
+            self.step += 1
+            metrics = {"intrinsic_reward": float("nan"), **metrics, "cpu_seconds": self.cpu_seconds}
+            for name, values in self.records.items():
+                values.append(metrics[name])
+            if self.step in looks:
+                self._look()
+            yield metrics
+
+    def _look(self) -> None:
+        """Play greedily on validation levels, and write down the actions of some and what is novel."""
+        config = self.config
+        seeds = VALIDATION + np.arange(config.validation_levels)
+        fixed = config.arm.fixed_level
+        played = measures.play(self.ppo.policy, config.arm.view, seeds, MAX_FRAMES, fixed_level=fixed)
+        score = float((played.returns if config.arm.reward == "game" else played.blocks).mean())
+        best = max((each["score"] for each in self.snapshots), default=-np.inf)
+        self.snapshots.append(
+            {
+                "update": self.step,
+                "env_steps": self.ppo.env_steps,
+                "cpu_seconds": self.cpu_seconds,
+                "score": score,
+                "validation": float(played.returns.mean()),
+                "stuck": measures.stuck(played),
+                "ups": [ups[ups < RASTER_FRAMES] for ups in played.ups[:RASTER_LEVELS]],
+                "frames": played.frames[:RASTER_LEVELS],
+                "novelty": None if self.rnd is None or self._sights is None else measures.novelty_map(self.rnd, self._sights),
+            }
+        )
+        if score >= best:
+            self.best = {"update": self.step, "weights": _copied(self.ppo.policy)}
+
+    def state_dict(self) -> dict:
+        """Copy everything that determines the rest of the run, and what was measured."""
+        return {
+            "ppo": self.ppo.state_dict(),
+            "envs": self.envs.state_dict(),
+            "step": self.step,
+            "cpu_seconds": self.cpu_seconds,
+            "records": {name: np.array(values) for name, values in self.records.items()},
+            "snapshots": list(self.snapshots),
+            "best": self.best,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a `state_dict`."""
+        self.envs.reset(seed=0)
+        self.envs.load_state_dict(state["envs"])
+        self.ppo.load_state_dict(state["ppo"])
+        self.step = state["step"]
+        self.cpu_seconds = state["cpu_seconds"]
+        self.records = {name: list(map(float, values)) for name, values in state["records"].items()}
+        self.snapshots = list(state["snapshots"])
+        self.best = state["best"]
+
+
+def _copied(policy: ActorCritic) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in policy.state_dict().items()}
+
+
+def output(run: CopterRun) -> dict[str, Any]:
+    """Return what is kept of a run: its records, what was seen at its snapshots, and two policies.
+
+    "chosen" is the best on validation levels where the run was paid by the game; else, as no reward may choose, the last one.
+    """
+    last = _copied(run.ppo.policy)
+    paid = run.config.arm.reward_coef > 0
+    return {
+        "records": {name: np.array(values) for name, values in run.records.items()},
+        "snapshots": run.snapshots,
+        "chosen": run.best["weights"] if paid else last,
+        "chosen_update": run.best["update"] if paid else run.step,
+        "env_steps": run.ppo.env_steps,
+        "cpu_seconds": run.cpu_seconds,
+    }
+
+
+def seed_of(run_seed: int, number: int) -> int:
+    """Return the seed of an agent, the same for all arms."""
+    return seeding.entropy(run_seed, "agent", number) % 2**31
+
+
+def run_arms(run: Run, configs: Mapping[str, RunConfig], numbers: Sequence[int], block: int = 40) -> dict[str, list[dict]]:
+    """Run every arm with every seed, as many at a time as there are cores, or find the runs in the cache.
+
+    Args:
+        run: the notebook's run.
+        configs: by arm.
+        numbers: of the seeds.
+        block: updates between two checkpoints.
+
+    Returns:
+        by arm, the output of each seed, in its "config" too.
+    """
+    jobs = [
+        Job(CopterRun, {"config": config, "seed": seed_of(run.seed, number)}, config.updates, output)
+        for config in configs.values()
+        for number in numbers
+    ]
+    folders = iter(run_jobs(run.cache, jobs, "agents", block=block, parallel_from=20))
+    return {
+        name: [{**load_output(next(folders), config.updates), "config": config} for _ in numbers]
+        for name, config in configs.items()
+    }
+
+
+def load_policy(weights: Mapping[str, torch.Tensor], view: str) -> ActorCritic:
+    """Return a policy with stored weights."""
+    policy = make_policy(view, len(weights["value_head.bias"]), torch.Generator().manual_seed(0))
+    policy.load_state_dict(dict(weights))
+    return policy
+
+
+def examine(
+    weights: Mapping[str, torch.Tensor] | None, view: str, levels: int, max_frames: int, fixed_level: bool, seed: int
+) -> dict[str, Any]:
+    """Test a policy on levels that nobody has seen.
+
+    Args:
+        weights: of the policy; None: random actions.
+        view: what it sees.
+        levels: L, how many; the first ones of the test levels.
+        max_frames: after which an episode is cut.
+        fixed_level: test on the fixed level instead, with the same number of episodes.
+        seed: of sampled actions.
+
+    Returns:
+        greedy (sampled for random actions): returns, blocks, frames, each (L,); kinds, proportions by `measures.KINDS`; stuck;
+        same_actions; replayed, the mean return of its tapes on other levels; capped, proportion of episodes that were cut.
+        sampled, sampled_kinds, sampled_stuck: mean return, kinds and proportion stuck with sampled actions.
+        ups: frames with an up, on the first levels; film_seed: the level of the median return.
+    """
+    policy = None if weights is None else load_policy(weights, view)
+    seeds = TEST + np.arange(levels)
+    generator = torch.Generator().manual_seed(seed)
+    sampled = measures.play(policy, view, seeds, max_frames, fixed_level=fixed_level, generator=generator)
+    greedy = sampled if policy is None else measures.play(policy, view, seeds, max_frames, fixed_level=fixed_level)
+    return {
+        "returns": greedy.returns,
+        "blocks": greedy.blocks,
+        "frames": greedy.frames,
+        "kinds": measures.shares(greedy),
+        "stuck": measures.stuck(greedy),
+        "same_actions": measures.same_actions(greedy),
+        "replayed": float(measures.replayed(greedy, seeds).mean()),
+        "capped": float((greedy.frames >= max_frames).mean()),
+        "sampled": float(sampled.returns.mean()),
+        "sampled_kinds": measures.shares(sampled),
+        "sampled_stuck": measures.stuck(sampled),
+        "ups": [ups[ups < RASTER_FRAMES] for ups in greedy.ups[:RASTER_LEVELS]],
+        "film_seed": int(seeds[int(np.argsort(greedy.returns)[levels // 2])]),
+    }
+
+
+def fly(weights: Mapping[str, torch.Tensor], view: str, seed: int, frames: int) -> np.ndarray:
+    """Return in which frames a policy presses "up" on one level, greedily, up to a frame."""
+    return measures.play(load_policy(weights, view), view, [seed], frames).ups[0]
+
+
+def examine_all(run: Run, groups: Mapping[str, Sequence[Mapping[str, Any]]], levels: int) -> dict[str, list[dict]]:
+    """Test the chosen policy of every run, see `examine`; an agent of one fixed level is tested there.
+
+    Args:
+        run: the notebook's run.
+        groups: outputs of `run_arms`.
+        levels: test levels.
+    """
+    calls = [
+        {
+            "weights": result["chosen"],
+            "view": result["config"].arm.view,
+            "levels": levels,
+            "max_frames": MAX_FRAMES,
+            "fixed_level": result["config"].arm.fixed_level,
+            "seed": seed_of(run.seed, number),
+        }
+        for results in groups.values()
+        for number, result in enumerate(results)
+    ]
+    tests = iter(cached_map(run.cache, examine, calls, "test levels", parallel=levels > 50))
+    return {name: [next(tests) for _ in results] for name, results in groups.items()}
