@@ -36,8 +36,8 @@ def by_name(module, *names):
 
 
 def addition_strip(data):
-    symbols = ["01234?"[i] for i in np.argmax(data["strip"]["inputs"], -1)]
-    return memory_inspector.draw_strip(data["strip"], symbols)
+    symbols = ["01234?"[i] for i in np.argmax(data["sum_strip"]["inputs"], -1)]
+    return memory_inspector.draw_strip(data["sum_strip"], symbols)
 
 
 def pommerman_strip(data):
@@ -64,8 +64,10 @@ DRAWN = {
     "01_cma_es_toy": by_name(cma_es_toy, "success", "ends", "sweeps", "slip"),
     "02_mixture_density_network": by_name(mixture_density, "fits", "components", "density", "excess", "public"),
     "03_dnc_addition_curriculum": {
-        **by_name(addition, "curves", "search", "lengths", "retention", "seeds", "memory", "recall"),
-        "strip": addition_strip,
+        **by_name(addition, "curves", "lengths", "retention", "memory", "recall"),
+        "search": lambda data: addition.draw_search(data["search"]["addition"]),
+        "strip": lambda data: memory_inspector.draw_strip(data["strip"]),
+        "sum_strip": addition_strip,
     },
     "04_vae": {
         **by_name(vae, "hits", "training", "kl", "sweep", "latent", "neighbours"),

@@ -9,7 +9,7 @@ import torch
 
 from wmlib.lessons.addition import training
 from wmlib.lessons.addition.recipes import Recipe
-from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, train_full_batch
+from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, train
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 from wmlib.models.specs import CoreConfig
@@ -58,7 +58,7 @@ def world_model_trainer(lr=1e-3, core=LSTM, latents=None, spoil=None):
 
 def regressor(lr, loss=negative_log_likelihood, y=None):
     x = torch.linspace(-1, 1, 64)[:, None]
-    return train_full_batch(ToyNetwork(3, generator=generator()), loss, x, x if y is None else torch.full_like(x, y), 300, lr)
+    return train(ToyNetwork(3, generator=generator()), loss, x, x if y is None else torch.full_like(x, y), 300, lr)
 
 
 def spoiled(value):

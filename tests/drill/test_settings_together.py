@@ -129,13 +129,17 @@ def curriculum(s):
         raise Begun
 
     recipe = recipes.Recipe(recipes.CoreConfig("dnc", 4, 2))
-    for task, sequences in ((s.task, s.sequences // 2), ("addition", s.longer_sequences or s.sequences)):
+    for task, sequences in (
+        (s.task, s.sequences // 2),
+        ("associative_recall", s.recall_sequences),
+        ("addition", s.author_updates),
+    ):
         levels = tasks.curriculum("cumulative", recipes.TASKS[task].levels)
         with pytest.raises(Begun):
             training.train(recipe, (1, 2), task=task, levels=levels, sequences=sequences, watch=stop)
     assert len(recipes.middle_learning_rates(s.search_lrs)) == s.search_lrs
     assert len(addition.draw_seeds(1, "final", s.seeds)) == s.seeds
-    assert s.samples * s.num_slots**2 < LARGEST and s.num_slots * 4 * 2 ** (s.larger_memories - 1) <= 1024
+    assert s.samples * s.num_slots**2 < LARGEST and 64 * (4 * s.num_slots) ** 2 < LARGEST and 64 * s.author_slots**2 < LARGEST
 
 
 def vae(s):
@@ -258,7 +262,7 @@ def test_the_fewest_rows_that_the_rules_count_on_are_there(drill, few_games):
 @pytest.mark.parametrize(
     "word, given",
     [
-        ("02", {"points": 20, "hidden_size": 1, "num_components": 64, "steps": 10, "least_squares_factor": 1}),
+        ("02", {"points": 20, "hidden_size": 1, "num_components": 64, "steps": 10, "author_steps": 10}),
         ("01", {"population": 64, "budget": 64, "restart_budget": 1000, "runs": 2, "peer_runs": 2, "film_step": 1000}),
     ],
 )

@@ -111,7 +111,8 @@ def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
         tolerance: relative difference that still counts as right.
 
     Returns:
-        "right", "not yet", what to do when there is no answer, or what is wrong with one that is no number.
+        "right" with the true value, "not yet" without it, what to do when there is no answer, or what is wrong with one that
+        is no number.
 
     Example:
         >>> check(None, 2.0)
@@ -125,5 +126,6 @@ def check(yours: Any, truth: float, tolerance: float = 0.02) -> str:
         yours = float(yours)
     except (TypeError, ValueError):
         return f"yours is {yours!r}; give a number"
-    verdict = "right" if math.isclose(yours, truth, rel_tol=tolerance, abs_tol=1e-9) else "not yet"
-    return f"{verdict}: yours {yours:g}, true {truth:g}"
+    if math.isclose(yours, truth, rel_tol=tolerance, abs_tol=1e-9):
+        return f"right: yours {yours:g}, true {truth:g}"
+    return f"not yet: {yours:g} is too {'small' if yours < truth else 'large'}"

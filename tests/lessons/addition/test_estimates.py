@@ -47,20 +47,22 @@ def test_the_search_puts_each_error_in_its_place():
 
 
 LSTM = Recipe(CoreConfig("lstm", 7, forget_bias=None), lr=0.08, max_grad_norm=10.0)
-SETTINGS = {"task": "addition", "num_slots": 5, "hidden_size": 7, "allocation_bias": -3.0, "sequences": 100}
+SETTINGS = {"task": "addition", "num_slots": 5, "copy_slots": 6, "hidden_size": 7, "allocation_bias": -3.0, "sequences": 100}
+MODELS = {"addition": ["DNC", "LSTM"], "copy": ["LSTM"]}
 
 
 def made_up_study() -> dict:
     """Return what a study run would have stored of a search, after it was written and read again."""
     tried = [*grid(DNC), with_default_initialization(DNC)]
     searches = {"DNC": Search(tried, [1.0] * len(tried), tried[-1], 0.5), "LSTM": Search([LSTM], [2.0], LSTM, 0.25)}
-    return json.loads(json.dumps(plain({"settings": SETTINGS, "data": {"search": estimates.search_tables(searches)}})))
+    tables = estimates.search_tables(searches)
+    return json.loads(json.dumps(plain({"settings": SETTINGS, "data": {"search": {"addition": tables, "copy": tables}}})))
 
 
 def test_winners_come_back_from_a_stored_search():
-    tables, reason = estimates.stored_search(made_up_study(), {**SETTINGS, "sequences": 7}, ["DNC", "LSTM"])
-    assert estimates.winners(tables) == {"DNC": with_default_initialization(DNC), "LSTM": LSTM} and not reason
-    assert tables["LSTM"]["error"] == 0.25
+    tables, reason = estimates.stored_search(made_up_study(), {**SETTINGS, "sequences": 7}, MODELS)
+    assert estimates.winners(tables["addition"]) == {"DNC": with_default_initialization(DNC), "LSTM": LSTM} and not reason
+    assert list(tables["copy"]) == ["LSTM"] and tables["copy"]["LSTM"]["error"] == 0.25
 
 
 @pytest.mark.parametrize(
@@ -72,33 +74,43 @@ def test_winners_come_back_from_a_stored_search():
     ],
 )
 def test_a_search_for_other_networks_is_not_taken(changed, reason):
-    assert estimates.stored_search(made_up_study(), {**SETTINGS, **changed}, ["DNC", "LSTM"]) == ({}, reason)
+    assert estimates.stored_search(made_up_study(), {**SETTINGS, **changed}, MODELS) == ({}, reason)
 
 
 def test_a_search_that_is_not_there_is_not_taken():
-    assert estimates.stored_search(None, SETTINGS, ["DNC"]) == ({}, "there is no study run yet")
+    assert estimates.stored_search(None, SETTINGS, MODELS) == ({}, "there is no study run yet")
     study = made_up_study()
-    del study["data"]["search"]["LSTM"]["recipe"]
-    assert not estimates.stored_search(study, SETTINGS, ["DNC"])[1]
-    for models in (["DNC", "LSTM"], ["another"]):
+    del study["data"]["search"]["copy"]["LSTM"]["recipe"]
+    for models in (MODELS, {"addition": ["another"]}, {"repeat": ["DNC"]}):
         assert "do not say which recipes won" in estimates.stored_search(study, SETTINGS, models)[1]
+    assert not estimates.stored_search(study, SETTINGS, {"addition": ["DNC"]})[1]
 
 
-def test_errors_by_length_and_at_one(results):
-    panel = estimates.errors_by_length("title", results, 4)
-    assert panel["trained"] == [2, 4] and panel["lengths"] == [2, 3, 4, 16, 20]
+def test_results_by_length(results):
+    panel = estimates.by_length(results, 4)
+    assert panel["trained"] == [2, 4] and panel["lengths"] == [2, 3, 4, 16, 20] and "ratios" not in panel
     scale = (2 * measures.DIVERGED) ** (1 / 3)
-    np.testing.assert_allclose(panel["lines"]["LSTM"]["value"][1:], scale * np.arange(1, 5))
+    np.testing.assert_allclose(panel["errors"]["LSTM"]["value"][1:], scale * np.arange(1, 5))
+    np.testing.assert_allclose(panel["right"]["DNC"]["value"], [1, 1, 0.4, 0, 0])
     np.testing.assert_allclose(estimates.errors_at(results["DNC"], 16), [0.3, 0.6, 2.1])
+    ratios = estimates.by_length(results, 4, over="DNC")["ratios"]
+    assert list(ratios) == ["LSTM"]
+    np.testing.assert_allclose(ratios["LSTM"]["value"], [1, *[scale / (0.1 * 0.2 * 0.7) ** (1 / 3)] * 4])
+    assert (ratios["LSTM"]["low"] <= ratios["LSTM"]["value"]).all()
 
 
 def test_ratios_of_errors(results):
     finite = results["LSTM"][:2]
     scale = 2**0.5 / (0.1 * 0.2 * 0.7) ** (1 / 3)
-    assert estimates.ratios_by_length(finite, results["DNC"], 4) == pytest.approx([1, scale, scale])
-    evidence = estimates.error_ratio(finite, results["DNC"])
-    assert evidence.values == {"above": [1.0, 2.0], "below": [0.1, 0.2, 0.7]}
-    assert evidence.estimate().value == pytest.approx(scale) and evidence.estimate().n == 2
+    at_16 = estimates.error_ratio(finite, results["DNC"], 16)
+    np.testing.assert_allclose(at_16.values["above"], [3, 6])
+    np.testing.assert_allclose(at_16.values["below"], [0.3, 0.6, 2.1])
+    assert at_16.estimate().value == pytest.approx(scale) and at_16.estimate().n == 2
+    trained = estimates.trained_ratio(finite, results["DNC"], 4)  # lengths 2, 3, 4: errors 0, scale, 2 scale
+    np.testing.assert_allclose(trained.values["above"], [(estimates.ZERO * n * 2 * n) ** (1 / 3) for n in (1, 2)], rtol=1e-5)
+    assert trained.estimate().value == pytest.approx(scale ** (2 / 3))
+    old = estimates.retention_ratio(finite, results["DNC"])  # levels 1 and 2 of the last row: errors 6 scale, 7 scale
+    np.testing.assert_allclose(old.values["above"], np.array([1, 2]) * 42**0.5, rtol=1e-5)
 
 
 def test_relative_errors_are_of_the_answers_size(results):
@@ -110,19 +122,20 @@ def test_relative_errors_are_of_the_answers_size(results):
     np.testing.assert_allclose(evidence.values["values"], expected, rtol=1e-5)
 
 
-def test_retention_names_its_levels(results):
+def test_retention_is_what_is_left_after_the_last_level(results):
     retention = estimates.retention([(1, 1), (2, 2), (2, 3)], results)
     assert retention["levels"] == ["1", "2", "2–3"]
-    np.testing.assert_allclose(retention["models"]["DNC"].ravel()[1:], (0.1 * 0.2 * 0.7) ** (1 / 3) * np.arange(1, 9))
+    np.testing.assert_allclose(retention["errors"]["DNC"]["value"], (0.1 * 0.2 * 0.7) ** (1 / 3) * np.arange(6, 9))
+    np.testing.assert_allclose(retention["right"]["DNC"]["value"], [0.2, 0.6, 1.0])
 
 
 def test_accuracies(results):
     panel = estimates.accuracies(results, 4)
-    assert panel["trained"] == 4 and panel["variants"]["DNC"] == [[1.0, 1.0, 0.4, 0.0, 0.0]] * 3
-    assert estimates.old_level_accuracy(results["DNC"]).values == {"values": [0.4] * 3}  # of 0.2 and 0.6
-    worse = [{**each, "retention_accuracy": np.zeros((3, 3)), "accuracies": [0.0] * 5} for each in results["DNC"]]
-    assert estimates.old_level_gain(results["DNC"], worse).values == {"values": [0.4] * 3}
-    assert estimates.trained_gain(results["DNC"], worse, 4).values == {"values": [0.8] * 3}
+    assert panel["trained"] == 4 and panel["models"]["DNC"] == [[1.0, 1.0, 0.4, 0.0, 0.0]] * 3
+    assert estimates.old_level_accuracy(results["DNC"]).values == {"values": [0.4] * 3}
+    assert estimates.accuracy_at(results["DNC"], 4).values == {"values": [0.4] * 3}
+    assert estimates.exact_seeds(results["DNC"], 3).values == {"successes": 3, "n": 3}
+    assert estimates.exact_seeds(results["DNC"], 4).values == {"successes": 0, "n": 3}
 
 
 def test_a_variant_counts_the_seeds_that_learnt(results):
@@ -134,8 +147,6 @@ def test_a_variant_counts_the_seeds_that_learnt(results):
     errors = {name: each["error"] for name, each in variants.items()}
     assert estimates.learnt_proportion(errors["DNC"]).values == {"successes": 2, "n": 3}
     assert estimates.learnt_more(errors["DNC"], errors["LSTM"]).estimate() == difference_of_proportions(2, 3, 0, 3)
-    rows = estimates.slots_of_seeds(variants).splitlines()
-    assert rows[2:] == ["| DNC | 2 of 3 | 1.0 to 2.0 | 3.0 to 3.0 |", "| LSTM | 0 of 3 | – | 1.0 to 3.0 |"]
 
 
 def test_means_over_networks():
@@ -157,9 +168,7 @@ def test_means_over_networks():
     np.testing.assert_allclose(panel["contributions"]["memory"]["value"], [0.5, 2])
     assert estimates.mean_of(examined, "transfer") == pytest.approx(0.2)
     assert estimates.means_of(examined, "slope") == {"memory": 0.67}
-    found = estimates.finding("slope", estimates.memory_slope(examined))
-    assert found["value"] == pytest.approx(2 / 3, rel=1e-5) and found["n"] == 3
-    assert estimates.in_words(found).startswith("slope: **0.667** [")
+    assert estimates.memory_slope(examined).estimate().value == pytest.approx(2 / 3, rel=1e-5)
 
 
 def test_the_first_finite_result_is_that_of_a_training_that_did_not_diverge(results):
@@ -182,8 +191,8 @@ def test_one_diverged_seed_goes_through_to_stored_numbers(run):
     data = plain(
         {
             "curves": estimates.curves({"DNC": seeds}, 200, 3),
-            "lengths": [estimates.errors_by_length("DNC", {"DNC": seeds}, 3)] * 2,
-            "retention": {"disjoint": estimates.retention(levels, {"DNC": seeds, "again": seeds})},
+            "lengths": estimates.by_length({"DNC": seeds, "LSTM": seeds}, 3, over="DNC"),
+            "retention": {"disjoint": estimates.retention(levels, {"DNC": seeds, "LSTM": seeds})},
             "seeds": {"limit": 1.0, "num_slots": 5, "variants": {"DNC": estimates.variant(effective, seeds)}},
             "memory": estimates.inside_memory(examined, 1, [-2, 2], [2]),
             "recall": {"task": estimates.accuracies({"DNC": seeds}, 3)},
@@ -194,5 +203,5 @@ def test_one_diverged_seed_goes_through_to_stored_numbers(run):
     for name in data:
         assert to_png(getattr(figures, f"draw_{name}")(data[name]), dpi=50)
     verdicts = [estimates.relative_error(seeds, "addition", 100), estimates.old_level_accuracy(seeds)]
-    verdicts += [estimates.trained_gain(seeds, seeds, 3), estimates.error_ratio(seeds, seeds)]
+    verdicts += [estimates.trained_ratio(seeds, seeds, 3), estimates.error_ratio(seeds, seeds, 100)]
     assert np.isfinite([evidence.estimate() for evidence in verdicts]).all()

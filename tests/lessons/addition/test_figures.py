@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from wmlib.lessons.addition import estimates, figures
 from wmlib.lessons.addition.measures import DIVERGED
-from wmlib.viz.figures import to_png
+from wmlib.viz.figures import COLORS, to_png
 
 
 def interval(points: int) -> dict[str, list[float]]:
@@ -35,18 +36,21 @@ def test_search_frames_the_winner_and_writes_no_number_for_a_failure():
 
 
 def test_lengths(results):
-    panel = estimates.errors_by_length("models", results, 4)
-    figure = figures.draw_lengths([panel, {**panel, "title": "slots"}])
-    assert figure.axes[0].lines[0].get_ydata()[0] == figures.LOWEST  # an error of zero
-    assert figure.axes[1].get_title(loc="left") == "slots"
+    figure = figures.draw_lengths(estimates.by_length(results, 4, over="DNC"))
+    errors, right, ratios = figure.axes
+    assert errors.lines[0].get_ydata()[0] == figures.LOWEST  # an error of zero
+    assert right.lines[0].get_ydata()[2] == pytest.approx(0.4) and ratios.get_ylabel() == "error / error of the DNC"
+    assert [line.get_label() for line in ratios.lines][:1] == ["LSTM"] and ratios.lines[1].get_ydata() == [1, 1]
     assert len(to_png(figure, dpi=50)) > 3000
 
 
 def test_retention(results):
     part = estimates.retention([(1, 1), (2, 2), (2, 3)], results)
     figure = figures.draw_retention({"cumulative": part, "disjoint": part})
-    assert len(figure.axes) == 4 and "0.96" in texts(figure)  # 4 (.1 · .2 · .7)^⅓: DNC, in the middle
-    assert figure.axes[3].get_title(loc="left") == "LSTM, disjoint"
+    errors, right = figure.axes[2:]
+    assert errors.get_title(loc="left") == "disjoint curriculum, after the last level" and errors.get_yscale() == "log"
+    assert [label.get_text() for label in right.get_xticklabels()] == ["1", "2", "2–3"]
+    assert list(right.lines[0].get_ydata()) == pytest.approx([0.2, 0.6, 1.0])
     assert len(to_png(figure, dpi=50)) > 3000
 
 
@@ -71,9 +75,22 @@ def test_memory():
 def test_recall(results):
     panels = {"copy": estimates.accuracies(results, 4), "recall": estimates.accuracies(results, 3)}
     figure = figures.draw_recall(panels)
-    heights = [bar.get_height() for bar in figure.axes[0].containers[0]]
-    assert heights == pytest.approx([1, 1, 0.4, 0, 0])
+    bars = figure.axes[0].containers
+    assert [bar.get_height() for bar in bars[0]] == pytest.approx([1, 1, 0.4, 0, 0])
+    assert [to_hex(part[0].get_facecolor(), keep_alpha=False).upper() for part in bars] == [COLORS["blue"], COLORS["orange"]]
     assert len(to_png(figure, dpi=50)) > 3000
+
+
+def test_a_copy_shows_writes_in_orange_and_reads_in_blue():
+    data = {"wanted": np.eye(3), "answered": np.eye(3), "write": np.eye(3, 5), "read": np.zeros((3, 5))}
+    data["read"][2, 1] = 1
+    figure = figures.draw_copied(data, "3 of 3")
+    picture = figure.axes[2].images[0].get_array()
+    assert picture.shape == (5, 3, 3)
+    assert (
+        picture[0, 0].tolist() == [1, 0.5, 0] and picture[1, 2].tolist() == [0, 0.5, 1] and picture[4, 0].tolist() == [1, 1, 1]
+    )
+    assert len(to_png(figure, dpi=50)) > 2000
 
 
 @pytest.mark.parametrize("predicted", [[1.0, 3.0, 3.0], []])

@@ -96,6 +96,24 @@ def test_kept_weights_are_those_that_were_measured():
     assert [score.error for score in again] == pytest.approx(result["errors"], rel=1e-6)
 
 
+def test_a_task_can_be_practised_and_another_one_tested():
+    even = train_and_measure(SMALL, (1, 2), **THREE, sequences=96, test_seed=3, practice="addition, even totals")
+    plain = train_and_measure(SMALL, (1, 2), **THREE, sequences=96, test_seed=3)
+    assert even["curve"][0] == plain["curve"][0] and even["error"] != plain["error"]  # the same tests, another training
+
+
+def test_batches_of_one_are_observed_too():
+    recipe = replace(SMALL, batch_size=1)
+    result = train_and_measure(recipe, (1, 2), **THREE, sequences=20, test_seed=3)
+    assert result["seen"].tolist() == [0, 4, 8, 12, 16, 20] and len(result["curve"]) == 6
+
+
+def test_a_dnc_is_tested_with_other_slots():
+    core = recipes.build(SMALL, "addition", torch.Generator().manual_seed(0))
+    (own,), (same,), (more,) = (measure(core, "addition", [5], 1, num_slots=n) for n in (None, 5, 11))
+    assert own == same != more
+
+
 def test_a_short_training_learns():
     recipe = Recipe(CoreConfig("lstm", 32), lr=2e-2)
     result = train_and_measure(recipe, (1, 2), "addition", [(2, 2)], 8000, test_seed=3, details=False)

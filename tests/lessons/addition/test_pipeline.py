@@ -49,6 +49,7 @@ def test_fit_is_train_and_measure_and_each_training_is_done_once(run):
         {"sequences": 48},
         {"test": "search"},
         {"details": False},
+        {"practice": "addition, even totals"},
     ],
 )
 def test_whatever_changes_the_result_is_another_training(run, changed):
@@ -74,7 +75,7 @@ def test_processes_are_started_for_long_trainings_only(run, monkeypatch, sequenc
 def test_the_search_follows_its_rule(run, monkeypatch):
     calls = []
 
-    def fake(recipe, seeds, task, levels, sequences, test_seed, details):
+    def fake(recipe, seeds, task, levels, sequences, test_seed, details, practice):
         calls.append((recipe, seeds, sequences, test_seed, details))
         best = 2e-2 if sequences == 16 else 4e-2  # with half of the training another one is the best
         return {"error": abs(np.log(recipe.lr / best)) + 0.1 * recipe.max_grad_norm + 0.01 * recipe.core.hidden_size}

@@ -7,6 +7,7 @@ import torch
 
 from wmlib.experiment import settings
 from wmlib.lessons.addition import recipes
+from wmlib.lessons.addition.accumulator import UnboundedLSTM
 from wmlib.lessons.addition.recipes import TASKS, Recipe
 from wmlib.lessons.addition.sequences import curriculum
 from wmlib.models.dnc import DNC
@@ -28,6 +29,12 @@ def test_a_network_fits_its_task(task):
         batch = TASKS[task].make(torch.tensor([3, 2]), generator=generator())
         assert isinstance(core, kind) and core.hidden_size == 7
         assert core(batch.inputs)[0].shape == batch.targets.shape
+
+
+def test_an_unbounded_lstm_has_the_forget_bias_too():
+    core = recipes.build(replace(LSTM_RECIPE, unbounded=True), "addition", generator())
+    assert isinstance(core, UnboundedLSTM) and core.forget_bias == 1 and core.hidden_size == 7
+    assert not isinstance(recipes.build(LSTM_RECIPE, "addition", generator()), UnboundedLSTM)
 
 
 def test_the_initial_bias_and_its_absence():
@@ -104,10 +111,12 @@ def test_the_default_curriculum_is_that_of_addition():
         Recipe(CoreConfig("gru")),
         replace(DNC_RECIPE, off_at_first="both"),
         replace(LSTM_RECIPE, off_at_first="memory"),
+        replace(DNC_RECIPE, unbounded=True),
+        replace(LSTM_RECIPE, cut_read_out=True),
     ],
 )
 def test_what_cannot_be_is_refused(wrong):
-    with pytest.raises(ValueError, match="allowed are dnc"):
+    with pytest.raises(ValueError, match=r"allowed are dnc|the core is a"):
         recipes.build(wrong, "addition", generator())
 
 

@@ -136,3 +136,13 @@ def test_curriculum_and_switches():
 def test_a_wrong_argument_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(generator())
+
+
+def test_even_totals_reach_everywhere():
+    lengths = torch.full((4000,), 12)
+    even, plain = (
+        tasks.addition(lengths, even_totals=each, generator=generator()).targets.sum((1, 2)) for each in (True, False)
+    )
+    assert even.min() >= 0 and even.max() <= 48
+    assert [(even < 8).float().mean().item(), (even > 40).float().mean().item()] == pytest.approx([1 / 6, 1 / 6], abs=0.03)
+    assert (plain < 8).float().mean() < 0.01

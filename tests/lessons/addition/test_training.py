@@ -1,5 +1,6 @@
 """Training: equal conditions for all networks, levels in order, and what is held in the first of them."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ SHORT = {"task": "addition", "levels": [(1, 2), (3, 4)], "sequences": 96}
 
 ITEMS = {  # how many items a sequence shows, from the rows inside it
     "addition": lambda batch: batch.rows.sum(1) - 1,
+    "addition, even totals": lambda batch: batch.rows.sum(1) - 1,
     "repeat": lambda batch: (batch.rows.sum(1) - 1) // 2,
     "copy": lambda batch: (batch.rows.sum(1) - 1) // 2,
     "priority_sort": lambda batch: (batch.rows.sum(1) - 2) // 2,
@@ -136,19 +138,46 @@ def test_what_is_held_has_no_part_in_the_clipping(off):
     assert torch.sqrt(sum(g.square().sum() for g in gradients.values())) <= SMALL.max_grad_norm + 1e-5
 
 
-def test_the_sham_holds_nothing_and_gives_the_same_weights_back():
+@pytest.mark.parametrize("off", ["lstm", "memory"])
+def test_the_sham_holds_nothing_and_gives_the_same_weights_back(off):
     sham, plain = {}, {}
 
     def keep(into):
         return lambda core, seen: into.update({seen: core.controller.weight.detach().clone()})
 
-    redraw = replace(SMALL, off_at_first="redraw")
-    training.train(redraw, (1, 2), watch=keep(sham), **SHORT)  # the second level begins after 48 sequences
+    training.train(replace(SMALL, off_at_first=off, sham=True), (1, 2), watch=keep(sham), **SHORT)  # level 2 after 48 sequences
     training.train(SMALL, (1, 2), watch=keep(plain), **SHORT)
     assert torch.equal(sham[48], plain[48]) and not torch.equal(sham[64], plain[64])
-    moved = (sham[64][:, -7:] - sham[0][:, -7:]).abs()
+    place = slice(-7, None) if off == "lstm" else slice(6, -7)  # of h, or of what was read
+    moved = (sham[64][:, place] - sham[0][:, place]).abs()
     assert 0 < moved.max() <= SMALL.lr * 1.01  # one step of Adam from the initial values
-    assert (sham[64][:7, :-7] - sham[48][:7, :-7]).abs().max() <= SMALL.lr * 1.01  # the others go on
+    assert (sham[64][:7, :6] - sham[48][:7, :6]).abs().max() <= SMALL.lr * 1.01  # the others go on
+
+
+def test_a_cut_read_out_stays_cut():
+    core = training.train(replace(SMALL, cut_read_out=True), (1, 2), **SHORT)
+    assert not core.output.weight[:, :7].any() and core.output.weight[:, 7:].all()
+
+
+def test_clipping_ends_where_it_should(monkeypatch):
+    norms = []
+    original = training.clip_grads_with_norm_
+    monkeypatch.setattr(
+        training, "clip_grads_with_norm_", lambda parameters, most, norm: (norms.append(most), original(parameters, most, norm))
+    )
+    training.train(replace(SMALL, clip_until=0.5), (1, 2), **SHORT)
+    assert norms == [1.0] * 4 + [math.inf] * 2
+
+
+def test_one_sequence_an_update_at_a_constant_rate(batches_seen, monkeypatch):
+    lrs = []
+    original = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self: (lrs.append(self.param_groups[0]["lr"]), original(self))[1], raising=True
+    )
+    recipe = replace(SMALL, lr=1e-4, max_grad_norm=math.inf, batch_size=1, final_lr=1.0)
+    training.train(recipe, (1, 2), **{**SHORT, "sequences": 20})
+    assert len(batches_seen) == 20 and {len(batch.inputs) for batch in batches_seen} == {1} and set(lrs) == {1e-4}
 
 
 @pytest.mark.parametrize("task", recipes.TASKS)

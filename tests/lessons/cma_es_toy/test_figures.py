@@ -12,7 +12,10 @@ from wmlib.viz.figures import to_png
 
 FILM = solvers.film(np.random.default_rng(0), 8, 0.25, 0.3, 80)
 ENDS = {"x": [[10.0, 10.0], [8.0, 10.0]], "solved": [1, 0]}
-ROWS = [{"label": "outer", "kind": kind, "value": 0.5, "low": 0.2, "high": 0.8, "n": 4} for kind in ("ours", "peer", "random")]
+ROWS = [
+    {"label": "outer", "kind": kind, "value": 0.5, "low": 0.2, "high": 0.8, "n": 4}
+    for kind in ("author", "ours", "peer", "random")
+]
 CURVE = estimates.quartiles(np.array([[3.0, 2.0, 1.0], [6.0, 3.0, 2.0]]), 10, step=1)
 SWEEP = {"settings": [0.1, 0.3], "author": 0.3, "value": [0.1, 0.5], "low": [0.0, 0.3], "high": [0.3, 0.7]}
 
@@ -30,7 +33,8 @@ def stored(data):
         lambda: figures.draw_ends(stored(ENDS)),
         lambda: figures.draw_success(ROWS),
         lambda: figures.draw_sweeps(stored({"sigma": SWEEP, "lambda": SWEEP})),
-        lambda: figures.draw_slip(stored({"right": CURVE, "slip": CURVE, "toy": [{**ROWS[0], "kind": "slip"}, ROWS[1]]})),
+        lambda: figures.draw_slip(stored({"right": CURVE, "slip": CURVE})),
+        lambda: figures.draw_generation_steps(stored(FILM), 3, 0.25),
     ],
 )
 def test_every_picture_can_be_drawn_and_leaves_the_reader_s_style_alone(draw):

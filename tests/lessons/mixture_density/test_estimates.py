@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from wmlib.lessons.mixture_density import estimates
-from wmlib.lessons.mixture_density.pipeline import LEAST_SQUARES, LINEAR, FittedDensity, least_squares_mixture
+from wmlib.lessons.mixture_density.pipeline import AUTHOR, LEAST_SQUARES, LINEAR, SINGLE, FittedDensity, least_squares_mixture
 from wmlib.lessons.mixture_density.problems import BISHOP_INVERSE, PROBLEMS
 from wmlib.models.mdn import Mixture
 
 EXCESS = {
     ("bishop", LEAST_SQUARES): np.array([1.0, 1.2, 1.4]),
+    ("bishop", SINGLE): np.array([0.8, 0.9, 1.3]),
     ("bishop", 3): np.array([0.5, 0.3, 0.4]),
     ("author", 3): np.array([0.2, 0.3, 0.1]),
     ("author", LINEAR): np.array([0.6, 0.9, 0.3]),
+    ("author", AUTHOR): np.array([0.4, 0.6, 0.5]),
 }
 
 
@@ -40,24 +42,30 @@ LINE = FittedDensity(Constant(), 0.3)
 
 
 def test_distances_are_differences_fit_by_fit():
-    evidence = estimates.distances(EXCESS, 3)
+    evidence = estimates.distances(EXCESS, 3, single_gaussian=0.7)
     distances = estimates.Distances(*(each.estimate() for each in evidence))
-    # differences fit by fit: 0.5, 0.9, 1.0 and 0.4, 0.6, 0.2
-    assert distances.gain.value == pytest.approx(0.8)
+    assert distances.width.value == pytest.approx(0.2)  # fit by fit: 0.2, 0.3, 0.1
+    assert distances.pieces.value == pytest.approx(0.3)  # 0.2, 0.4, 0.3
     assert distances.linear_loss.value == pytest.approx(0.4)
-    assert distances.author.value == pytest.approx(0.2)
-    assert distances.mixture.value == pytest.approx(0.4) and distances.least_squares.value == pytest.approx(1.2)
+    assert distances.author.value == pytest.approx(0.5)
+    assert distances.mixture.value == pytest.approx(0.4)
     for estimate in distances:
         assert estimate.low < estimate.value < estimate.high and estimate.n == 3
 
 
 def test_the_panel_of_distances_holds_each_model_once():
     excess = {**EXCESS, ("author", LEAST_SQUARES): np.array([2.0]), ("author", 1): np.array([0.7])}
-    panel = estimates.excess_panel(excess, "author", [1, 3], 3, 0.9)
-    assert panel["components"] == [1, 3] and panel["linear_components"] == 3 and panel["single_gaussian"] == 0.9
+    panel = estimates.excess_panel(excess, "author", [1, 3], 0.9)
+    assert panel["components"] == [1, 3] and panel["single_gaussian"] == 0.9
     assert [fits.tolist() for fits in panel["excess"]] == [[0.7], [0.2, 0.3, 0.1]]
-    assert panel["linear"].tolist() == [0.6, 0.9, 0.3]
     assert panel["least_squares"] == [2.0]
+
+
+def test_the_rows_go_from_coarse_to_fine_with_the_exact_one_between():
+    rows = estimates.step_rows(EXCESS, "bishop", 3, 0.7)
+    assert [row["value"] for row in rows] == pytest.approx([1.2, 1.0, 0.7, 0.4])
+    assert [len(row["fits"]) for row in rows] == [3, 3, 0, 3]
+    assert rows[0]["low"] < 1.2 < rows[0]["high"]
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -74,17 +82,16 @@ def test_the_best_single_gaussian_is_the_sampled_one(name):
 
 def test_a_row_of_fits_shows_the_data_the_line_and_the_samples():
     rngs = [np.random.default_rng(seed) for seed in (1, 2)]
-    panel = estimates.fit_panel(BISHOP_INVERSE, TWO, LINE, 13, *rngs, torch.Generator().manual_seed(3))
+    panel = estimates.fit_panel(BISHOP_INVERSE, LINE, {"two": TWO, "line": LINE}, 13, *rngs, torch.Generator().manual_seed(3))
     np.testing.assert_array_equal(panel["x"], BISHOP_INVERSE.sample(13, np.random.default_rng(1))[0])
-    np.testing.assert_array_equal(panel["sample_x"], BISHOP_INVERSE.sample(500, np.random.default_rng(2))[0])
+    np.testing.assert_array_equal(panel["samples"]["two"]["x"], BISHOP_INVERSE.sample(500, np.random.default_rng(2))[0])
     assert len(panel["y"]) == 13 and len(panel["grid"]) == len(panel["line"]) == 121
     assert panel["grid"][0] == BISHOP_INVERSE.input_range[0] and (np.asarray(panel["line"]) == np.float32(0.4)).all()
-    low = np.asarray(panel["sample_y"]) < 0.45  # between the two means
+    two = panel["samples"]["two"]
+    low = two["y"] < 0.45  # between the two means
     assert low.mean() == pytest.approx(0.75, abs=0.08)
-    outside = (panel["sample_x"] < BISHOP_INVERSE.lower(panel["sample_y"])) | (
-        panel["sample_x"] > BISHOP_INVERSE.upper(panel["sample_y"])
-    )
-    assert panel["impossible"] >= outside.mean() > 0.1  # and those below 0 or above 1
+    outside = (two["x"] < BISHOP_INVERSE.lower(two["y"])) | (two["x"] > BISHOP_INVERSE.upper(two["y"]))
+    assert two["impossible"] >= outside.mean() > 0.1  # and those below 0 or above 1
 
 
 def test_the_components_on_a_grid():

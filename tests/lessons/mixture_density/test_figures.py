@@ -17,7 +17,7 @@ def scatter(count: int) -> dict[str, list[float]]:
 
 
 def fit_panel() -> dict:
-    return {**scatter(13), "grid": GRID, "line": GRID**2, "sample_x": RNG.random(7), "sample_y": RNG.random(7)}
+    return {**scatter(13), "grid": GRID, "line": GRID**2, "samples": {"one": scatter(7), "several": scatter(8)}}
 
 
 def component_panel() -> dict:
@@ -28,10 +28,8 @@ def component_panel() -> dict:
 def excess_panel() -> dict:
     return {
         "components": [1, 3],
-        "linear_components": 3,
         "excess": [[1.0, 1.2, 1.7], [0.3, 0.1, 0.2]],
         "least_squares": [2.0, 2.5, 4.0],
-        "linear": [0.6, 0.7, 0.8],
         "single_gaussian": 0.9,
     }
 
@@ -55,9 +53,10 @@ def test_problems_are_drawn_with_the_asked_x():
 
 def test_fits_show_data_line_and_samples():
     panels = {"author": fit_panel(), "bishop": fit_panel()}
-    axes = np.reshape(figures.draw_fits(panels).axes, (2, 3))
+    axes = np.reshape(figures.draw_fits(panels).axes, (2, 4))
     for row, panel in zip(axes, panels.values(), strict=True):
-        assert [len(ax.lines[0].get_xdata()) for ax in row] == [13, 13, 7]
+        assert [len(ax.lines[0].get_xdata()) for ax in row] == [13, 13, 7, 8]
+        assert [ax.get_title(loc="left") for ax in row] == ["data", "least squares", "one", "several"]
         np.testing.assert_array_equal(row[1].lines[1].get_ydata(), panel["line"])
     assert axes[1, 0].get_ylabel().startswith("Bishop")
 
@@ -72,12 +71,27 @@ def test_components_are_opaque_where_their_weight_is_large_and_marked_at_its_top
     assert len(ax.lines) == 1 and ax.lines[0].get_ydata() == [0.2]  # only the first reaches a weight of 0.2
 
 
-def test_distances_are_drawn_with_medians_and_optimum():
+def test_steps_show_every_fit_its_mean_and_the_exact_optimum():
+    rows = [
+        {"label": "coarse", "fits": [1.0, 1.2], "value": 1.1, "low": 0.9, "high": 1.3},
+        {"label": "exact", "fits": [], "value": 0.6},
+    ]
+    ax = figures.draw_steps({"author": rows, "bishop": rows}).axes[0]
+    assert [line.get_xdata().tolist() if hasattr(line.get_xdata(), "tolist") else line.get_xdata() for line in ax.lines] == [
+        [1.0, 1.2],
+        [0.9, 1.3],
+        [1.1],
+        [0.6],
+    ]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["coarse", "exact"]
+
+
+def test_distances_are_drawn_with_means_and_optimum():
     ax = figures.draw_excess({"author": excess_panel(), "bishop": excess_panel()}).axes[0]
     drawn = lines(ax)
-    assert drawn["mixture (line: median)"].get_ydata().tolist() == [1.2, 0.2]
-    assert drawn["least squares"].get_ydata()[0] == 2.5 and drawn["best single Gaussian"].get_ydata()[0] == 0.9
-    assert drawn["no non-linearity"].get_xdata() == pytest.approx([3.18] * 3)  # a little beside K = 3
+    assert drawn["mixture (line: mean)"].get_ydata() == pytest.approx([1.3, 0.2])
+    assert drawn["least squares"].get_ydata()[0] == pytest.approx(8.5 / 3)
+    assert drawn["best single Gaussian"].get_ydata()[0] == 0.9
 
 
 def test_the_cut_of_the_densities_is_the_stored_one():

@@ -8,7 +8,7 @@ import torch
 
 from wmlib.experiment import seeding
 from wmlib.lessons.mixture_density import pipeline
-from wmlib.lessons.mixture_density.pipeline import LEAST_SQUARES, LINEAR, FitConfig, FitSeeds
+from wmlib.lessons.mixture_density.pipeline import AUTHOR, LEAST_SQUARES, LINEAR, SINGLE, FitConfig, FitSeeds
 from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE
 from wmlib.lessons.mixture_density.regressor import negative_log_likelihood
 from wmlib.models.mdn import Mixture
@@ -18,15 +18,39 @@ def small(problem: str, num_components: int, nonlinearity: str = "tanh", steps: 
     return FitConfig(problem, num_components, points=200, hidden_size=16, steps=steps, lr=lr, nonlinearity=nonlinearity)
 
 
-def test_configs_are_least_squares_each_mixture_and_the_linear_one():
-    settings = SimpleNamespace(
-        num_components=5, points=11, hidden_size=7, steps=3, lr=0.01, least_squares_lr=0.1, least_squares_factor=4
-    )
-    configs = pipeline.configs(settings, "bishop", [1, 5])
-    assert list(configs) == [LEAST_SQUARES, 1, 5, LINEAR]
-    assert configs[LEAST_SQUARES] == FitConfig("bishop", 0, 11, 7, steps=12, lr=0.1)
-    assert configs[1] == FitConfig("bishop", 1, 11, 7, steps=3, lr=0.01)
-    assert configs[LINEAR] == FitConfig("bishop", 5, 11, 7, steps=3, lr=0.01, nonlinearity="none")
+SETTINGS = SimpleNamespace(num_components=5, points=11, hidden_size=7, steps=3, author_steps=9, search_lrs=2, search_fits=2)
+
+
+def test_each_model_has_the_learning_rate_that_was_best_for_its_kind():
+    searched = {
+        LEAST_SQUARES: {0.1: 1.0, 0.2: 2.0},
+        SINGLE: {0.1: 2.0, 0.2: 1.0},
+        5: {0.1: 0.3, 0.2: 0.4},
+        LINEAR: {0.1: 0.5, 0.2: 0.4},
+    }
+    configs = pipeline.configs(SETTINGS, "bishop", [1, 2, 5], searched)
+    assert list(configs) == [LEAST_SQUARES, 1, 2, 5, LINEAR]
+    assert configs[LEAST_SQUARES] == FitConfig("bishop", 0, 11, 7, steps=3, lr=0.1)
+    assert configs[1] == FitConfig("bishop", 1, 11, 7, steps=3, lr=0.2)
+    assert configs[2] == FitConfig("bishop", 2, 11, 7, steps=3, lr=0.1)
+    assert configs[LINEAR] == FitConfig("bishop", 5, 11, 7, steps=3, lr=0.2, nonlinearity="none")
+    authors = pipeline.configs(SETTINGS, "author", [5], searched)[AUTHOR]
+    assert authors == FitConfig("author", 5, 11, 256, steps=9, lr=0.001, nonlinearity="none", batch_size=11)
+
+
+def test_the_search_tries_every_kind_alike_on_seeds_of_its_own():
+    calls = []
+
+    def cached(function, config, seeds):
+        calls.append((config, seeds))
+        return {"excess": np.array([config.lr, 3 * config.lr])}
+
+    run = SimpleNamespace(rng=lambda *names: seeding.generator(1, *names), cached=cached)
+    table = pipeline.search(run, SETTINGS, "bishop")
+    assert list(table) == [LEAST_SQUARES, SINGLE, 5, LINEAR]
+    assert all(rates == {lr: pytest.approx(2 * lr) for lr in pipeline.LRS[:2]} for rates in table.values())
+    assert len({tuple(seeds) for _, seeds in calls}) == 1
+    assert not set(calls[0][1]) & set(pipeline.draw_seeds(run, "bishop", 5))
 
 
 def test_a_config_builds_its_network():

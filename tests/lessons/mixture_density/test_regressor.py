@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, BISHOP_INVERSE
-from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, squared_error, train_full_batch
+from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, squared_error, train
 from wmlib.models.mdn import Mixture
 
 
@@ -69,7 +69,7 @@ def test_losses_equal_their_definitions():
 def test_training_is_adam_on_all_the_data_with_a_cosine_learning_rate():
     x, y = toy_data(BISHOP_INVERSE, 23)
     network, plain = (ToyNetwork(2, generator=generator(), hidden_size=3) for _ in range(2))
-    losses = train_full_batch(network, negative_log_likelihood, x, y, steps=5, lr=0.01)
+    losses = train(network, negative_log_likelihood, x, y, steps=5, lr=0.01)
     optimizer = torch.optim.Adam(plain.parameters(), lr=0.01)
     for step in range(5):
         for group in optimizer.param_groups:
@@ -89,7 +89,7 @@ def test_training_is_determined_by_the_seed():
     runs = []
     for seed in (4, 4, 5):
         network = ToyNetwork(3, generator=generator(seed))
-        runs.append(train_full_batch(network, negative_log_likelihood, x, y, steps=7, lr=0.005))
+        runs.append(train(network, negative_log_likelihood, x, y, steps=7, lr=0.005))
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
     assert torch.equal(state, torch.get_rng_state())
 
@@ -100,7 +100,7 @@ def test_a_mixture_learns_the_inverse_problem_and_a_single_gaussian_does_not():
     kl = {}
     for num_components in (1, 5):
         network = ToyNetwork(num_components, generator=generator(), hidden_size=16)
-        train_full_batch(network, negative_log_likelihood, x, y, steps=400, lr=0.01)
+        train(network, negative_log_likelihood, x, y, steps=400, lr=0.01)
         kl[num_components] = BISHOP_INVERSE.mean_kl(log_density(network))
     assert 0 < kl[5] < 0.6 < 0.9 < kl[1]
 
@@ -110,7 +110,7 @@ def test_least_squares_solves_the_forward_problem_and_averages_the_inverse():
     error = {}
     for name, (given, wanted) in {"forward": (y, x), "inverse": (x, y)}.items():
         network = ToyNetwork(0, generator=generator())
-        error[name] = float(train_full_batch(network, squared_error, given, wanted, steps=1000, lr=0.05)[-1])
+        error[name] = float(train(network, squared_error, given, wanted, steps=1000, lr=0.05)[-1])
     assert error["forward"] < 0.006  # the noise alone is 0.1²/3 = 0.0033
     assert error["inverse"] > 0.02
 
@@ -125,6 +125,7 @@ def test_least_squares_solves_the_forward_problem_and_averages_the_inverse():
         (lambda: squared_error(torch.zeros(5, 1), torch.zeros(5)), r"y has shape \(5,\); it must be that of the prediction"),
         (lambda: train_zeros(5, 7, steps=3), "x has 5 rows and y has 7"),
         (lambda: train_zeros(5, 5, steps=0), "steps is 0; it must be at least 1"),
+        (lambda: train_zeros(5, 5, steps=3, batch_size=6), "batch_size is 6; it must be from 1 to the number of pairs, 5"),
     ],
 )
 def test_bad_input_is_refused(call, message):
@@ -132,6 +133,26 @@ def test_bad_input_is_refused(call, message):
         call()
 
 
-def train_zeros(inputs: int, targets: int, steps: int):
+def train_zeros(inputs: int, targets: int, steps: int, batch_size: int | None = None):
     network = ToyNetwork(0, generator=generator())
-    return train_full_batch(network, squared_error, torch.zeros(inputs, 1), torch.zeros(targets, 1), steps=steps, lr=0.05)
+    pairs = torch.zeros(inputs, 1), torch.zeros(targets, 1)
+    return train(network, squared_error, *pairs, steps=steps, lr=0.05, batch_size=batch_size)
+
+
+def test_batches_use_every_pair_once_before_any_again_at_a_constant_rate():
+    seen = []
+
+    class Ask(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            seen.extend(x[:, 0].tolist())
+            return x * 0 + self.weight
+
+    network = Ask()
+    x = torch.arange(6.0)[:, None]
+    train(network, lambda prediction, y: prediction.mean(), x, x, 6, 0.01, batch_size=2, generator=generator())
+    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6)) and seen[:6] != seen[6:]
+    assert network.weight.item() == pytest.approx(-0.06)  # Adam under a constant gradient: one rate a step

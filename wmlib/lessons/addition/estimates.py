@@ -1,7 +1,7 @@
 """The numbers of notebook 03 that verdicts and figures use, from results of trainings (see `measures.train_and_measure`).
 
 Reading guide. Functions named like a figure return what that figure draws. Those that return `Evidence` hold one number per
-seed, for verdicts and findings. Errors are averaged over seeds as geometric means, everything else as means. `stored_search`
+seed, for verdicts and `findings`. Errors are averaged over seeds as geometric means, everything else as means. `stored_search`
 takes the recipes that the study's search chose.
 """
 
@@ -22,10 +22,11 @@ from wmlib.models.specs import CoreConfig
 if TYPE_CHECKING:
     from wmlib.lessons.addition.pipeline import Search
 
+EXACT = 0.95  # proportion of sequences without a mistake from which a network counts as exact at a length
 LEARNT_LENGTH = 20  # of sums, beyond the trained lengths
 LEARNT_BELOW = 1.0  # squared error at that length below which a seed counts as having learnt to add
 ZERO = 1e-12  # stands in for an error of exactly zero, which has no logarithm
-SEARCHED_FOR = ("task", "num_slots", "hidden_size", "allocation_bias")  # settings for which a search holds
+SEARCHED_FOR = ("task", "num_slots", "copy_slots", "hidden_size", "allocation_bias")  # settings for which a search holds
 
 Results = Mapping[str, Sequence[dict]]  # by model, one result per seed
 Intervals = dict[str, np.ndarray]  # value, low, high (points,)
@@ -42,7 +43,11 @@ def mean_intervals(examined: Sequence[dict], key: str) -> dict[str, Intervals]:
 
 
 def _intervals(values: ArrayLike, estimator: Callable[[ArrayLike], Estimate]) -> Intervals:
-    points = np.array([estimator(seeds)[:3] for seeds in np.asarray(values, float).T])
+    return _points([estimator(seeds) for seeds in np.asarray(values, float).T])
+
+
+def _points(estimates: Sequence[Estimate]) -> Intervals:
+    points = np.array([estimate[:3] for estimate in estimates])
     return dict(zip(("value", "low", "high"), points.T, strict=True))
 
 
@@ -96,16 +101,18 @@ def winners(tables: Mapping[str, Mapping]) -> dict[str, Recipe]:
     return {name: Recipe(**{**values, "core": CoreConfig(**values["core"])}) for name, values in recipes.items()}
 
 
-def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], models: Sequence[str]) -> tuple[dict, str]:
+def stored_search(
+    study: Mapping[str, Any] | None, settings: Mapping[str, Any], models: Mapping[str, Sequence[str]]
+) -> tuple[dict, str]:
     """Return the search tables of a study run, and why there are none that can be used.
 
     Args:
         study: its results; None: there is none.
         settings: of this run.
-        models: names of those that were searched.
+        models: by task, the names of those that were searched.
 
     Returns:
-        tables as from `search_tables`, by model, and an empty text; or no tables and the reason.
+        by task, tables as from `search_tables`, and an empty text; or no tables and the reason.
     """
     if study is None:
         return {}, "there is no study run yet"
@@ -114,32 +121,54 @@ def stored_search(study: Mapping[str, Any] | None, settings: Mapping[str, Any], 
     if others:
         return {}, f"the study's search was made with {', '.join(others)}"
     tables = study["data"].get("search", {})
-    if any("recipe" not in tables.get(name, {}) for name in models):
+    if any("recipe" not in tables.get(task, {}).get(name, {}) for task, names in models.items() for name in names):
         return {}, "the study's results do not say which recipes won"
-    return {name: tables[name] for name in models}, ""
+    return {task: {name: tables[task][name] for name in names} for task, names in models.items()}, ""
 
 
-def errors_by_length(title: str, results: Results, longest: int) -> dict:
-    """Return one panel of `figures.draw_lengths`.
+def by_length(results: Results, longest: int, over: str = "") -> dict:
+    """Return what `figures.draw_lengths` needs.
 
     Args:
-        title: of the panel.
         results: by model.
         longest: the longest trained length.
+        over: the model by whose error those of the others are divided, at every length; "": none are.
+
+    Returns:
+        trained [low, high]; lengths (C,); errors, right, and with `over` ratios: by model, value, low, high (C,). Errors and
+        ratios are of geometric means over seeds, proportions of right answers are means.
     """
     lengths = next(iter(results.values()))[0]["lengths"]
-    lines = {name: error_intervals([each["errors"] for each in seeds]) for name, seeds in results.items()}
-    return {"title": title, "trained": [lengths[0], longest], "lengths": lengths, "lines": lines}
+    panel = {
+        "trained": [lengths[0], longest],
+        "lengths": lengths,
+        "errors": {name: error_intervals([each["errors"] for each in seeds]) for name, seeds in results.items()},
+        "right": {name: _intervals([each["accuracies"] for each in seeds], mean) for name, seeds in results.items()},
+    }
+    if over:
+        others = {name: seeds for name, seeds in results.items() if name != over}
+        panel["over"] = over
+        panel["ratios"] = {
+            name: _points([error_ratio(seeds, results[over], n).estimate() for n in lengths]) for name, seeds in others.items()
+        }
+    return panel
 
 
 def retention(levels: Sequence[tuple[int, int]], results: Results) -> dict:
-    """Return one curriculum of `figures.draw_retention`: its levels by name, and by model the mean errors."""
-    shape = (len(levels), len(levels))
+    """Return one curriculum of `figures.draw_retention`: what is left of each level after the last one.
+
+    Args:
+        levels: of the curriculum.
+        results: by model.
+
+    Returns:
+        levels: their names (L,); errors, right: by model, value, low, high (L,), as in `by_length`.
+    """
     return {
         "levels": [f"{low}" if low == high else f"{low}–{high}" for low, high in levels],
-        "models": {
-            name: error_intervals([each["retention_error"].ravel() for each in seeds])["value"].reshape(shape)
-            for name, seeds in results.items()
+        "errors": {name: error_intervals([each["retention_error"][-1] for each in seeds]) for name, seeds in results.items()},
+        "right": {
+            name: _intervals([each["retention_accuracy"][-1] for each in seeds], mean) for name, seeds in results.items()
         },
     }
 
@@ -174,17 +203,6 @@ def _count_learnt(errors: ArrayLike) -> dict[str, int]:
     return {"successes": int((np.asarray(errors) < LEARNT_BELOW).sum()), "n": len(np.asarray(errors))}
 
 
-def slots_of_seeds(variants: Mapping[str, dict]) -> str:
-    """Return a table in Markdown: by recipe, how many seeds learnt to add, and the effective slots of those that did or not."""
-    rows = ["| recipe | learnt to add | effective slots of those | of the others |", "|---|---|---|---|"]
-    for name, part in variants.items():
-        learnt = np.asarray(part["error"]) < LEARNT_BELOW
-        slots = [np.asarray(part["effective"])[group] for group in (learnt, ~learnt)]
-        reach = [f"{group.min():.1f} to {group.max():.1f}" if len(group) else "–" for group in slots]
-        rows.append(f"| {name} | {learnt.sum()} of {len(learnt)} | {reach[0]} | {reach[1]} |")
-    return "\n".join(rows)
-
-
 def first_finite(results: Sequence[dict]) -> int:
     """Return the index of the first result whose training did not diverge; 0 if all did."""
     return next((i for i, result in enumerate(results) if result["error"] < DIVERGED), 0)
@@ -213,7 +231,7 @@ def accuracies(results: Results, longest: int) -> dict:
     return {
         "trained": longest,
         "lengths": next(iter(results.values()))[0]["lengths"],
-        "variants": {name: [each["accuracies"] for each in seeds] for name, seeds in results.items()},
+        "models": {name: [each["accuracies"] for each in seeds] for name, seeds in results.items()},
     }
 
 
@@ -222,16 +240,33 @@ def errors_at(results: Sequence[dict], length: int) -> np.ndarray:
     return np.array([each["errors"][each["lengths"].index(length)] for each in results])
 
 
-def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int | None = None) -> Evidence:
-    """Return the evidence of the error of one model by that of another: at a length, or the mean over the last level's."""
-    errors = (errors_at(each, length) if length else np.array([result["error"] for result in each]) for each in (above, below))
-    return Evidence("ratio", dict(zip(("above", "below"), (np.maximum(each, ZERO) for each in errors), strict=True)))
+def error_ratio(above: Sequence[dict], below: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the error of one model by that of another, at a length."""
+    return _ratio(errors_at(above, length), errors_at(below, length))
 
 
-def ratios_by_length(above: Sequence[dict], below: Sequence[dict], longest: int) -> list[float]:
-    """Return the error of one model by that of another, geometric means, for each trained length."""
-    shortest = below[0]["lengths"][0]
-    return [error_ratio(above, below, n).estimate().value for n in range(shortest, longest + 1)]
+def trained_ratio(above: Sequence[dict], below: Sequence[dict], longest: int) -> Evidence:
+    """Return that evidence for all lengths to the longest trained one: each seed's geometric mean, so no length rules it."""
+
+    def errors(results: Sequence[dict]) -> np.ndarray:
+        end = results[0]["lengths"].index(longest) + 1
+        return _geometric([each["errors"][:end] for each in results])
+
+    return _ratio(errors(above), errors(below))
+
+
+def retention_ratio(above: Sequence[dict], below: Sequence[dict]) -> Evidence:
+    """Return that evidence for all levels but the last, after training on the last: each seed's geometric mean over levels."""
+    return _ratio(*(_geometric([each["retention_error"][-1, :-1] for each in results]) for results in (above, below)))
+
+
+def _ratio(above: ArrayLike, below: ArrayLike) -> Evidence:
+    return Evidence("ratio", {"above": np.maximum(above, ZERO), "below": np.maximum(below, ZERO)})
+
+
+def _geometric(errors: ArrayLike) -> np.ndarray:
+    """Return the geometric mean of each row."""
+    return np.exp(np.log(np.maximum(errors, ZERO)).mean(1))
 
 
 def relative_error(results: Sequence[dict], task: str, length: int) -> Evidence:
@@ -247,22 +282,19 @@ def old_level_accuracy(results: Sequence[dict]) -> Evidence:
     return Evidence("mean", {"values": _old_levels(results)})
 
 
-def old_level_gain(results: Sequence[dict], others: Sequence[dict]) -> Evidence:
-    """Return the evidence of that accuracy minus that of another model, with the same seeds."""
-    return Evidence("mean", {"values": _old_levels(results) - _old_levels(others)})
-
-
 def _old_levels(results: Sequence[dict]) -> np.ndarray:
     return np.array([each["retention_accuracy"][-1, :-1].mean() for each in results])
 
 
-def trained_gain(results: Sequence[dict], others: Sequence[dict], longest: int) -> Evidence:
-    """Return the evidence of the mean accuracy on the trained lengths minus that of another recipe, with the same seeds."""
-    return Evidence("mean", {"values": _trained(results, longest) - _trained(others, longest)})
+def exact_seeds(results: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the proportion of seeds that are exact at a length: right in at least `EXACT` of the sequences."""
+    exact = [each["accuracies"][each["lengths"].index(length)] >= EXACT for each in results]
+    return Evidence("proportion", {"successes": sum(exact), "n": len(exact)})
 
 
-def _trained(results: Sequence[dict], longest: int) -> np.ndarray:
-    return np.array([np.mean(each["accuracies"][: each["lengths"].index(longest) + 1]) for each in results])
+def accuracy_at(results: Sequence[dict], length: int) -> Evidence:
+    """Return the evidence of the proportion of right answers at a length."""
+    return Evidence("mean", {"values": [each["accuracies"][each["lengths"].index(length)] for each in results]})
 
 
 def memory_slope(examined: Sequence[dict]) -> Evidence:
@@ -278,18 +310,3 @@ def mean_of(examined: Sequence[dict], key: str) -> float:
 def means_of(examined: Sequence[dict], key: str) -> dict[str, float]:
     """Return the mean over networks of each part of one of their results, rounded to print; see `memory.examine`."""
     return {part: round(float(np.mean([each[key][part] for each in examined])), 2) for part in examined[0][key]}
-
-
-def finding(measure: str, evidence: Evidence) -> dict[str, Any]:
-    """Return a number that is stored without a verdict: what was measured, value, low, high, n."""
-    return {"measure": measure, **evidence.estimate()._asdict()}
-
-
-def in_words(found: Mapping[str, Any]) -> str:
-    """Return a finding as a line of Markdown.
-
-    Example:
-        >>> in_words({"measure": "error", "value": 0.12, "low": 0.1, "high": 0.14, "n": 5})
-        'error: **0.12** [0.1, 0.14], n = 5'
-    """
-    return f"{found['measure']}: **{found['value']:.3g}** [{found['low']:.3g}, {found['high']:.3g}], n = {found['n']}"

@@ -8,13 +8,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 LOWEST = 1e-5  # errors below it are drawn at it: a logarithmic axis has no zero
 HIGHEST = 1e6  # intervals end there: of two seeds they can span hundreds of decades
 PALETTE = list(COLORS.values())
-SHADES = ("#E69F00", "#8C5A00", "#3D2700", "#B8A47E")  # of our default's colour, for its variants
+FAMILIES = {  # one hue a family; the same model has the same line in every picture
+    "DNC": (COLORS["blue"], "o", "-"),
+    "DNC, 4 × the slots": ("#66AAD7", "o", "--"),
+    "DNC, detached": ("#66AAD7", "o", "--"),
+    "LSTM": (COLORS["orange"], "s", "-"),
+    "LSTM, equal cells": ("#EBAA78", "s", "--"),
+    "LSTM, not searched": ("#EBAA78", "X", ":"),
+    "LSTM, o · c": (COLORS["green"], "^", "-"),
+}
+PARTS = {"memory": COLORS["blue"], "LSTM": COLORS["orange"], "both": COLORS["pink"], "random": COLORS["gold"]}  # of a DNC
 
 
 @styled
@@ -28,20 +38,21 @@ def draw_curves(data: dict) -> Figure:
     ax = axes[0, 0]
     for switch in data["switches"]:
         ax.axvline(switch, color=COLORS["grey"], linestyle=":", linewidth=1)
-    for k, (label, part) in enumerate(data["models"].items()):
-        _line(ax, data["seen"], part, k, label, PALETTE)
+    for label, part in data["models"].items():
+        _line(ax, data["seen"], part, label)
     ax.set_yscale("log")
     ax.set(xlabel="training sequences", ylabel="squared error, current level", xlim=(0, data["seen"][-1]))
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _line(ax: Axes, x: Sequence[float], part: Mapping, k: int, label: str, colors: Sequence[str]) -> None:
-    """Draw the k-th line of a panel, with its interval."""
-    color = colors[k % len(colors)]
-    value, low, high = (np.clip(part[name], LOWEST, HIGHEST) for name in ("value", "low", "high"))
-    ax.plot(x, value, color=color, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.4, label=label)
-    ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+def _line(ax: Axes, x: Sequence[float], part: Mapping, label: str, share: bool = False) -> None:
+    """Draw a model's line, solid ones with their interval; a share lies in 0 … 1."""
+    color, marker, dash = FAMILIES[label]
+    value, low, high = (np.clip(part[name], *((0, 1) if share else (LOWEST, HIGHEST))) for name in ("value", "low", "high"))
+    ax.plot(x, value, color=color, marker=marker, linestyle=dash, markersize=3.5, linewidth=1.4, label=label)
+    if dash == "-":
+        ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 @styled
@@ -72,52 +83,50 @@ def draw_search(data: dict) -> Figure:
 
 
 @styled
-def draw_lengths(panels: list[dict]) -> Figure:
-    """Draw the error by length, trained lengths shaded.
+def draw_lengths(data: dict) -> Figure:
+    """Draw squared error, share of right answers and error ratio by length, trained lengths shaded.
 
     Args:
-        panels: two, models and variants of our default: title, trained [low, high], lengths (C,), lines: label -> value,
-            low, high (C,).
+        data: trained [low, high], lengths (C,), errors, right: label -> value, low, high (C,); over: the label of the model by
+            whose error the ratios, label -> value, low, high (C,), divide.
     """
-    figure, axes = new_figure(9.2, 4.4, columns=len(panels), sharey=True)
-    for ax, panel, colors in zip(axes[0], panels, (PALETTE, SHADES), strict=True):
-        ax.axvspan(*panel["trained"], color=COLORS["grey"], alpha=0.15, linewidth=0)
-        for k, (label, part) in enumerate(panel["lines"].items()):
-            _line(ax, panel["lengths"], part, k, label, colors)
-        ax.set(xscale="log", yscale="log", xlabel="length (trained lengths shaded)", title=panel["title"])
-        ticks = [n for n in (2, 4, 6, 12, 20, 30, 60, 100) if n <= panel["lengths"][-1]]
+    figure, axes = new_figure(11.6, 4.4, columns=3)
+    left, middle, right = axes[0]
+    for ax, name in ((left, "errors"), (middle, "right"), (right, "ratios")):
+        ax.axvspan(*data["trained"], color=COLORS["grey"], alpha=0.15, linewidth=0)
+        for label, part in data[name].items():
+            _line(ax, data["lengths"], part, label, share=name == "right")
+        ticks = [n for n in (2, 4, 6, 12, 25, 50, 100) if n <= data["lengths"][-1]]
+        ax.set(xscale="log", xlabel="length (trained lengths shaded)")
         ax.set_xticks(ticks, [str(n) for n in ticks])
         ax.minorticks_off()
-        ax.legend(fontsize=8, loc="upper left")
-    axes[0, 0].set_ylabel("mean squared error")
+    right.axhline(1, color=FAMILIES[data["over"]][0], linewidth=1.4)
+    left.set(yscale="log", ylabel="mean squared error", title="error")
+    middle.set(ylim=(-0.03, 1.05), ylabel="proportion of right answers", title="right answers")
+    right.set(yscale="log", ylabel=f"error / error of the {data['over']}", title=f"times the {data['over']}'s error")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
 
 
 @styled
 def draw_retention(data: dict) -> Figure:
-    """Draw what is retained: the error on each level (column) after each stage of training (row).
+    """Draw what is left of every level after the last one: error and share of right answers, a row for each curriculum.
 
     Args:
-        data: by curriculum: levels (L,) labels, and models: label -> (L, L) errors.
+        data: by curriculum: levels (L,) labels; errors, right: label -> value, low, high (L,).
     """
-    columns = max(len(part["models"]) for part in data.values())
-    figure, axes = new_figure(9.2, 3.9 * len(data), rows=len(data), columns=columns)
+    figure, axes = new_figure(9.6, 3.2 * len(data), rows=len(data), columns=2)
     for row, (kind, part) in zip(axes, data.items(), strict=True):
-        for ax, (label, errors) in zip(row, part["models"].items(), strict=True):
-            _draw_matrix(ax, np.maximum(errors, LOWEST), part["levels"])
-            ax.set(title=f"{label}, {kind}", xlabel="tested on lengths")
+        place = range(len(part["levels"]))
+        for ax, name in zip(row, ("errors", "right"), strict=True):
+            for label, line in part[name].items():
+                _line(ax, place, line, label, share=name == "right")
+            ax.set_xticks(place, part["levels"])
+            ax.set(xlabel="lengths of the level", title=f"{kind} curriculum, after the last level")
+        row[0].set(yscale="log", ylabel="mean squared error")
+        row[1].set(ylim=(-0.03, 1.05), ylabel="proportion of right answers")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
-
-
-def _draw_matrix(ax: Axes, errors: np.ndarray, levels: Sequence[str]) -> None:
-    ax.imshow(np.log10(errors), vmin=-3, vmax=2, aspect="auto", cmap="viridis")
-    for (i, j), error in np.ndenumerate(errors):
-        color = "black" if np.log10(error) > 0 else "white"
-        text = f"{error:.2g}" if error < 100 else f"{error:.0f}"
-        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
-    ax.set_xticks(range(len(errors)), levels)
-    ax.set_yticks(range(len(errors)), [f"after {i + 1}" for i in range(len(errors))])
-    ax.grid(False)
 
 
 @styled
@@ -161,8 +170,8 @@ def draw_memory(data: dict) -> Figure:
     right.axhline(1, color=COLORS["grey"], linestyle=":")
     for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["contributions"])):
         for k, (label, part) in enumerate(lines.items()):
-            ax.plot(x, part["value"], color=PALETTE[k], marker=MARKERS[k], markersize=4, label=label)
-            ax.fill_between(x, part["low"], part["high"], color=PALETTE[k], alpha=0.2, linewidth=0)
+            ax.plot(x, part["value"], color=PARTS[label], marker=MARKERS[k], markersize=4, label=label)
+            ax.fill_between(x, part["low"], part["high"], color=PARTS[label], alpha=0.2, linewidth=0)
     middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")
     middle.legend(fontsize=8)
     right.set(
@@ -173,27 +182,51 @@ def draw_memory(data: dict) -> Figure:
 
 @styled
 def draw_recall(data: dict) -> Figure:
-    """Draw the accuracy, the proportion of sequences answered without a mistake, by length.
+    """Draw the proportion of sequences answered without a mistake, by length.
 
     Args:
-        data: by task: trained: longest trained length; lengths (C,); variants: label -> (seeds, C) accuracies.
+        data: by task: trained: longest trained length; lengths (C,); models: label -> (seeds, C) accuracies.
     """
-    figure, axes = new_figure(9.2, 3.8, columns=len(data), sharey=True)
+    figure, axes = new_figure(11.2, 3.9, columns=len(data), sharey=True)
     for ax, (task, part) in zip(axes[0], data.items(), strict=True):
         place = np.arange(len(part["lengths"]))
-        width = 0.8 / len(part["variants"])
-        for k, (label, variant) in enumerate(part["variants"].items()):
-            accuracies = np.asarray(variant)
-            x = place + (k - (len(part["variants"]) - 1) / 2) * width
-            ax.bar(x, accuracies.mean(0), width, color=PALETTE[k], label=label)
+        width = 0.84 / len(part["models"])
+        for k, (label, seeds) in enumerate(part["models"].items()):
+            accuracies = np.asarray(seeds)
+            x = place + (k - (len(part["models"]) - 1) / 2) * width
+            ax.bar(x, accuracies.mean(0), width, color=FAMILIES[label][0], label=label)
             for seed in accuracies:
-                ax.plot(x, seed, ".", color="black", markersize=3)
+                ax.plot(x, seed, ".", color="black", markersize=2.5)
         beyond = np.searchsorted(part["lengths"], part["trained"] + 0.5) - 0.5
         ax.axvspan(-0.5, beyond, color=COLORS["grey"], alpha=0.15, linewidth=0)
         ax.set_xticks(place, [str(n) for n in part["lengths"]])
-        ax.set(xlabel="length (trained lengths shaded)", title=task, ylim=(0, 1.05))
+        ax.set(xlabel="length (trained lengths shaded)", title=task, ylim=(0, 1.05), xlim=(-0.5, len(place) - 0.5))
     axes[0, 0].set_ylabel("proportion without a mistake")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+@styled
+def draw_copied(data: Mapping, title: str) -> Figure:
+    """Draw what a network copies and how, for the sliders: rows wanted, rows answered, and where it writes and reads.
+
+    Args:
+        data: wanted, answered (T, Y); write, read (T, N).
+        title: of the figure.
+    """
+    figure, axes = new_figure(8.4, 4.6, rows=3, height_ratios=(1, 1, 2.4), sharex=True)
+    top, middle, bottom = axes[:, 0]
+    for ax, name in ((top, "wanted"), (middle, "answered")):
+        ax.imshow(np.asarray(data[name]).T, vmin=0, vmax=1, cmap="Greys", aspect="auto", interpolation="nearest")
+        ax.set(yticks=[], ylabel=name)
+        ax.grid(False)
+    weights = np.stack([1 - np.asarray(data["read"]), 1 - np.asarray(data["write"])], -1).clip(0, 1)
+    red, blue = weights[..., :1], weights[..., 1:]  # written: orange; read: blue
+    bottom.imshow(np.concatenate([red, (red + blue) / 2, blue], -1).swapaxes(0, 1), aspect="auto", interpolation="nearest")
+    bottom.set(xlabel="step", ylabel="slot (orange: written, blue: read)")
+    bottom.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    bottom.grid(False)
+    top.set_title(title)
     return figure
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ import torch
 from wmlib.lessons.addition import sequences as tasks
 from wmlib.lessons.addition.recipes import TASKS, Recipe
 from wmlib.lessons.addition.sequences import Sequences
-from wmlib.lessons.addition.training import BATCH_SIZE, train
+from wmlib.lessons.addition.training import train
 from wmlib.models.recurrent import RecurrentCore
 
 PER_LENGTH = 64  # test sequences of each length
@@ -31,7 +31,14 @@ class Score(NamedTuple):
 
 
 @torch.no_grad()
-def measure(core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, per_length: int = PER_LENGTH) -> list[Score]:
+def measure(
+    core: RecurrentCore,
+    task: str,
+    lengths: Sequence[int],
+    seed: int,
+    per_length: int = PER_LENGTH,
+    num_slots: int | None = None,
+) -> list[Score]:
     """Test a network on fresh sequences, the same for all networks with this seed.
 
     Args:
@@ -40,11 +47,12 @@ def measure(core: RecurrentCore, task: str, lengths: Sequence[int], seed: int, p
         lengths: of the test sequences.
         seed: of the test sequences; each length has its own sequences.
         per_length: test sequences of each length.
+        num_slots: N of a DNC, if other than in training.
 
     Returns:
         One `Score` per length.
     """
-    return [_score(core, draw_test_set(task, length, seed, per_length)) for length in lengths]
+    return [_score(core, draw_test_set(task, length, seed, per_length), num_slots) for length in lengths]
 
 
 def draw_test_set(task: str, length: int, seed: int, per_length: int = PER_LENGTH) -> Sequences:
@@ -53,8 +61,9 @@ def draw_test_set(task: str, length: int, seed: int, per_length: int = PER_LENGT
     return TASKS[task].make(torch.full((per_length,), length), generator=generator)
 
 
-def _score(core: RecurrentCore, batch: Sequences) -> Score:
-    outputs, _ = core(batch.inputs)
+def _score(core: Any, batch: Sequences, num_slots: int | None) -> Score:
+    state = core.initial_state(len(batch.inputs), num_slots=num_slots) if num_slots else None
+    outputs, _ = core(batch.inputs, state)
     difference = (outputs - batch.targets)[batch.answers].reshape(len(outputs), -1)  # equal lengths: equally many rows each
     error = difference.square().mean().item()
     accuracy = (difference.abs() < 0.5).all(1).float().mean().item()
@@ -82,25 +91,29 @@ class Observer:
     Args:
         task, levels, sequences: of the training.
         test_seed: of the test sequences.
+        batch_size: of the training.
 
     Attributes:
         curve: errors on the current level, at 0, `interval`, 2 `interval`, … sequences seen.
         stages: the `Score` on every level, after every level.
     """
 
-    def __init__(self, task: str, levels: Sequence[tuple[int, int]], sequences: int, test_seed: int) -> None:
+    def __init__(
+        self, task: str, levels: Sequence[tuple[int, int]], sequences: int, test_seed: int, batch_size: int = 16
+    ) -> None:
         self.task = task
         self.levels = levels
         self.test_seed = test_seed
         self.sequences_per_level = sequences // len(levels)
-        self.last = sequences // BATCH_SIZE * BATCH_SIZE
-        self.interval = BATCH_SIZE * max(4, sequences // 30 // BATCH_SIZE)
+        self.batch_size = batch_size
+        self.last = sequences // batch_size * batch_size
+        self.interval = batch_size * max(4, sequences // 30 // batch_size)
         self.curve: list[float] = []
         self.stages: list[list[Score]] = []
 
     def __call__(self, core: RecurrentCore, seen: int) -> None:
         """Test the network after `seen` training sequences; `train` calls this."""
-        level = self._level_at(max(seen - BATCH_SIZE, 0))  # of the batch just seen
+        level = self._level_at(max(seen - self.batch_size, 0))  # of the batch just seen
         if seen % self.interval == 0:
             (score,) = measure_levels(core, self.task, [self.levels[level]], self.test_seed, PER_LENGTH // 4)
             self.curve.append(score.error)
@@ -135,6 +148,7 @@ def train_and_measure(
     sequences: int,
     test_seed: int,
     details: bool = True,
+    practice: str = "",
 ) -> dict:
     """Train one network and measure it.
 
@@ -142,6 +156,7 @@ def train_and_measure(
         recipe, seeds, task, levels, sequences: as for `train`.
         test_seed: of the test sequences.
         details: also the curve, the retention matrix, the lengths beyond and the weights.
+        practice: the task that is trained, if it is another than that of the tests.
 
     Returns:
         error: mean squared error over all lengths of the last level; and with details:
@@ -150,8 +165,8 @@ def train_and_measure(
         lengths, errors, accuracies: for every trained length and those beyond; weights: the network's.
         All are finite but the weights, which are NaN if the training diverged; an error that is not finite is `DIVERGED`.
     """
-    observer = Observer(task, levels, sequences, test_seed) if details else None
-    core = train(recipe, seeds, task=task, levels=levels, sequences=sequences, watch=observer)
+    observer = Observer(task, levels, sequences, test_seed, recipe.batch_size) if details else None
+    core = train(recipe, seeds, task=practice or task, levels=levels, sequences=sequences, watch=observer)
     (last,) = measure_levels(core, task, levels[-1:], test_seed, PER_LENGTH)
     if observer is None:
         return {"error": last.error}

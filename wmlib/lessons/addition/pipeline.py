@@ -54,6 +54,7 @@ def fit(
     sequences: int,
     test: str = "final",
     details: bool = True,
+    practice: str = "",
 ) -> dict[K, list[dict]]:
     """Train and measure each recipe with each pair of seeds, in parallel; each result is cached as soon as it is done.
 
@@ -62,7 +63,7 @@ def fit(
         recipes: by name, or by any other key that the results shall have.
         seeds: as from `draw_seeds`.
         label: for the progress bar.
-        task, levels, sequences, details: as for `train_and_measure`.
+        task, levels, sequences, details, practice: as for `train_and_measure`.
         test: "search" or "final", which have no test sequences in common.
 
     Returns:
@@ -77,6 +78,7 @@ def fit(
             "sequences": sequences,
             "test_seed": draw_seed(run.seed, "test", test),
             "details": details,
+            "practice": practice,
         }
         for recipe in recipes.values()
         for pair in seeds
@@ -124,7 +126,7 @@ def search(
         run,
         combinations,
         [first_seed],
-        "all, half training",
+        f"{task}: all, half training",
         task=task,
         levels=levels,
         sequences=sequences // 2,
@@ -137,7 +139,15 @@ def search(
     }
     finalists = {recipe: recipe for recipes in best.values() for recipe in recipes}
     full = fit(
-        run, finalists, other_seeds, "best two", task=task, levels=levels, sequences=sequences, test="search", details=False
+        run,
+        finalists,
+        other_seeds,
+        f"{task}: best two",
+        task=task,
+        levels=levels,
+        sequences=sequences,
+        test="search",
+        details=False,
     )
     full_errors = {recipe: [each["error"] for each in results] for recipe, results in full.items()}
     searches = {}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from wmlib.lessons.addition import sequences as tasks
+from wmlib.lessons.addition.accumulator import UnboundedLSTM
 from wmlib.lessons.addition.sequences import Sequences
 from wmlib.models import specs
 from wmlib.models.dnc import DNC
@@ -26,7 +27,7 @@ from wmlib.models.specs import CoreConfig
 
 LEARNING_RATES = (5e-3, 1e-2, 2e-2, 4e-2, 8e-2, 1.6e-1)  # for the search
 MAX_GRAD_NORMS = (1.0, 10.0)  # for the search
-SWITCHES = {"dnc": ("", "lstm", "memory", "redraw"), "lstm": ("",)}  # by kind of core: what can be off at first
+SWITCHES = {"dnc": ("", "lstm", "memory"), "lstm": ("",)}  # by kind of core: what can be off at first
 
 
 class Task(NamedTuple):
@@ -46,10 +47,11 @@ class Task(NamedTuple):
 
 TASKS = {
     "addition": Task(tasks.addition, 6, 1, 6, (16, 20, 25, 30, 60, 100)),
+    "addition, even totals": Task(partial(tasks.addition, even_totals=True), 6, 1, 6, (16, 20, 25, 30, 60, 100)),
     "repeat": Task(tasks.repeat, 6, 6, 3, (8, 10, 12, 16, 20)),
     "priority_sort": Task(tasks.priority_sort, 6, 4, 3, (8, 10, 12, 16, 20)),
-    "copy": Task(tasks.copy, 6, 5, 3, (7, 8, 10, 12, 16)),
-    "associative_recall": Task(partial(tasks.associative_recall, rows=1), 8, 6, 3, (8, 10, 12, 16, 20)),
+    "copy": Task(tasks.copy, 6, 5, 3, (8, 10, 12, 16, 20)),
+    "associative_recall": Task(partial(tasks.associative_recall, rows=1), 8, 6, 3, (8, 10, 12)),
 }
 
 
@@ -60,16 +62,28 @@ class Recipe:
     Args:
         core: the network.
         lr: learning rate of Adam at the start.
-        max_grad_norm: gradients are scaled down to this norm.
+        max_grad_norm: gradients are scaled down to this norm; infinite: never.
+        unbounded: an LSTM whose read-out sees `o · c`, see `accumulator`.
         off_at_first: "lstm" or "memory": this one of the DNC's two ways to remember is switched off during the first level;
-            then its weights and Adam start again from their initial values. "redraw" is the sham: nothing is switched off,
-            but after the first level Adam and the weights that "lstm" would have held start again. "": none of these.
+            then its weights and Adam start again from their initial values. "": none.
+        sham: nothing is switched off, but after the first level the weights that `off_at_first` would have held, and Adam,
+            start again.
+        cut_read_out: the DNC's answer comes from the vectors read alone; its output layer does not see the controller.
+        clip_until: the last update at which gradients are scaled down, as a proportion of the training.
+        batch_size: sequences an update, at least 1.
+        final_lr: proportion of itself to which the learning rate falls, linearly; 1: it stays.
     """
 
     core: CoreConfig
     lr: float = 2e-2
     max_grad_norm: float = 1.0
+    unbounded: bool = False
     off_at_first: str = ""
+    sham: bool = False
+    cut_read_out: bool = False
+    clip_until: float = 1.0
+    batch_size: int = 16
+    final_lr: float = 0.02
 
 
 def build(recipe: Recipe, task: str, generator: torch.Generator) -> RecurrentCore:
@@ -81,15 +95,21 @@ def build(recipe: Recipe, task: str, generator: torch.Generator) -> RecurrentCor
         generator: CPU generator for the initial weights.
 
     Raises:
-        ValueError: an unknown core or task, or a way to remember that this core does not have.
+        ValueError: an unknown core or task, or an option that this core does not have.
     """
     kind = recipe.core.kind
     if kind not in SWITCHES or recipe.off_at_first not in SWITCHES[kind] or task not in TASKS:
         raise ValueError(
             f"core, off_at_first, task: got {kind!r}, {recipe.off_at_first!r}, {task!r}; allowed are dnc (off_at_first: lstm, "
-            f"memory, redraw or nothing) or lstm (off_at_first: nothing), and a task of {', '.join(TASKS)}"
+            f"memory or nothing) or lstm (off_at_first: nothing), and a task of {', '.join(TASKS)}"
         )
-    return specs.make_core(recipe.core, TASKS[task].input_size, TASKS[task].output_size, generator=generator)
+    if recipe.unbounded if kind == "dnc" else recipe.cut_read_out:
+        raise ValueError(f"unbounded is for an lstm and cut_read_out for a dnc; the core is a {kind}")
+    sizes = TASKS[task].input_size, TASKS[task].output_size
+    if recipe.unbounded:
+        h = recipe.core.hidden_size
+        return UnboundedLSTM(sizes[0], h, sizes[1], generator=generator, forget_bias=recipe.core.forget_bias)
+    return specs.make_core(recipe.core, *sizes, generator=generator)
 
 
 def restore(recipe: Recipe, task: str, weights: Mapping[str, Tensor]) -> RecurrentCore:

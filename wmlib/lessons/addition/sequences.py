@@ -66,12 +66,14 @@ def level_at(sequence: int, sequences_per_level: int = 5000, levels: int = 6) ->
     return min(sequence // sequences_per_level, levels - 1)
 
 
-def addition(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequences:
+def addition(lengths: Tensor, width: int = 6, even_totals: bool = False, *, generator: Generator) -> Sequences:
     """Show digits one by one, then ask for their sum.
 
     Args:
         lengths: int (B,), digits in each sequence, at least 1.
         width: D, at least 2; digits are 0 … D - 2, one-hot, and the last column asks.
+        even_totals: False, every digit is as likely as any other, so most totals are near their mean. True (for training),
+            each sequence has a mean of its own, drawn evenly from 0 … D - 2, so small and large totals are as frequent.
 
     Returns:
         T = longest + 1, Y = 1. The answer is due on the asking row; before it the target is 0.
@@ -79,7 +81,7 @@ def addition(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequen
     Raises:
         ValueError: lengths or a width that are not allowed.
 
-    Source: Mufti's public DNC code (dnc.py), there with D = 6 and lengths 2 … 12; its loss counts all rows.
+    Source: Mufti's public DNC code (dnc.py), there with D = 6 and lengths 2 … 12; its loss counts all rows. Even totals: ours.
 
     Example:
         >>> task = addition(torch.tensor([3]), generator=torch.Generator().manual_seed(0))
@@ -87,7 +89,12 @@ def addition(lengths: Tensor, width: int = 6, *, generator: Generator) -> Sequen
         ([4, 4, 3, 5], [0.0, 0.0, 0.0, 11.0])
     """
     n, time = _lengths_and_rows(lengths, 1, 1, width, 2)
-    digits = torch.randint(0, width - 1, (len(n), time.shape[1]), generator=generator, device=n.device)
+    if even_totals:
+        level = torch.rand(len(n), 1, 1, generator=generator, device=n.device)
+        units = torch.rand(len(n), time.shape[1], width - 2, generator=generator, device=n.device)
+        digits = (units < level).sum(-1)  # binomial
+    else:
+        digits = torch.randint(0, width - 1, (len(n), time.shape[1]), generator=generator, device=n.device)
     shown = time < n
     asks = time == n
     symbols = torch.where(shown, digits, width - 1)

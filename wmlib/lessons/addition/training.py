@@ -2,6 +2,7 @@
 
 Reading guide. `train` is the loop: level after level, batch after batch. `loss` is the author's. `held_weights` is an
 experiment: it returns the weights to hold during the first level, so that one of the DNC's two ways to remember is off.
+`cut_read_out` returns those that keep the controller out of the answer, which are never released.
 
 All data come from the first of two seeds, so networks with the same first seed see the same sequences in the same order.
 """
@@ -23,9 +24,7 @@ from wmlib.lessons.addition.sequences import Sequences
 from wmlib.models.recurrent import RecurrentCore
 from wmlib.training.divergence import DivergenceWatch, TrainingDivergedError, gradient_norm
 
-BATCH_SIZE = 16  # sequences an update
 BLOCK = 64  # batches drawn at once: to make many small tensors takes longer than to fill a large one
-FINAL_LR = 0.02  # proportion of itself to which the learning rate falls, linearly
 
 Watch = Callable[[RecurrentCore, int], None]
 
@@ -63,30 +62,34 @@ def train(
     Raises:
         ValueError: fewer sequences than a batch a level; see also `build`.
     """
-    if sequences < BATCH_SIZE * len(levels):
-        raise ValueError(f"sequences: got {sequences}; it must be at least {BATCH_SIZE * len(levels)}, one batch a level")
+    size = recipe.batch_size
+    if sequences < size * len(levels):
+        raise ValueError(f"sequences: got {sequences}; it must be at least {size * len(levels)}, one batch a level")
     core = build(recipe, task, torch.Generator().manual_seed(seeds[1]))
-    updates = sequences // BATCH_SIZE
-    held = held_weights(core, recipe.off_at_first)
+    updates = sequences // size
+    at_first = held_weights(core, recipe.off_at_first, recipe.sham)
+    always = cut_read_out(core) if recipe.cut_read_out else []
     optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)
     divergence = DivergenceWatch(core)
     if watch is not None:
         watch(core, 0)
-    for update, (level, batch) in enumerate(batches(task, levels, sequences, torch.Generator().manual_seed(seeds[0]))):
-        if held and level > 0:
-            for part in held:
+    data = batches(task, levels, sequences, torch.Generator().manual_seed(seeds[0]), size)
+    for update, (level, batch) in enumerate(data):
+        if at_first and level > 0:
+            for part in at_first:
                 part.release()
-            held = []
+            at_first = []
             optimizer = torch.optim.Adam(core.parameters(), recipe.lr, fused=True)  # its averages were of other weights
-        optimizer.param_groups[0]["lr"] = recipe.lr * (1 - (1 - FINAL_LR) * update / updates)
+        optimizer.param_groups[0]["lr"] = recipe.lr * (1 - (1 - recipe.final_lr) * update / updates)
+        max_grad_norm = recipe.max_grad_norm if update <= recipe.clip_until * updates else math.inf
         try:
-            _update(update, core, batch, optimizer, recipe.max_grad_norm, held, divergence)
+            _update(update, core, batch, optimizer, max_grad_norm, [*at_first, *always], divergence)
         except TrainingDivergedError:
             for parameter in core.parameters():
                 parameter.detach().fill_(math.nan)
             break
         if watch is not None:
-            watch(core, (update + 1) * BATCH_SIZE)
+            watch(core, (update + 1) * size)
     return core
 
 
@@ -115,27 +118,28 @@ def _update(
 
 
 def batches(
-    task: str, levels: Sequence[tuple[int, int]], sequences: int, generator: torch.Generator
+    task: str, levels: Sequence[tuple[int, int]], sequences: int, generator: torch.Generator, batch_size: int = 16
 ) -> Iterator[tuple[int, Sequences]]:
     """Yield the level and the sequences of each update, no longer than the longest of its batch.
 
     Args:
         task, levels, sequences: as for `train`.
         generator: draws lengths and sequences.
+        batch_size: sequences an update.
     """
     sequences_per_level = sequences // len(levels)
-    first_sequences = range(0, sequences // BATCH_SIZE * BATCH_SIZE, BATCH_SIZE)  # of each update
+    first_sequences = range(0, sequences // batch_size * batch_size, batch_size)  # of each update
     level_of_update = [tasks.level_at(first, sequences_per_level, len(levels)) for first in first_sequences]
     for level, updates in itertools.groupby(level_of_update):
         remaining = len(list(updates))
         while remaining:
             size = min(remaining, BLOCK)
             remaining -= size
-            lengths = tasks.sample_lengths(size * BATCH_SIZE, *levels[level], generator=generator)
+            lengths = tasks.sample_lengths(size * batch_size, *levels[level], generator=generator)
             block = TASKS[task].make(lengths, generator=generator)
-            longest = block.rows.sum(1).view(size, BATCH_SIZE).amax(1).tolist()
+            longest = block.rows.sum(1).view(size, batch_size).amax(1).tolist()
             for i, rows in enumerate(longest):
-                yield level, Sequences(*(part[i * BATCH_SIZE : (i + 1) * BATCH_SIZE, :rows] for part in block))
+                yield level, Sequences(*(part[i * batch_size : (i + 1) * batch_size, :rows] for part in block))
 
 
 class HeldWeight(NamedTuple):
@@ -168,12 +172,12 @@ class HeldWeight(NamedTuple):
         self.weight.detach()[self.place] = self.initial
 
 
-def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
+def held_weights(core: Any, off_at_first: str, sham: bool = False) -> list[HeldWeight]:
     """Return the weights that switch off a way to remember, and the values at which they do so.
 
     Args:
         core: a new network; a DNC, unless nothing is off.
-        off_at_first: see `Recipe`.
+        off_at_first, sham: see `Recipe`.
     """
     if not off_at_first:
         return []
@@ -189,6 +193,14 @@ def held_weights(core: Any, off_at_first: str) -> list[HeldWeight]:
     else:  # the controller sees nothing of the last h and keeps nothing of the last c: only the memory crosses a step
         parts = [(weight, (all_rows, slice(-h, None)), 0.0), (weight, (forget,), 0.0), (bias, (forget,), -20.0)]
     return [
-        HeldWeight(tensor, place, None if off_at_first == "redraw" else value, tensor.detach()[place].clone())
-        for tensor, place, value in parts
+        HeldWeight(tensor, place, None if sham else value, tensor.detach()[place].clone()) for tensor, place, value in parts
     ]
+
+
+def cut_read_out(core: Any) -> list[HeldWeight]:
+    """Return the weights by which a DNC's output layer sees the controller, to be held at 0 in every update.
+
+    Adam never moves them: their gradient is 0 from the first update on.
+    """
+    place = (slice(None), slice(core.hidden_size))
+    return [HeldWeight(core.output.weight, place, 0.0, core.output.weight.detach()[place].clone())]

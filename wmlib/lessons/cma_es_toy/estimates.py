@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wmlib.experiment.statistics import Estimate, Evidence, mean
+from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.cma_es_toy.schaffer import NEAR
 from wmlib.lessons.cma_es_toy.solvers import local_optima
 
@@ -23,9 +23,14 @@ def success_row(label: str, kind: str, outcomes: Outcomes) -> dict:
     return {"label": label, "kind": kind, **success_rate(outcomes).estimate()._asdict()}
 
 
+def success_difference(a: Outcomes, b: Outcomes) -> Evidence:
+    """Return the evidence of the success rate of `a` minus that of `b`, runs with the same number paired."""
+    return Evidence("mean", {"values": a["solved"].astype(float) - b["solved"].astype(float)})
+
+
 def difference(a: Outcomes, b: Outcomes) -> Estimate:
-    """Return the success rate of `a` minus that of `b`, runs with the same number paired."""
-    return mean(a["solved"].astype(float) - b["solved"].astype(float))
+    """Return the estimate of `success_difference`."""
+    return success_difference(a, b).estimate()
 
 
 def sweep(settings: Sequence[float], outcomes: Sequence[Outcomes], author: float) -> dict:

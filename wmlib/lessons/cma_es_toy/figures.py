@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from wmlib.lessons.cma_es_toy.schaffer import HIGH, LOW, NEAR, OPTIMUM, schaffer
-from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima
+from wmlib.lessons.cma_es_toy.solvers import TARGET, local_optima, loss
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 RED = "#C5221F"  # the population
@@ -40,6 +40,14 @@ def draw_start_and_goal() -> Figure:
     return figure
 
 
+def _ellipse(film: dict, generation: int, linestyle: str) -> Ellipse:
+    values, vectors = np.linalg.eigh(np.asarray(film["covariance"][generation]))
+    width, height = 4 * film["sigma"][generation] * np.sqrt(np.maximum(values, 0))
+    angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
+    style = {"facecolor": "none", "edgecolor": COLORS["green"], "linewidth": 1.5, "linestyle": linestyle}
+    return Ellipse(film["mean"][generation], width, height, angle=angle, **style)
+
+
 def draw_generation(ax: Axes, film: dict, generation: int) -> None:
     """Draw one generation: population, mean, sampling ellipse (two standard deviations), optimum.
 
@@ -49,11 +57,7 @@ def draw_generation(ax: Axes, film: dict, generation: int) -> None:
     """
     g = min(generation, len(film["mean"]) - 1)
     draw_landscape(ax)
-    values, vectors = np.linalg.eigh(np.asarray(film["covariance"][g]))
-    width, height = 4 * film["sigma"][g] * np.sqrt(np.maximum(values, 0))
-    angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
-    style = {"facecolor": "none", "edgecolor": COLORS["green"], "linewidth": 1.5}
-    ax.add_patch(Ellipse(film["mean"][g], width, height, angle=angle, **style))
+    ax.add_patch(_ellipse(film, g, "-"))
     points = np.asarray(film["population"][g])
     ax.plot(*points.T, "o", color=RED, markersize=3, label="population")
     ax.plot(*film["mean"][g], "s", color=COLORS["green"], markersize=7, markeredgecolor="white", label="mean, 2 sigma")
@@ -70,6 +74,46 @@ def draw_films(films: list[dict], generation: int) -> Figure:
         draw_generation(ax, film, generation)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def draw_generation_steps(film: dict, generation: int, parents: float) -> Figure:
+    """Draw one generation in four panels: draw, rank, move, reshape.
+
+    Args:
+        film: as for `draw_generation`.
+        generation: from 0, not the last one.
+        parents: proportion of the population.
+    """
+    points = np.asarray(film["population"][generation])
+    best = np.argsort(loss(points))[: max(1, int(parents * len(points)))]
+    old, new = np.asarray(film["mean"][generation : generation + 2])
+    centre = (old + new) / 2
+    reach = 2 * film["sigma"][generation + 1] * np.sqrt(np.diag(film["covariance"][generation + 1]))
+    half = 1.1 * max(np.abs(points - centre).max(), (np.abs(new - centre) + reach).max())
+    left, right, bottom, top = centre[0] - half, centre[0] + half, centre[1] - half, centre[1] + half
+    arrow = {"arrowstyle": "-|>", "color": COLORS["blue"], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
+    figure, axes = new_figure(10.4, 3.0, columns=4)
+    for ax, title in zip(axes[0], ("draw", "rank", "move", "reshape"), strict=True):
+        ax.imshow(
+            schaffer(np.stack(np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 400)), -1)),
+            extent=(left, right, bottom, top),
+            origin="lower",
+            cmap="Greys",
+            vmin=0,
+            vmax=3,
+        )
+        ax.set(title=title, xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+        ax.plot(*points.T, "o", color="white", markeredgecolor=RED, markersize=3.5)
+    for ax in axes[0, :3]:
+        ax.add_patch(_ellipse(film, generation, "-"))
+    for ax in axes[0, 1:]:
+        ax.plot(*points[best].T, "o", color=RED, markersize=3.5)
+    for ax in axes[0, 2:]:
+        ax.annotate("", new, old, arrowprops=arrow)
+    axes[0, 3].add_patch(_ellipse(film, generation, ":"))
+    axes[0, 3].add_patch(_ellipse(film, generation + 1, "-"))
     return figure
 
 
@@ -108,10 +152,10 @@ def draw_success(rows: list[dict]) -> Figure:
     """Draw success rates as dots with 95 % intervals, one row per method.
 
     Args:
-        rows: label, value, low, high, n, kind ("ours", "peer", "random").
+        rows: label, value, low, high, n, kind ("author", "ours", "peer", "random").
     """
-    colors = {"ours": COLORS["blue"], "peer": COLORS["orange"], "random": COLORS["grey"]}
-    marks = {"ours": "o", "peer": "s", "random": "D"}
+    colors = {"author": COLORS["pink"], "ours": COLORS["blue"], "peer": COLORS["orange"], "random": COLORS["grey"]}
+    marks = {"author": "^", "ours": "o", "peer": "s", "random": "D"}
     figure, axes = new_figure(8.0, 0.6 + 0.5 * len(rows))
     ax = axes[0, 0]
     for i, row in enumerate(rows):
@@ -149,28 +193,20 @@ def draw_sweeps(sweeps: dict[str, dict]) -> Figure:
 
 
 @styled
-def draw_slip(data: dict) -> Figure:
-    """Draw the outer product against the scalar: on an ill-conditioned function, and on the toy and its mirror image.
+def draw_slip(curves: dict[str, dict]) -> Figure:
+    """Draw the outer product against the scalar on an ill-conditioned function.
 
     Args:
-        data: right and slip: evaluations, low, median, high (G,) each; toy: rows as for `draw_success`.
+        curves: right and slip: evaluations, low, median, high (G,) each.
     """
-    figure, axes = new_figure(8.4, 3.6, columns=2)
+    figure, axes = new_figure(6.0, 3.4)
     ax = axes[0, 0]
     for name, color, style, label in (("right", "blue", "-", "outer product"), ("slip", "pink", "--", "scalar product")):
-        low, median, high = (np.asarray(data[name][k]) for k in ("low", "median", "high"))
-        evaluations = data[name]["evaluations"]
+        low, median, high = (np.asarray(curves[name][k]) for k in ("low", "median", "high"))
+        evaluations = curves[name]["evaluations"]
         ax.fill_between(evaluations, low, high, color=COLORS[color], alpha=0.2, linewidth=0)
         ax.plot(evaluations, median, style, color=COLORS[color], label=label)
     ax.set_yscale("log")
     ax.set(xlabel="evaluations", ylabel="best value", title="ellipsoid, N = 10, condition 10⁶")
     ax.legend()
-    ax = axes[0, 1]
-    for i, row in enumerate(data["toy"]):
-        color = COLORS["pink" if row["kind"] == "slip" else "blue"]
-        ax.plot([i, i], [100 * row["low"], 100 * row["high"]], color=color, linewidth=3, alpha=0.5)
-        ax.plot(i, 100 * row["value"], "s" if row["kind"] == "slip" else "o", color=color, markersize=8)
-    ax.set_xticks(range(len(data["toy"])), [r["label"] for r in data["toy"]])
-    ax.set(ylabel="runs that find it, %", ylim=(0, 100), xlim=(-0.5, len(data["toy"]) - 0.5))
-    ax.set_title("the toy and its mirror image")
     return figure

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from wmlib.experiment.statistics import Evidence
-from wmlib.lessons.mixture_density.pipeline import LEAST_SQUARES, LINEAR, FittedDensity, column
+from wmlib.lessons.mixture_density.pipeline import AUTHOR, LEAST_SQUARES, LINEAR, SINGLE, FittedDensity, column
 from wmlib.lessons.mixture_density.problems import InverseProblem
 from wmlib.models.mdn import Mixture
 
@@ -30,30 +30,28 @@ Excess = Mapping[tuple[str, int | str], np.ndarray]  # by problem and model (see
 class Distances(NamedTuple):
     """Mean KL from the truth in nats, and differences of it, taken fit by fit on the same data."""
 
-    gain: Evidence  # least squares minus mixture, Bishop's problem
-    author: Evidence  # mixture, the author's toy
+    width: Evidence  # least squares minus one Gaussian of varying width, Bishop's problem
+    pieces: Evidence  # the best single Gaussian, exact, minus the mixture, Bishop's problem
+    author: Evidence  # the author's network, trained as he did, on his toy
     linear_loss: Evidence  # mixture without a non-linearity minus mixture with tanh, the author's toy
     mixture: Evidence  # Bishop's problem
-    least_squares: Evidence  # Bishop's problem
 
 
-def distances(excess: Excess, num_components: int) -> Distances:
-    """Return the distances that the verdicts judge, and those of the headline.
+def distances(excess: Excess, num_components: int, single_gaussian: float) -> Distances:
+    """Return the distances that the verdicts judge, and that of the headline.
 
     Args:
         excess: of each problem and model.
         num_components: K of the mixture that is judged.
+        single_gaussian: `best_single_gaussian` of Bishop's problem.
     """
     mixture = excess["bishop", num_components]
-    least_squares = excess["bishop", LEAST_SQUARES]
-    author = excess["author", num_components]
-    linear = excess["author", LINEAR]
     return Distances(
-        gain=_mean(least_squares - mixture),
-        author=_mean(author),
-        linear_loss=_mean(linear - author),
+        width=_mean(excess["bishop", LEAST_SQUARES] - excess["bishop", SINGLE]),
+        pieces=_mean(single_gaussian - mixture),
+        author=_mean(excess["author", AUTHOR]),
+        linear_loss=_mean(excess["author", LINEAR] - excess["author", num_components]),
         mixture=_mean(mixture),
-        least_squares=_mean(least_squares),
     )
 
 
@@ -83,30 +81,52 @@ def best_single_gaussian(problem: InverseProblem, nodes: int = 4000) -> float:
     return float((p_x[positive] * entropy).sum() / p_x[positive].sum()) - problem.conditional_entropy
 
 
-def excess_panel(excess: Excess, problem: str, counts: Sequence[int], num_components: int, single_gaussian: float) -> dict:
+def step_rows(excess: Excess, problem: str, num_components: int, single_gaussian: float) -> list[dict]:
+    """Return the rows of one panel for `figures.draw_steps`, from the coarsest answer to the finest.
+
+    Args:
+        excess: of each problem and model.
+        problem: its name.
+        num_components: K of the mixture.
+        single_gaussian: of `best_single_gaussian`.
+    """
+    models: dict[str, int | str] = {
+        "least squares": LEAST_SQUARES,
+        "one Gaussian,\nvarying width": SINGLE,
+        f"mixture of {num_components}": num_components,
+        "the same without\na non-linearity": LINEAR,
+        "the author's network,\ntrained as there": AUTHOR,
+    }
+    rows = []
+    for label, model in models.items():
+        if (problem, model) in excess:
+            fits = excess[problem, model]
+            rows.append({"label": label, "fits": fits, **_mean(fits).estimate()._asdict()})
+    rows.insert(2, {"label": "best single Gaussian,\nexact", "fits": [], "value": single_gaussian})
+    return rows
+
+
+def excess_panel(excess: Excess, problem: str, counts: Sequence[int], single_gaussian: float) -> dict:
     """Return one panel for `figures.draw_excess`.
 
     Args:
         excess: of each problem and model.
         problem: its name.
         counts: numbers of components of the mixtures.
-        num_components: K of the mixture without a non-linearity.
         single_gaussian: of `best_single_gaussian`.
     """
     return {
         "components": counts,
-        "linear_components": num_components,
         "excess": [excess[problem, count] for count in counts],
         "least_squares": excess[problem, LEAST_SQUARES],
-        "linear": excess[problem, LINEAR],
         "single_gaussian": single_gaussian,
     }
 
 
 def fit_panel(
     problem: InverseProblem,
-    mixture: FittedDensity,
     least_squares: FittedDensity,
+    densities: Mapping[str, FittedDensity],
     points: int,
     data_rng: np.random.Generator,
     input_rng: np.random.Generator,
@@ -116,29 +136,26 @@ def fit_panel(
 
     Args:
         problem: what was fitted.
-        mixture, least_squares: two fits to it.
+        least_squares: a fit to it.
+        densities: other fits to it, by name.
         points: data points to show.
         data_rng: of these data.
-        input_rng: of the inputs at which the mixture is sampled.
-        generator: of the mixture's samples.
+        input_rng: of the inputs at which the densities are sampled.
+        generator: of their samples.
 
     Returns:
-        x, y (points,); grid, line (G,): the least-squares curve; sample_x, sample_y (500,): of the mixture; impossible: the
-        proportion of them that cannot occur.
+        x, y (points,); grid, line (G,): the least-squares curve; samples: by name x, y (500,), and impossible, the proportion
+        of them that cannot occur.
     """
     x, y = problem.sample(points, data_rng)
     grid = np.linspace(*problem.input_range, CURVE_POINTS)
     inputs = problem.sample(SAMPLES, input_rng)[0]
-    sample = mixture.mixture(inputs).sample(generator)[:, 0].numpy()
-    return {
-        "x": x,
-        "y": y,
-        "grid": grid,
-        "line": least_squares.mixture(grid).mean()[:, 0],
-        "sample_x": inputs,
-        "sample_y": sample,
-        "impossible": float((problem.density(inputs, sample) == 0).mean()),
-    }
+    samples = {}
+    for name, fitted in densities.items():
+        drawn = fitted.mixture(inputs).sample(generator)[:, 0].numpy()
+        impossible = float((problem.density(inputs, drawn) == 0).mean())
+        samples[name] = {"x": inputs, "y": drawn, "impossible": impossible}
+    return {"x": x, "y": y, "grid": grid, "line": least_squares.mixture(grid).mean()[:, 0], "samples": samples}
 
 
 def component_panel(problem: InverseProblem, fitted: FittedDensity) -> dict:

@@ -36,21 +36,45 @@ def draw_problems(samples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figur
 
 @styled
 def draw_fits(data: dict) -> Figure:
-    """Draw data, least squares and samples of the mixture, one row per problem.
+    """Draw data, least squares and samples of densities, one row per problem.
 
     Args:
-        data: by problem: x, y (M,) data; grid, line (G,) the least-squares curve; sample_x, sample_y (S,) of the mixture.
+        data: by problem: x, y (M,) data; grid, line (G,) the least-squares curve; samples: by title x, y (S,).
     """
-    figure, axes = new_figure(8.4, 5.6, rows=len(data), columns=3, sharey=True)
+    figure, axes = new_figure(10.4, 5.4, rows=len(data), columns=4, sharey=True)
     for row, (problem, panel) in zip(axes, data.items(), strict=True):
         _scatter(row[0], panel["x"], panel["y"], "grey")
         _scatter(row[1], panel["x"], panel["y"], "grey")
         row[1].plot(panel["grid"], panel["line"], color=COLORS["orange"], linewidth=3)
-        _scatter(row[2], panel["sample_x"], panel["sample_y"], "blue")
+        for ax, color, samples in zip(row[2:], ("pink", "blue"), panel["samples"].values(), strict=True):
+            _scatter(ax, samples["x"], samples["y"], color)
         limits = (min(panel["grid"]), max(panel["grid"]))
-        for ax, title in zip(row, ("data", "least squares", "mixture, samples"), strict=True):
-            ax.set(xlim=limits, ylim=(-0.15, 1.15), xlabel="x", title=title)
+        for ax, title in zip(row, ("data", "least squares", *panel["samples"]), strict=True):
+            ax.set(xlim=limits, ylim=(-0.3, 1.3), xlabel="x", title=title)
         row[0].set_ylabel(f"{TITLES[problem]}\ny")
+    return figure
+
+
+@styled
+def draw_steps(data: dict) -> Figure:
+    """Draw how far each kind of answer is from the truth, one panel per problem.
+
+    Args:
+        data: by problem a list of rows: label, fits (n,) and value, low, high; the exact row has value alone.
+    """
+    figure, axes = new_figure(10.4, 3.6, columns=len(data))
+    for ax, (problem, rows) in zip(axes[0], data.items(), strict=True):
+        for i, row in enumerate(rows):
+            if not len(row["fits"]):
+                ax.plot(row["value"], i, "|", color=COLORS["grey"], markersize=16, markeredgewidth=3)
+                continue
+            ax.plot(row["fits"], np.full(len(row["fits"]), i), "o", color=COLORS["blue"], markersize=3.5, alpha=0.4)
+            ax.plot([row["low"], row["high"]], [i, i], color=COLORS["blue"], linewidth=3, alpha=0.5)
+            ax.plot(row["value"], i, "D", color=COLORS["blue"], markersize=6)
+        ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.set(xlabel="mean KL from the truth, nats", title=TITLES[problem], xlim=(0, None))
+        ax.grid(axis="y", visible=False)
     return figure
 
 
@@ -128,8 +152,7 @@ def draw_excess(data: dict) -> Figure:
     """Draw the mean KL from the truth against the number of components, least squares as a line.
 
     Args:
-        data: by problem: components (C,), excess (C, fits), least_squares (fits,); linear (fits,): without a non-linearity,
-            with linear_components; single_gaussian: the optimum for K = 1.
+        data: by problem: components (C,), excess (C, fits), least_squares (fits,); single_gaussian: the optimum for K = 1.
     """
     figure, axes = new_figure(8.4, 3.8, columns=len(data), sharey=True)
     for ax, (problem, panel) in zip(axes[0], data.items(), strict=True):
@@ -137,18 +160,16 @@ def draw_excess(data: dict) -> Figure:
         excess = np.asarray(panel["excess"])
         for fits in excess.T:
             ax.plot(counts, fits, "o", color=COLORS["blue"], markersize=4, alpha=0.5)
-        ax.plot(counts, np.median(excess, axis=1), "-", color=COLORS["blue"], label="mixture (line: median)")
-        ax.axhline(np.median(panel["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
+        ax.plot(counts, excess.mean(1), "-", color=COLORS["blue"], label="mixture (line: mean)")
+        ax.axhline(np.mean(panel["least_squares"]), color=COLORS["orange"], linestyle="--", label="least squares")
         ax.axhline(panel["single_gaussian"], color=COLORS["grey"], linestyle=":", label="best single Gaussian")
-        beside = np.full(len(panel["linear"]), panel["linear_components"]) * 1.06
-        ax.plot(beside, panel["linear"], "^", color=COLORS["pink"], markersize=6, label="no non-linearity")
         ax.set_xscale("log")
         ax.set_xticks(counts, [str(count) for count in counts])
         ax.minorticks_off()
         ax.set(xlabel="components K", title=TITLES[problem])
         ax.set_ylim(bottom=0)
     axes[0, 0].set_ylabel("mean KL from the truth, nats")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

@@ -1,15 +1,16 @@
 """The pipeline of notebook 02: fit the toy networks many times and measure how far they are from the exact answer.
 
-Reading guide. `FitConfig` describes one network and its problem; `configs` lists those of the notebook. `fit` trains one
-network and returns a `FittedDensity`; `fit_many` does so for several pairs of seeds in parallel. `fit_two_dimensions` fits a
-target of two dimensions with any loss; `summed_densities` is a well-known slip, to be compared with the right loss.
+Reading guide. `FitConfig` describes one network and its problem; `search` finds the learning rate of each kind of model, by
+the same small search; `configs` lists the models of the notebook. `fit` trains one network and returns a `FittedDensity`;
+`fit_many` does so for several pairs of seeds in parallel. `fit_two_dimensions` fits a target of two dimensions with any loss;
+`summed_densities` is a well-known slip, to be compared with the right loss.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from wmlib.lessons.mixture_density.problems import AUTHOR_TOY, PROBLEMS, InverseProblem
-from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, squared_error, train_full_batch
+from wmlib.lessons.mixture_density.regressor import ToyNetwork, negative_log_likelihood, squared_error, train
 from wmlib.models.mdn import Mixture
 from wmlib.training.jobs import parallel_map
 
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
 LEAST_SQUARES = "least squares"
+SINGLE = 1  # one Gaussian, whose width varies with x
 LINEAR = "linear"  # a mixture without a non-linearity
+AUTHOR = "author"  # that of the author's toy, at its size and trained as there
+LRS = (0.005, 0.02, 0.05)  # learning rates of the search
+SEARCH_SEEDS = "search"  # name of the generators whose seeds are used for nothing else
 PARALLEL_FROM = 500  # steps of a fit; processes take seconds to start
 EASY_STD = 0.02  # of the noise in the easy one of two dimensions
 SAMPLES = 500  # of a fit of two dimensions, in a figure
@@ -45,6 +50,7 @@ class FitConfig:
         steps: of Adam, each on all training pairs.
         lr: learning rate at the first step.
         nonlinearity: "tanh", or "none" as in the public toy.
+        batch_size: pairs in a step; None: all (see `train`).
     """
 
     problem: str
@@ -54,6 +60,7 @@ class FitConfig:
     steps: int
     lr: float
     nonlinearity: str = "tanh"
+    batch_size: int | None = None
 
     def build(self, generator: torch.Generator, target_size: int = 1) -> ToyNetwork:
         """Make the network, its weights drawn by the generator."""
@@ -65,40 +72,74 @@ class FitConfig:
             target_size=target_size,
         )
 
-    def train(self, network: ToyNetwork, loss: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
+    def train(
+        self, network: ToyNetwork, loss: Callable[..., Tensor], x: Tensor, y: Tensor, generator: torch.Generator
+    ) -> Tensor:
         """Train a network in place and return the loss before each step, (steps,)."""
-        return train_full_batch(network, loss, x, y, self.steps, self.lr)
+        return train(network, loss, x, y, self.steps, self.lr, self.batch_size, generator)
 
 
-def configs(settings: Any, problem: str, counts: Iterable[int]) -> dict[int | str, FitConfig]:
+def kinds_of_model(settings: Any, problem: str) -> dict[int | str, FitConfig]:
+    """Return the four kinds of model that are searched alike: least squares, one Gaussian, a mixture, one without tanh.
+
+    Args:
+        settings: the notebook's, resolved.
+        problem: one of `PROBLEMS`.
+    """
+
+    def kind(num_components: int, nonlinearity: str = "tanh") -> FitConfig:
+        return FitConfig(problem, num_components, settings.points, settings.hidden_size, settings.steps, LRS[0], nonlinearity)
+
+    count = settings.num_components
+    return {LEAST_SQUARES: kind(0), SINGLE: kind(SINGLE), count: kind(count), LINEAR: kind(count, "none")}
+
+
+def search(run: Run, settings: Any, problem: str) -> dict[int | str, dict[float, float]]:
+    """Try learning rates for each kind of model, on data and initial weights that are used for nothing else.
+
+    Args:
+        run: its cache keeps the fits.
+        settings: the notebook's, resolved; the first `search_lrs` of `LRS` are tried with `search_fits` fits each.
+        problem: one of `PROBLEMS`.
+
+    Returns:
+        by kind and learning rate, the mean over fits of the mean KL from the truth, in nats.
+    """
+    seeds = draw_seeds(run, f"{SEARCH_SEEDS} {problem}", settings.search_fits)
+    table: dict[int | str, dict[float, float]] = {}
+    for kind, config in kinds_of_model(settings, problem).items():
+        tried = LRS[: settings.search_lrs]
+        table[kind] = {lr: float(run.cached(fit_many, replace(config, lr=lr), seeds)["excess"].mean()) for lr in tried}
+    return table
+
+
+def configs(
+    settings: Any, problem: str, counts: Iterable[int], searched: Mapping[int | str, Mapping[float, float]]
+) -> dict[int | str, FitConfig]:
     """Return what notebook 02 fits to a problem, by model.
 
     Args:
         settings: the notebook's, resolved.
         problem: one of `PROBLEMS`.
         counts: numbers of components K of the mixtures.
+        searched: of `search`; each kind has the learning rate that came nearest to the truth, mixtures of any K the same.
 
     Returns:
-        `LEAST_SQUARES`, each K of `counts`, and `LINEAR`, which has `settings.num_components`. Least squares bends slowly: with
-        the learning rate and the steps of the mixtures it would still be nearly straight, and look worse than it is. (With its
-        learning rate the components of a mixture die.)
+        `LEAST_SQUARES`, each K of `counts`, and `LINEAR`, which has `settings.num_components`; on the author's toy also
+        `AUTHOR`: his network, batches and constant learning rate, not searched.
     """
-
-    def mixture(num_components: int, nonlinearity: str = "tanh") -> FitConfig:
-        return FitConfig(
-            problem, num_components, settings.points, settings.hidden_size, settings.steps, settings.lr, nonlinearity
-        )
-
-    least_squares = FitConfig(
-        problem,
-        0,
-        settings.points,
-        settings.hidden_size,
-        settings.least_squares_factor * settings.steps,
-        settings.least_squares_lr,
-    )
-    mixtures: dict[int | str, FitConfig] = {num_components: mixture(num_components) for num_components in counts}
-    return {LEAST_SQUARES: least_squares, **mixtures, LINEAR: mixture(settings.num_components, "none")}
+    kinds: dict[int | str, FitConfig] = {
+        kind: replace(config, lr=min(searched[kind], key=searched[kind].__getitem__))
+        for kind, config in kinds_of_model(settings, problem).items()
+    }
+    models: dict[int | str, FitConfig] = {LEAST_SQUARES: kinds[LEAST_SQUARES]}
+    for count in counts:
+        models[count] = replace(kinds[SINGLE if count == SINGLE else settings.num_components], num_components=count)
+    models[LINEAR] = kinds[LINEAR]
+    if problem == "author":
+        batch_size = min(100, settings.points)
+        models[AUTHOR] = FitConfig(problem, 5, settings.points, 256, settings.author_steps, 0.001, "none", batch_size)
+    return models
 
 
 class FitSeeds(NamedTuple):
@@ -171,9 +212,11 @@ def least_squares_mixture(prediction: Tensor, std: float) -> Mixture:
 def fit(config: FitConfig, seeds: FitSeeds) -> FittedDensity:
     """Train one network on fresh data. The width of least squares is that of its training error."""
     x, y = PROBLEMS[config.problem].sample(config.points, np.random.default_rng(seeds.data))
-    network = config.build(torch.Generator().manual_seed(seeds.init))
+    generator = torch.Generator().manual_seed(seeds.init)
+    network = config.build(generator)
     is_mixture = config.num_components > 0
-    losses = config.train(network, negative_log_likelihood if is_mixture else squared_error, column(x), column(y))
+    loss = negative_log_likelihood if is_mixture else squared_error
+    losses = config.train(network, loss, column(x), column(y), generator)
     return FittedDensity(network, None if is_mixture else math.sqrt(float(losses[-1])))
 
 
@@ -247,7 +290,7 @@ def fit_two_dimensions(config: FitConfig, seeds: FitSeeds, loss: Loss) -> dict[s
     x, y = AUTHOR_TOY.sample(config.points, rng)
     easy = x + EASY_STD * rng.standard_normal(config.points)
     network = config.build(generator, target_size=2)
-    config.train(network, loss, column(x), torch.cat([column(easy), column(y)], 1))
+    config.train(network, loss, column(x), torch.cat([column(easy), column(y)], 1), generator)
 
     @torch.no_grad()
     def log_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -193,7 +193,7 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
             whole = np.asarray(row["whole"], bool)
             ax.plot(values[whole], np.full(whole.sum(), place), "o", color=color, alpha=0.6)
             ax.plot(values[~whole], np.full((~whole).sum(), place), "o", markerfacecolor="none", markeredgecolor=color)
-            if (values > 0).all():
+            if len(values) > 1 and (values > 0).all():
                 ax.plot(geometric_mean(values).value, place, "|", color=color, markersize=18, markeredgewidth=2.5)
         ax.set(xscale="log", xlabel=f"{label} until all levels are solved")
         ax.grid(axis="y")
