@@ -12,7 +12,7 @@ from wmlib.experiment import results
 from wmlib.lessons.addition import figures as addition
 from wmlib.lessons.cma_es_toy import figures as cma_es_toy
 from wmlib.lessons.mixture_density import figures as mixture_density
-from wmlib.lessons.neural_computer_agent import corridor_figures
+from wmlib.lessons.neural_computer_agent import corridor_figures, extension_figures
 from wmlib.lessons.neural_computer_agent import figures as neural_computer_agent
 from wmlib.lessons.pommerman import figures as pommerman
 from wmlib.lessons.pommerman.evaluation import HORIZONS
@@ -56,13 +56,13 @@ def matrices(name, label):
 def neural_computer_agent_film(data):
     last = max(dream["level"] for dream in data["dreams"])
     of_level = [dream for dream in data["dreams"] if dream["level"] == last]
-    film = [of_level[0], of_level[-1]]
+    film = [of_level[0], of_level[-1]] if len(of_level) > 1 else of_level
     return neural_computer_agent.draw_film(film, max(len(dream["real"]) for dream in film) - 1)
 
 
 DRAWN = {
     "01_cma_es_toy": by_name(cma_es_toy, "success", "ends", "sweeps", "slip"),
-    "02_mixture_density_network": by_name(mixture_density, "fits", "components", "density", "excess", "public"),
+    "02_mixture_density_network": by_name(mixture_density, "fits", "steps", "components", "density", "excess", "public"),
     "03_dnc_addition_curriculum": {
         **by_name(addition, "curves", "lengths", "retention", "memory", "recall"),
         "search": lambda data: addition.draw_search(data["search"]["addition"]),
@@ -91,6 +91,8 @@ DRAWN = {
         "corridor_success": lambda data: corridor_figures.draw_success(data["corridor_success"]),
         "corridor_updates": lambda data: corridor_figures.draw_updates(data["corridor_updates"]),
         "corridor_swap": lambda data: corridor_figures.draw_swap(data["corridor_swap"]),
+        "rehearsal": lambda data: extension_figures.draw_kept(data["rehearsal"]),
+        "view": lambda data: extension_figures.draw_view(data["view"]),
     },
     "08_rnd_pixelcopter": {
         **by_name(rnd_pixelcopter, "walk", "curves", "scores", "rasters", "choices", "sparse"),

@@ -198,9 +198,8 @@ class RehearsingAgent(NeuralComputerAgent):
             self._update(None)
         optimizer = torch.optim.Adam(self.policy.parameters(), lr=config.lr)
         *old, newest = sorted(self.solved_length)
-        watched = (
-            old if self._lost([newest]) else [*old, newest]
-        )  # it was solved live: a wrong dream of it is the model's fault
+        # the newest was solved live: a wrong dream of it is the model's fault, and no aim
+        watched = old if self._lost([newest]) else [*old, newest]
         temperatures = dict.fromkeys([*old, newest], 1.0)
         before = lost = self._lost(watched)
         rounds = steps = 0

@@ -1,4 +1,4 @@
-"""Compile the DNC's steps now (about 20 seconds, once) and not in the middle of a lesson: `python -m wmlib.models.dnc`."""
+"""Compile the DNC's steps now (about half a minute, once) and not in the middle of a lesson: `python -m wmlib.models.dnc`."""
 
 import torch
 
