@@ -25,8 +25,9 @@ def records(notebook):
         if name in study:
             yield study[name], {"quick": record["n"], "study": study[name]["n"]}
         else:
-            seeds = settings.read(notebook)["seeds"]
-            yield record, {"quick": record["n"], "study": record["n"] * seeds.study // seeds.quick}
+            known = settings.read(notebook)
+            repeats = next(known[setting] for setting in ("seeds", "fits", "runs") if setting in known)
+            yield record, {"quick": record["n"], "study": record["n"] * repeats.study // repeats.quick}
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
