@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,13 @@ FIRST_SIZE = 5  # pixels across of the decoder's first picture
 
 def script(*names: str) -> str:
     """Return JavaScript files of this folder as one program; none: the library, all but the page itself."""
-    files = [(FOLDER / name).read_text(encoding="utf-8") for name in names or LIBRARY]
+    files = [_read(name) for name in names or LIBRARY]
     return '"use strict";\n' + "\n".join(files)
 
 
 def kernels() -> str:
     """Return the compiled `kernels.wat` in base64, as it is committed."""
-    lines = (FOLDER / "kernels.wasm.txt").read_text(encoding="utf-8").splitlines()
+    lines = _read("kernels.wasm.txt").splitlines()
     return "".join(line for line in lines if not line.startswith("#"))
 
 
@@ -127,12 +128,45 @@ def agent_record(agent: WorldModelsAgent) -> dict[str, Any]:
     }
 
 
-def build_page(agents: Mapping[str, Mapping[str, Any]], simd: bool = True) -> str:
+def build_page(
+    agents: Mapping[str, WorldModelsAgent], starts: Mapping[str, Any], temperature: float, about: str, simd: bool = True
+) -> str:
     """Return the page as one HTML file.
 
     Args:
-        agents: title -> record of `agent_record`, the first is shown first.
+        agents: title -> agent; the first is shown first.
+        starts: title -> mean and log variance of first frames, and under "game" the recorded game, as in `starts.json`.
+        temperature: at which dreams begin.
+        about: what the foot of the page says.
         simd: False leaves the WebAssembly kernel out, so that the page computes in plain loops.
+
+    Raises:
+        ValueError: an agent without starts; a core that the page cannot run.
     """
-    data = {"agents": agents, "kernels": kernels() if simd else ""}
-    return "<script>\n" + script(*LIBRARY) + "</script>" + json.dumps(data)
+    records = {}
+    for title, agent in agents.items():
+        if title not in starts:
+            raise ValueError(f"starts has none for {title!r}; it has {', '.join(starts)}: record them again")
+        records[title] = {"record": agent_record(agent), "starts": starts[title]}
+    data = {
+        "agents": records,
+        "game": starts["game"],
+        "kernels": kernels() if simd else "",
+        "temperature": temperature,
+        "about": about,
+    }
+    return fill({"style": _read("page.css"), "data": as_json(data), "script": script(*LIBRARY, "page.js")})
+
+
+def fill(parts: Mapping[str, str], template: str = "page.html") -> str:
+    """Return a template of this folder with its {{ names }} replaced."""
+    return re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], _read(template))
+
+
+def as_json(value: Any) -> str:
+    """Return JSON that can stand in a script element of HTML."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
