@@ -24,12 +24,17 @@ from wmlib.viz.web.build import pack
 FILE = Path(__file__).parent / "starts.json"
 STARTS = 16
 EVERY, PICTURES = 4, 60  # tics from one picture of the game to the next, and pictures
-QUALITY = 60  # of the pictures, WebP
+QUALITY = 80  # of the pictures, WebP
 
 
 def read() -> dict[str, Any]:
     """Return what `record` gave when it was last written to `starts.json`."""
     return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def write(recorded: Mapping[str, Any]) -> None:
+    """Replace `starts.json`."""
+    FILE.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
 
 
 def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any]:
