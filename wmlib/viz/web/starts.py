@@ -32,6 +32,12 @@ def read() -> dict[str, Any]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
+def unpack(packed: Mapping[str, Any]) -> np.ndarray:
+    """Return what `build.pack` made of a tensor, float32 with its shape."""
+    kind = np.float16 if packed["type"] == "half" else np.float32
+    return np.frombuffer(base64.b64decode(packed["data"]), kind).astype(np.float32).reshape(packed["shape"])
+
+
 def write(recorded: Mapping[str, Any]) -> None:
     """Replace `starts.json`."""
     FILE.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
