@@ -1,4 +1,4 @@
-"""The command line: `python -m wmlib run | list | gallery | claims | cache | web | lab`. `./run_all.sh` is a thin front to it."""
+"""The command line: `python -m wmlib run | list | gallery | claims | cache | web | lab`; `./run_all.sh` is a thin front."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A picture of a page in Chromium without a window, for README.md: what a reader will see, taken by a command.
 
-Reading guide. `open_browser` finds Chromium and its driver or says what to install; the tests of the page use it too. `take` opens
-a page from the disk and writes what the window shows.
+Reading guide. `open_browser` finds Chromium and its driver or says what to install; the tests of the page use it too. `take`
+opens a page from the disk and writes what the window shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 from PIL import Image
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-TO_INSTALL = "install Chromium and its driver (Debian, Ubuntu: apt install chromium chromium-driver; and pip install -e '.[dev]')"
+TO_INSTALL = (
+    "install Chromium and its driver (Debian, Ubuntu: apt install chromium chromium-driver; and pip install -e '.[dev]')"
+)
 SHOWN = "#steps=140&erase=4&more=60&pause"  # what the picture shows, see page.js
 SIZE = (1200, 760)  # pixels
 COLOURS = 128  # of the PNG, which so stays small
@@ -55,7 +57,10 @@ def open_browser(size: tuple[int, int] = SIZE, *arguments: str, dark: bool = Fal
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     for argument in ("--headless=new", "--disable-dev-shm-usage", "--hide-scrollbars", *root, *arguments):
         options.add_argument(argument)
-    media = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce" if calm else "no-preference"}
+    media = {
+        "prefers-color-scheme": "dark" if dark else "light",
+        "prefers-reduced-motion": "reduce" if calm else "no-preference",
+    }
     features = [{"name": name, "value": value} for name, value in media.items()]
     screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
     with webdriver.Chrome(options, webdriver.ChromeService(driver)) as browser:

@@ -1,4 +1,4 @@
-"""JavaScript for tests: run by Node where it is installed, else by Chromium, else the test is skipped and says what to install."""
+"""JavaScript for tests: run by Node where it is installed, else by Chromium; else the test says what to install."""
 
 import json
 import shutil

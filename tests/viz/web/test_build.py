@@ -1,4 +1,4 @@
-"""What the page is made of: numbers that survive the way through text, layers that can be run, and one file that fetches nothing."""
+"""What the page is made of: numbers that survive the way through text, and one file that fetches nothing."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The page's JavaScript against PyTorch: the same numbers in, the same cores, mixtures, ends and pictures out, in both kernels."""
+"""The page's JavaScript against PyTorch: cores, mixtures, ends and pictures are the same, in both kernels."""
 
 import base64
 

@@ -1,1 +1,1 @@
-"""A dream in one page that opens from the disk: what is in it, `build.py` puts together; what it does is JavaScript beside it."""
+"""A dream in one page that opens from the disk: `build.py` puts it together; what it does is the JavaScript beside it."""

@@ -1,7 +1,7 @@
 """Put a dream into one HTML file that opens from the disk: page, style, code, agents and a recorded game, nothing to fetch.
 
-Reading guide. `build_page` fills `page.html`. `agent_record` turns an agent into JSON: sizes, and tensors in base64 (`pack`), in
-half precision where that loses nothing, which is so for all of `wmlib.weights`. `core_record` is the part of it that is a
+Reading guide. `build_page` fills `page.html`. `agent_record` turns an agent into JSON: sizes, and tensors in base64 (`pack`),
+in half precision where that loses nothing, which is so for all of `wmlib.weights`. `core_record` is the part of it that is a
 recurrent core, and `script` the JavaScript in the order in which it is loaded: both serve other pages and the tests as well.
 """
 
@@ -42,7 +42,7 @@ def kernels() -> str:
 
 
 def pack(values: Tensor) -> dict[str, Any]:
-    """Return a tensor as JSON for `floatsOf` in numbers.js: in half precision if every number survives that, else in single."""
+    """Return a tensor as JSON for `floatsOf` in numbers.js: in half precision if all numbers survive that, else in single."""
     values = values.detach().float().cpu().contiguous()
     half = values.half()
     exact = torch.equal(half.float(), values)
@@ -85,7 +85,9 @@ def core_record(core: RecurrentCore) -> dict[str, Any]:
 def world_model_record(model: WorldModel) -> dict[str, Any]:
     """Return a world model as JSON for `Agent` in dream.js."""
     normalize = model.normalize
-    parameters = {"weight": pack(normalize.weight), "bias": pack(normalize.bias)} if isinstance(normalize, nn.LayerNorm) else None
+    parameters = (
+        {"weight": pack(normalize.weight), "bias": pack(normalize.bias)} if isinstance(normalize, nn.LayerNorm) else None
+    )
     return {
         "latent_size": model.latent_size,
         "num_components": model.mixture.num_components,

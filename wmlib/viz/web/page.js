@@ -13,7 +13,7 @@
 
 const RATE = 35; // steps a second: the game's tics
 const LONGEST = 2100; // steps, the game's cap
-const HISTORY = 200; // steps in the charts
+const HISTORY = 120; // steps in the charts
 const SPOKEN_EVERY = 5000; // ms between two messages for a screen reader
 const BRIGHT = 0.6; // mean brightness of a bright pixel, as in notebook 04's fireball test
 const SMALLEST_BLOB = 6; // pixels
@@ -292,6 +292,13 @@ function readColours() {
   colours.rgb = Object.fromEntries(["low", "middle", "high", "sunk", "mark"].map((name) => [name, rgbOf(colours[name])]));
 }
 
+// Text is set only when it changes, or the browser would lay the page out again at every step.
+function say(id, text) {
+  if (element(id).textContent !== text) {
+    element(id).textContent = text;
+  }
+}
+
 const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const between = (from, to, share) => from.map((value, i) => Math.round(value + (to[i] - value) * share));
 
@@ -307,10 +314,26 @@ function putPicture(canvas, picture) {
   context.putImageData(image, 0, 0);
 }
 
-// A canvas as large as it is shown; returns its context in CSS pixels, and the size.
+const sizes = new Map(); // canvas -> [width, height] in CSS pixels, as it is laid out
+
+function watchSizes() {
+  const observer = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      sizes.set(target, [contentRect.width, contentRect.height]);
+    }
+    if (!playing) {
+      draw();
+    }
+  });
+  for (const id of ["memory", "writes", "reads", "gates", "distance"]) {
+    sizes.set(element(id), [element(id).clientWidth, element(id).clientHeight]);
+    observer.observe(element(id));
+  }
+}
+
+// A canvas as fine as the screen; returns its context in CSS pixels, and the size.
 function prepare(canvas) {
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
+  const [width, height] = sizes.get(canvas);
   const scale = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
     canvas.width = Math.round(width * scale);
@@ -321,7 +344,14 @@ function prepare(canvas) {
   context.clearRect(0, 0, width, height);
   context.font = "13px system-ui, sans-serif";
   context.textBaseline = "middle";
+  context.textAlign = "left";
   return { context, width, height };
+}
+
+// The largest weighting of the last steps, rounded up: the full length of a bar, the full colour of a map.
+function largestOf(list) {
+  const value = Math.max(...list.map((weights) => Math.max(...weights)), 0);
+  return [0.1, 0.2, 0.3, 0.5].find((round) => value <= round) ?? 1;
 }
 
 // Deviation of each number from the mean of its column over all slots, and the share of the memory's power that it is.
@@ -350,19 +380,21 @@ function drawMemory() {
   const { values, share } = deviations(state.memory, slots, width);
   const largest = values.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
   session.scale = Math.max(largest, 0.97 * session.scale, 1e-6); // falls slowly, so that colours do not flicker
+  const fullWrite = largestOf(session.past.write);
+  const fullRead = largestOf(session.past.read);
   const { context, width: across, height } = prepare(element("memory"));
   const top = 24;
   const row = (height - top) / slots;
   const label = 26;
   const bars = 1 + heads;
-  const bar = Math.max(34, Math.min(70, (across - label) * 0.12));
+  const bar = Math.max(36, Math.min(80, (across - label) * 0.13));
   const cells = across - label - bars * (bar + 8);
   const cell = cells / width;
   context.fillStyle = colours.quiet;
   context.fillText("slot", 0, 11);
-  context.fillText("its numbers", label + 2, 11);
+  context.fillText(cells > 100 ? "its numbers" : "numbers", label + 4, 11);
   for (let i = 0; i < bars; i++) {
-    context.fillText(i === 0 ? "write" : heads === 1 ? "read" : `read ${i}`, label + cells + 8 + i * (bar + 8), 11);
+    context.fillText(i === 0 ? "write" : heads === 1 ? "read" : `read${i}`, label + cells + 8 + i * (bar + 8), 11);
   }
   for (let n = 0; n < slots; n++) {
     const y = top + n * row;
@@ -372,8 +404,8 @@ function drawMemory() {
     context.textAlign = "left";
     for (let k = 0; k < width; k++) {
       const value = values[n * width + k] / session.scale;
-      const mixed = between(colours.rgb.middle, value < 0 ? colours.rgb.low : colours.rgb.high, Math.sqrt(Math.min(1, Math.abs(value))));
-      context.fillStyle = `rgb(${mixed})`;
+      const share = Math.sqrt(Math.min(1, Math.abs(value)));
+      context.fillStyle = `rgb(${between(colours.rgb.middle, value < 0 ? colours.rgb.low : colours.rgb.high, share)})`;
       context.fillRect(label + k * cell, y + 1, cell - 1, row - 2);
     }
     const weights = [state.write[n], ...Array.from({ length: heads }, (_, head) => state.read[head * slots + n])];
@@ -382,47 +414,65 @@ function drawMemory() {
       context.fillStyle = colours.hair;
       context.fillRect(x, y + row / 2 - 4, bar, 8);
       context.fillStyle = i === 0 ? colours.edit : colours.mark;
-      context.fillRect(x, y + row / 2 - 4, bar * Math.min(1, weight), 8);
+      context.fillRect(x, y + row / 2 - 4, bar * Math.min(1, weight / (i === 0 ? fullWrite : fullRead)), 8);
     });
   }
   const percent = (100 * share).toFixed(share < 0.1 ? 1 : 0);
-  element("scale").textContent =
+  say(
+    "scale",
     `Blue: below the mean of the slots, orange: above; full colour at ±${session.scale.toPrecision(2)}. ` +
-    `The slots differ by ${percent} % of the memory's power. Bars: weightings, from 0 to 1.`;
+      `The differences between slots are ${percent} % of the memory's power. Bars: weightings, full length ${fullWrite} (write) and ${fullRead} (read).`
+  );
 }
 
-// A heat map of weightings: time from left to right, a row for each slot.
+// A heat map of weightings: time from left to right, a row for each slot. Returns the weighting of the full colour.
 function drawWeightings(canvas, list) {
   const { context, width, height } = prepare(canvas);
   const { slots } = session.agent.core;
+  const full = largestOf(list);
   const step = width / HISTORY;
   const row = height / slots;
   list.forEach((weights, t) => {
     for (let n = 0; n < slots; n++) {
-      if (weights[n] > 0.002) {
-        context.fillStyle = `rgb(${between(colours.rgb.sunk, colours.rgb.mark, Math.sqrt(Math.min(1, weights[n])))})`;
+      if (weights[n] > 0.01 * full) {
+        context.fillStyle = `rgb(${between(colours.rgb.sunk, colours.rgb.mark, Math.min(1, weights[n] / full))})`;
         context.fillRect(t * step, n * row, step + 0.5, row - 0.5);
       }
     }
   });
+  return full;
 }
 
 function drawGates() {
   const { context, width, height } = prepare(element("gates"));
-  const lines = [["write", colours.edit, []], ["allocation", colours.mark, [6, 3]], ["free, mean of the heads", colours.quiet, [2, 3]]];
+  const lines = [["write", colours.edit, []], ["allocation", colours.mark, [6, 3]], ["free", colours.ink, [2, 3]]];
   const gates = session.past.gates;
   const step = width / HISTORY;
+  const bottom = height - 26;
+  const yOf = (value) => 5 + (1 - value) * (bottom - 10);
+  context.strokeStyle = colours.hair;
+  for (const value of [0, 1]) {
+    context.beginPath();
+    context.moveTo(0, yOf(value));
+    context.lineTo(width, yOf(value));
+    context.stroke();
+  }
+  let x = 4;
   lines.forEach(([name, colour, dashes], i) => {
-    context.strokeStyle = colour;
+    context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 2;
     context.setLineDash(dashes);
     context.beginPath();
     gates.forEach((values, t) => {
       const free = values.slice(2);
       const value = i === 2 ? free.reduce((sum, gate) => sum + gate, 0) / free.length : values[1 - i];
-      context.lineTo((t + 0.5) * step, height - 4 - value * (height - 8));
+      context.lineTo((t + 0.5) * step, yOf(value));
     });
+    context.moveTo(x, height - 11);
+    context.lineTo(x + 22, height - 11);
     context.stroke();
+    context.fillText(name, x + 27, height - 11);
+    x += 43 + context.measureText(name).width;
   });
   context.setLineDash([]);
 }
@@ -430,40 +480,39 @@ function drawGates() {
 function drawDistance() {
   const { context, width, height } = prepare(element("distance"));
   const { distances, editedAt } = session;
-  const caption = element("distance-caption");
-  if (!session.twin) {
-    caption.textContent = "Distance between the twin dreams: erase a slot to see it.";
-    return;
-  }
   const [least, most] = [-4, 0.5]; // powers of ten
-  const left = 48;
-  const bottom = height - 18;
-  const yOf = (value) => 4 + ((most - Math.log10(Math.max(value, 10 ** least))) / (most - least)) * (bottom - 8);
+  const left = 56;
+  const bottom = height - 20;
+  const yOf = (value) => 6 + ((most - Math.log10(Math.max(value, 10 ** least))) / (most - least)) * (bottom - 12);
   context.fillStyle = colours.quiet;
   context.strokeStyle = colours.hair;
   context.lineWidth = 1;
-  for (let power = least; power <= 0; power++) {
+  context.textAlign = "right";
+  for (const [power, text] of [[-4, "0.0001"], [-3, "0.001"], [-2, "0.01"], [-1, "0.1"], [0, "1"]]) {
     const y = yOf(10 ** power);
-    context.textAlign = "right";
-    context.fillText(power < -3 ? "0.0001" : String(Number((10 ** power).toFixed(4))), left - 4, y);
+    context.fillText(text, left - 6, y);
     context.beginPath();
     context.moveTo(left, y);
     context.lineTo(width, y);
     context.stroke();
   }
+  if (!session.twin) {
+    say("distance-caption", "Erase a slot, or switch something off, to see it.");
+    return;
+  }
   const span = Math.max(50, distances.length);
-  context.textAlign = "right";
-  context.fillText(`${span} steps after the edit`, width - 2, height - 7);
-  context.textAlign = "left";
+  context.fillText(`${span} steps after the edit`, width - 4, height - 9);
   context.strokeStyle = colours.edit;
   context.lineWidth = 2;
   context.beginPath();
-  distances.forEach((value, t) => context.lineTo(left + ((t + 1) / span) * (width - left - 2), yOf(value)));
+  distances.forEach((value, t) => context.lineTo(left + ((t + 1) / span) * (width - left - 4), yOf(value)));
   context.stroke();
   const now = distances.length ? ` Now ${distances.at(-1).toFixed(3)}.` : "";
-  caption.textContent =
+  say(
+    "distance-caption",
     `Mean distance of a latent number between the twins since step ${editedAt} (${session.edited}), on a logarithmic scale; ` +
-    `a latent number has a standard deviation of about 1.${now}`;
+      `a latent number has a standard deviation of about 1.${now}`
+  );
 }
 
 const game = new Image();
@@ -476,20 +525,21 @@ function drawGame() {
     element("game").getContext("2d").drawImage(game, shown * FRAME, 0, FRAME, FRAME, 0, 0, FRAME, FRAME);
   }
   const tic = shown * every;
-  const end = (pictures - 1) * every;
-  const over = session.original.age >= pictures * every ? ` The recording ends at tic ${end}.` : "";
-  element("game-caption").textContent = `The real game, tic ${tic}: recorded, with the large agent playing; dream 0 begins at its first picture.${over}`;
+  const over = session.original.age >= pictures * every;
+  const text = over
+    ? `The real game: the recording ends at tic ${tic}.`
+    : `The real game, tic ${tic}, recorded. Dream 0 begins at its first picture.`;
+  say("game-caption", text);
 }
 
 function drawScores() {
   const bests = ["you", "the agent"].map((player) => `${player} ${loadBest(bestKey(player)) || "–"}`);
-  element("scores").textContent = `Score: ${session.original.age} steps. Best at temperature ${temperature.toFixed(2)}: ${bests.join(", ")}. Dream ${session.number}${
-    kernels.simd ? "" : "; no WebAssembly SIMD here, so plain loops compute"
-  }.`;
+  const plain = kernels.simd ? "" : " This browser has no WebAssembly SIMD, so plain loops compute, which is slower.";
+  const best = `Best at temperature ${temperature.toFixed(2)}: ${bests.join(", ")}.`;
+  say("scores", `Dream ${session.number}, score ${session.original.age} steps. ${best}${plain}`);
 }
 
 function draw() {
-  const start = performance.now();
   const { original, twin } = session;
   session.picture = original.paint();
   const painted = performance.now();
@@ -499,21 +549,30 @@ function draw() {
   element("shown").hidden = !twin;
   if (twin) {
     putPicture(element("twin"), twin.paint());
-    element("twin-caption").textContent = `The same chance, ${session.edited} at step ${session.editedAt}: ${lifeText(twin)}.`;
+    say("twin-caption", `The same chance, ${session.edited} at step ${session.editedAt}: ${lifeText(twin)}.`);
   }
   drawGame();
   drawMemory();
-  drawWeightings(element("writes"), session.past.write);
-  drawWeightings(element("reads"), session.past.read);
+  const fullWrite = drawWeightings(element("writes"), session.past.write);
+  const fullRead = drawWeightings(element("reads"), session.past.read);
+  say(
+    "writes-caption",
+    `Write weighting: a row is a slot, a column one of the last ${HISTORY} steps, full colour ${fullWrite}. ` +
+      "Look for where it is darkest: each step writes elsewhere, so all slots soon hold the same mixture."
+  );
+  say(
+    "reads-caption",
+    `Read weighting, mean of the heads, full colour ${fullRead}. ` +
+      "Look for rows that stand out: without any, all slots are read alike, and what is read is their mean."
+  );
   drawGates();
   drawDistance();
   drawScores();
   const words = describe();
-  element("status").textContent = words[0].toUpperCase() + words.slice(1);
-  element("pause").textContent = playing ? "Pause" : "Play";
-  element("pause").setAttribute("aria-pressed", String(!playing));
-  element("temperature-value").textContent = temperature.toFixed(2);
-  times.paint += performance.now() - start - (painted - start);
+  say("status", words[0].toUpperCase() + words.slice(1));
+  say("pause", playing ? "Pause" : "Play");
+  say("temperature-value", temperature.toFixed(2));
+  times.paint += performance.now() - painted;
   if (performance.now() - lastSpoken > SPOKEN_EVERY && playing) {
     element("spoken").textContent = words;
     lastSpoken = performance.now();
@@ -644,7 +703,6 @@ function listen() {
       hold(side, false);
     }
   });
-  window.addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     readColours();
     draw();
@@ -702,6 +760,7 @@ function open() {
   readColours();
   begin(titles[place], Number(wanted.get("number")) || 0);
   makeSlotButtons();
+  watchSizes();
   listen();
   steps(Number(wanted.get("steps")) || 0);
   if (wanted.has("erase")) {
@@ -710,9 +769,6 @@ function open() {
   }
   steps(Number(wanted.get("more")) || 0);
   element("about").textContent = data.about;
-  element("gates-caption").textContent =
-    "Gates, from 0 to 1: write (solid), allocation (dashed), free, mean of the heads (dotted). " +
-    "Look for the allocation gate: open, writes go to free slots, closed, to slots like the key.";
   game.onload = () => draw();
   game.src = `data:image/webp;base64,${data.game.webp}`;
   playing = !wanted.has("pause") && !calm.matches && !session.over;

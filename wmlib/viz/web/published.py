@@ -1,7 +1,7 @@
 """The page of the published agents: which are in it, what its foot says, and how a notebook shows it.
 
-Reading guide. `published_page` is the whole page; agents come from a function that is given, `wmlib.weights.load_agent`, because
-drawing knows nothing of trained weights. `show` writes the page and returns a widget with a link to it and the page itself.
+Reading guide. `published_page` is the whole page; agents come from a function that is given, `wmlib.weights.load_agent`,
+because drawing knows nothing of trained weights. `show_page` writes it and returns a widget that links to it and shows it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wmlib.viz.web.build import build_page
 AGENTS = {"large: 512 cells": "controller_dnc_512", "small: 128 cells": "controller"}  # title -> name of the weights
 TEMPERATURE = 1.0  # at which dreams begin: the model's own chance
 ABOUT = (
-    "Two agents of notebook 05, both with a DNC of 16 slots of 16 numbers and two read heads: the large one has the paper's sizes, "
-    "the small one is that of the quick run. An LSTM of the same size is not in this page, because no trained one is published with "
-    "the notebooks. Weights are stored in half precision; the page computes in single precision, as PyTorch does."
+    "Two agents of notebook 05, both with a DNC of 16 slots of 16 numbers and two read heads: the large one has the paper's "
+    "sizes, the small one is that of the quick run. An LSTM of the same size is not here, because no trained one is published "
+    "with the notebooks. Weights are stored in half precision; the page computes in single precision, as PyTorch does."
 )
 
 
@@ -46,7 +46,7 @@ def write_page(file: Path, load: Callable[[str], WorldModelsAgent]) -> Path:
     return file
 
 
-def show(file: Path, load: Callable[[str], WorldModelsAgent], root: Path) -> Any:
+def show_page(file: Path, load: Callable[[str], WorldModelsAgent], root: Path) -> Any:
     """Write the page, and return a widget that links to it and shows it where the notebook's server hands out files.
 
     Args:
