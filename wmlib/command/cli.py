@@ -286,7 +286,7 @@ def command_web(options: argparse.Namespace) -> int:
     """Write the page with the dream, and print where it is.
 
     Raises:
-        SettingError: no browser takes the picture, or weights are damaged.
+        SettingError: a file cannot be written, no browser takes the picture, or weights are damaged.
     """
     from wmlib import weights
     from wmlib.command import screenshot
@@ -299,12 +299,14 @@ def command_web(options: argparse.Namespace) -> int:
         starts.write(starts.record(agents, next(iter(agents))))
         print(f"recorded: {starts.FILE}")
     try:
-        with naming_the_file(page):
-            published.write_page(page, weights.load_agent)
+        published.write_page(page, weights.load_agent)
         print(f"dream: {page} ({_size(page.stat().st_size)})")
         if options.picture:
             screenshot.take(page, Path(options.picture))
             print(f"picture: {options.picture}")
+    except OSError as error:
+        file = error.filename or page
+        raise SettingError(f"web: cannot write {file} ({error.strerror or error}); name another file, with --page") from None
     except ValueError as error:
         raise SettingError(f"web: {error}") from None
     return 0

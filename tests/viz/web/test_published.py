@@ -139,7 +139,7 @@ def test_what_is_seen_is_also_said(opened, browser):
     for (let y = 20; y < 30; y++) { picture.fill(0.9, 3 * (64 * y + 50), 3 * (64 * y + 62)); }
     return [fireballText(picture), fireballText(picture.fill(0.2))];"""
     opened("agent=1&steps=3")
-    assert browser.execute_script(ball) == ["a fireball fills 3 % of the picture, on the right", "no fireball in sight"]
+    assert browser.execute_script(ball) == ["a fireball fills 3 % of the picture, on the right", "no fireball near"]
     spoken = browser.find_element("id", "spoken")
     assert spoken.get_attribute("aria-live") == "polite" and spoken.get_attribute("textContent").startswith("step 3, alive")
     named = "return [...document.querySelectorAll('canvas')].every((canvas) => canvas.getAttribute('aria-label'))"

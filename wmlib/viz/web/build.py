@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import textwrap
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,17 @@ def kernels() -> str:
     return "".join(line for line in lines if not line.startswith("#"))
 
 
+def compiled_kernels() -> str:
+    """Compile `kernels.wat`, and return the text of `kernels.wasm.txt`; needs wasmtime (pip install -e ".[dev]")."""
+    import wasmtime
+
+    code = base64.b64encode(wasmtime.wat2wasm(_read("kernels.wat"))).decode()
+    head = f"# kernels.wat in base64, compiled by wasmtime {version('wasmtime')} (PyPI): build.compiled_kernels"
+    return "\n".join([head, *textwrap.wrap(code, 120)]) + "\n"
+
+
 def pack(values: Tensor) -> dict[str, Any]:
-    """Return a tensor as JSON for `floatsOf` in numbers.js: in half precision if all numbers survive that, else in single."""
+    """Return a tensor as JSON for `floatsOf` in numbers.js, in half precision if all numbers survive that, else in single."""
     values = values.detach().float().cpu().contiguous()
     half = values.half()
     exact = torch.equal(half.float(), values)
@@ -51,7 +62,7 @@ def pack(values: Tensor) -> dict[str, Any]:
 
 
 def pack_layer(weight: Tensor, bias: Tensor | None) -> dict[str, Any]:
-    """Return a linear layer as JSON for `Kernels.layer` in kernels.js: weight float (outputs, inputs), bias float (outputs,)."""
+    """Return a linear layer as JSON for `Kernels.layer` in kernels.js: weight (outputs, inputs), bias (outputs,)."""
     return {"weight": pack(weight), "bias": None if bias is None else pack(bias)}
 
 

@@ -16,7 +16,7 @@ const LONGEST = 2100; // steps, the game's cap
 const HISTORY = 120; // steps in the charts
 const SPOKEN_EVERY = 5000; // ms between two messages for a screen reader
 const BRIGHT = 0.6; // mean brightness of a bright pixel, as in notebook 04's fireball test
-const SMALLEST_BLOB = 6; // pixels
+const SMALLEST_BLOB = 3; // pixels
 const EDITS = { zeroReads: "its reads zeroed", freezeMemory: "its memory frozen", zeroH: "h zeroed" };
 
 const element = (id) => document.getElementById(id);
@@ -252,7 +252,7 @@ function largestBlob(picture) {
 function fireballText(picture) {
   const blob = largestBlob(picture);
   if (blob.size < SMALLEST_BLOB) {
-    return "no fireball in sight";
+    return "no fireball near";
   }
   const share = (100 * blob.size) / FRAME ** 2;
   const where = blob.middle < 0.4 ? "on the left" : blob.middle > 0.6 ? "on the right" : "in the middle";
