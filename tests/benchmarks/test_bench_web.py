@@ -2,9 +2,10 @@
 
 `pytest tests/benchmarks/test_bench_web.py -s`, four minutes; needs Chromium and its driver.
 
-The first table: core, mixture and decoder of one step, and "paint", all that is drawn of it, with the panels of the memory; the
-median of a few turns. "frames" is what the page reaches when it plays, where it wants 35 a second, as the game has. "limit" is the
-proportion of the core's best single-precision matrix product that the multiplications of core, mixture and decoder would need.
+The first table: core, mixture and decoder of one step, and "paint", all that is drawn of it, with the panels of the memory: the
+fastest of many short turns, since other processes only ever slow a turn down. "frames" is what the page reaches when it plays,
+where it wants 35 a second, as the game has. "limit" is the proportion of the core's best single-precision matrix product that
+the multiplications of core, mixture and decoder would need.
 
 The second: what edits of the memory do, to be compared with what the page says of them.
 """
@@ -21,9 +22,10 @@ from wmlib.command.screenshot import open_browser
 from wmlib.models.vae import FRAME
 from wmlib.viz.web import build, published, starts
 
-TURNS = 3
-STEPS = 60  # a turn
-SECONDS = 6.0  # of play
+TURNS = 15
+STEPS = 20  # a turn
+PLAYS = 3
+SECONDS = 5.0  # of play
 DREAMS = 12
 MARKS = (1, 10, 50, 200)  # steps after the edit
 LEAST_FRAMES = 30  # a second
@@ -69,15 +71,20 @@ def written(folder, simd):
     return page
 
 
+def played(browser, address):
+    """Frames a second when the page plays."""
+    browser.get("about:blank")
+    browser.get(address)
+    time.sleep(SECONDS)
+    return browser.execute_script("return dreamPage.report()")["framesPerSecond"]
+
+
 def test_frame_times(one_core, tmp_path):
     assert FRAME == (64, 64, 3)
     with open_browser((1000, 900)) as browser:
         parts = ("core", "mixture", "decoder", "paint")
-        print(
-            f"\n{'agent':18}{'kernel':10}"
-            + "".join(f"{part:>9}" for part in parts)
-            + f"{'sum, ms':>9}{'frames':>8}{'limit':>7}"
-        )
+        heads = "".join(f"{part:>9}" for part in (*parts, "sum, ms"))
+        print(f"\n{'agent':18}{'kernel':10}{heads}{'frames':>8}{'limit':>7}")
         for simd in (True, False):
             page = written(tmp_path, simd)
             print(f"{'':18}{'':10}{page.stat().st_size / 1e6:.1f} MB")
@@ -85,11 +92,8 @@ def test_frame_times(one_core, tmp_path):
                 browser.get("about:blank")
                 browser.get(f"{page.as_uri()}#agent={i}&pause&steps=20")
                 turns = [browser.execute_script("return dreamPage.measure(arguments[0])", STEPS) for _ in range(TURNS)]
-                ms = {part: statistics.median(turn[part] for turn in turns) for part in parts}
-                browser.get("about:blank")
-                browser.get(f"{page.as_uri()}#agent={i}")
-                time.sleep(SECONDS)
-                frames = browser.execute_script(" return dreamPage.report()")["framesPerSecond"]
+                ms = {part: min(turn[part] for turn in turns) for part in parts}
+                frames = max(played(browser, f"{page.as_uri()}#agent={i}") for _ in range(PLAYS))
                 total = sum(ms.values())
                 needed = 1000 * multiplications(weights.load_agent(name)) / one_core
                 share = needed / (ms["core"] + ms["mixture"] + ms["decoder"])
@@ -115,11 +119,8 @@ return [dream.age, marks.map((mark) => session.distances[mark - 1] ?? null)];
 
 def test_what_edits_do(one_core, tmp_path):
     with open_browser((1000, 900)) as browser:
-        print(
-            f"\n{DREAMS} dreams, edited at step 100, temperature 1: mean distance of the twins after steps; mean life\n{'':34}",
-            end="",
-        )
-        print("".join(f"{mark:>8}" for mark in MARKS) + f"{'life':>8}")
+        print(f"\n{DREAMS} dreams, edited at step 100, temperature 1: mean distance of the twins after steps; mean life")
+        print(" " * 34 + "".join(f"{mark:>8}" for mark in MARKS) + f"{'life':>8}")
         page = written(tmp_path, True)
         for i, title in enumerate(published.AGENTS):
             browser.get("about:blank")

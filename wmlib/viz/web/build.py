@@ -79,7 +79,7 @@ def core_record(core: RecurrentCore) -> dict[str, Any]:
     output = getattr(core, "output", None)
     record["output"] = pack_layer(output.weight, output.bias) if isinstance(output, nn.Linear) else None
     if isinstance(core, LSTM):
-        weights = [core.lstm.get_parameter(name) for name in ("weight_ih_l0", "weight_hh_l0")]
+        weights: list[Tensor] = [core.lstm.get_parameter(name) for name in ("weight_ih_l0", "weight_hh_l0")]
         bias = core.lstm.get_parameter("bias_ih_l0") + core.lstm.get_parameter("bias_hh_l0")
         cells = pack_layer(torch.cat(weights, 1), bias)
         return {**record, "kind": "lstm", "hidden_size": core.hidden_size, "cells": cells}
@@ -118,12 +118,12 @@ def decoder_record(vae: VAE) -> dict[str, Any]:
     """
     first, *others = (layer for layer in vae.deconvolutions if isinstance(layer, nn.ConvTranspose2d))
     product = torch.einsum("fz,fdyx->yxdz", vae.features.weight.double(), first.weight.double())
-    bias = torch.einsum("f,fdyx->yxd", vae.features.bias.double(), first.weight.double()) + first.bias.double()
+    bias = torch.einsum("f,fdyx->yxd", vae.features.bias.double(), first.weight.double()) + first.get_parameter("bias").double()
     stages = []
     for layer in others:
         patch = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (k, k, D, C): rows of a patch one after another
         sizes = {"channels": layer.out_channels, "size": layer.kernel_size[0], "stride": layer.stride[0]}
-        stages.append({**pack_layer(patch, None), "channel_bias": pack(layer.bias), **sizes})
+        stages.append({**pack_layer(patch, None), "channel_bias": pack(layer.get_parameter("bias")), **sizes})
     return {"first": pack_layer(product.flatten(0, 2), bias.flatten()), "first_size": FIRST_SIZE, "stages": stages}
 
 
