@@ -66,12 +66,22 @@ class Kernels {
   plainProduct(a, b, c, m, n, k) {
     const inputs = new Float32Array(this.memory.buffer, a.byteOffset, m * k); // with the zeros after its end
     for (let row = 0; row < m; row++) {
-      for (let j = 0; j < n; j++) {
-        let sum = 0;
+      const from = row * k;
+      for (let j = 0; j < n; j += 4) {
+        // four rows of B at once, as in kernels.wat
+        const [b0, b1, b2, b3] = [j * k, (j + 1) * k, (j + 2) * k, (j + 3) * k];
+        let [s0, s1, s2, s3] = [0, 0, 0, 0];
         for (let i = 0; i < k; i++) {
-          sum += inputs[row * k + i] * b[j * k + i];
+          const x = inputs[from + i];
+          s0 += x * b[b0 + i];
+          s1 += x * b[b1 + i];
+          s2 += x * b[b2 + i];
+          s3 += x * b[b3 + i];
         }
-        c[row * n + j] = sum;
+        c[row * n + j] = s0;
+        c[row * n + j + 1] = s1;
+        c[row * n + j + 2] = s2;
+        c[row * n + j + 3] = s3;
       }
     }
   }

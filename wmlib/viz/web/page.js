@@ -425,21 +425,30 @@ function drawMemory() {
   );
 }
 
+const small = document.createElement("canvas"); // a heat map with a pixel for each number, before it is enlarged
+
 // A heat map of weightings: time from left to right, a row for each slot. Returns the weighting of the full colour.
 function drawWeightings(canvas, list) {
   const { context, width, height } = prepare(canvas);
   const { slots } = session.agent.core;
   const full = largestOf(list);
-  const step = width / HISTORY;
-  const row = height / slots;
+  const image = new ImageData(HISTORY, slots);
+  const { sunk, mark } = colours.rgb;
   list.forEach((weights, t) => {
     for (let n = 0; n < slots; n++) {
-      if (weights[n] > 0.01 * full) {
-        context.fillStyle = `rgb(${between(colours.rgb.sunk, colours.rgb.mark, Math.min(1, weights[n] / full))})`;
-        context.fillRect(t * step, n * row, step + 0.5, row - 0.5);
+      const share = Math.min(1, weights[n] / full);
+      const at = 4 * (n * HISTORY + t);
+      for (let c = 0; c < 3; c++) {
+        image.data[at + c] = sunk[c] + (mark[c] - sunk[c]) * share;
       }
+      image.data[at + 3] = 255;
     }
   });
+  small.width = HISTORY;
+  small.height = slots;
+  small.getContext("2d").putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, width, height);
   return full;
 }
 
