@@ -351,7 +351,7 @@ function prepare(canvas) {
 // The largest weighting of the last steps, rounded up: the full length of a bar, the full colour of a map.
 function largestOf(list) {
   const value = Math.max(...list.map((weights) => Math.max(...weights)), 0);
-  return [0.1, 0.2, 0.3, 0.5].find((round) => value <= round) ?? 1;
+  return [0.02, 0.05, 0.1, 0.2, 0.3, 0.5].find((round) => value <= round) ?? 1;
 }
 
 // Deviation of each number from the mean of its column over all slots, and the share of the memory's power that it is.
