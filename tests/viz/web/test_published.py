@@ -106,6 +106,19 @@ def test_it_is_played_by_keys_alone(opened, browser):
     assert browser.execute_script(REPORT)["step"] == before + 1
 
 
+def test_it_is_played_by_touch(opened, browser):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    opened("agent=1")
+    dream = browser.find_element("id", "dream")
+    sides = "return [held.left, held.right]"
+    for quarter, held in ((-1, [True, False]), (1, [False, True])):
+        ActionChains(browser).move_to_element_with_offset(dream, quarter * dream.size["width"] // 4, 0).click_and_hold().perform()
+        assert browser.execute_script(sides) == held
+        ActionChains(browser).release().perform()
+        assert browser.execute_script(sides) == [False, False]
+
+
 def test_a_best_score_is_kept_for_one_player_at_one_temperature(opened, browser):
     opened("agent=1&temperature=0.5&number=3")
     end = "session.original.dead = true; keepScore(); draw(); return document.getElementById('scores').textContent"
