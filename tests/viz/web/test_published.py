@@ -112,8 +112,9 @@ def test_it_is_played_by_touch(opened, browser):
     opened("agent=1")
     dream = browser.find_element("id", "dream")
     sides = "return [held.left, held.right]"
-    for quarter, held in ((-1, [True, False]), (1, [False, True])):
-        ActionChains(browser).move_to_element_with_offset(dream, quarter * dream.size["width"] // 4, 0).click_and_hold().perform()
+    quarter = dream.size["width"] // 4
+    for offset, held in ((-quarter, [True, False]), (quarter, [False, True])):
+        ActionChains(browser).move_to_element_with_offset(dream, offset, 0).click_and_hold().perform()
         assert browser.execute_script(sides) == held
         ActionChains(browser).release().perform()
         assert browser.execute_script(sides) == [False, False]
