@@ -353,6 +353,7 @@ def test_the_agent_walks_shortest_paths_in_the_dream(opened):
 def test_the_arrow_keys_move_in_both_and_a_wrong_move_shows(opened):
     from selenium.webdriver.common.keys import Keys
 
+    opened.execute_script("page.grid.openLevel(0)")
     opened.find_element("id", "boards").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
     assert said(opened, "grid-says").startswith("Move 3, down.")
     assert "row 2, column 3" in opened.find_element("id", "truth").get_attribute("aria-label")

@@ -10,6 +10,7 @@ const CORRIDOR_LENGTH = 1;
 const NUM_CUES = 8;
 const PLAY_EVERY = 700; // milliseconds from one step of the corridor to the next
 const WALK_EVERY = 300; // from one move of the agent to the next
+const FIRST_LEVEL = 3; // it has walls, and moves that the model gets wrong
 const NEW = -1; // number of a level that is drawn at random
 const LONGEST = 40; // moves of the agent: the longest shortest path has 22
 
@@ -213,6 +214,7 @@ class CorridorPart {
     find("edited-hint").textContent = this.edited
       ? `Slots ${listed(this.swapped.map(String))} are swapped at the dashed line.`
       : "Nothing is swapped yet.";
+    find("edited").classList.toggle("idle", !this.edited);
     find("corridor-says").textContent = this.stepInWords();
     find("swap-says").textContent = this.swapInWords();
   }
@@ -363,7 +365,7 @@ class GridPart {
     Object.assign(this, { model, policy, levels });
     this.stop = null; // of the agent's walk
     this.listen();
-    this.openLevel(0);
+    this.openLevel(FIRST_LEVEL);
   }
 
   listen() {
