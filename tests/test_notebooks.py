@@ -72,6 +72,16 @@ def parameters_cell(path):
 
 
 @every_notebook
+def test_plumbing_is_folded(path):
+    """What imports, stores results or saves figures is tagged and hidden; JupyterLab and the gallery fold it."""
+    for cell in load(path).cells:
+        if cell.cell_type == "code" and re.search(
+            r"\b(save_figure|save_animation|run\.store|extensions\.show|Run)\($", cell.source, re.M
+        ):
+            assert cell.metadata.get("tags") == ["hide-input"] and cell.metadata.jupyter.source_hidden, cell.source[:80]
+
+
+@every_notebook
 def test_parameters_are_tagged_literals_and_agree_with_the_profiles(path):
     cell, table, names = parameters_cell(path), settings.read(path.stem), []
     head, *lines = ast.parse(cell.source).body

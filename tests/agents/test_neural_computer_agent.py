@@ -69,14 +69,15 @@ def test_both_levels_are_solved_in_dreams():
     assert [record["stage"] for record in ours.log[:4]] == ["explore", "model", "dream", "act"]
 
 
-def test_a_stopped_run_goes_on_with_the_same_bits():
-    whole = agent()
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, novelty_coef=0.05)], ids=["plain", "bonus"])
+def test_a_stopped_run_goes_on_with_the_same_bits(config):
+    whole = agent(config=config)
     records = [whole.advance() for _ in range(7)]
-    stopped = agent()
+    stopped = agent(config=config)
     for _ in range(3):
         stopped.advance()
     state = copy.deepcopy(stopped.state_dict())
-    other = agent(seed=5)
+    other = agent(seed=5, config=config)
     other.load_state_dict(state)
     assert [other.advance() for _ in range(4)] == records[3:]
     for name, value in whole.policy.state_dict().items():
@@ -135,6 +136,53 @@ def test_old_levels_are_dreamt_greedily_before_a_new_one_begins():
     for _ in range(4):
         ours.advance()
     assert not ours.keeps_old_levels() and 1 not in ours.solved_at
+
+
+def test_what_a_stopped_run_counts_is_kept():
+    ours = agent()
+    ours.detours, ours.best_length = 2, 7
+    ours.best_policy = {name: value + 1 for name, value in ours.policy.state_dict().items()}
+    other = agent(seed=5)
+    other.load_state_dict(copy.deepcopy(ours.state_dict()))
+    assert other.detours == 2 and other.best_length == 7
+    assert all(torch.equal(other.best_policy[name], value) for name, value in ours.best_policy.items())
+
+
+@pytest.mark.parametrize("keep_best", [True, False])
+def test_a_policy_that_arrived_is_gone_back_to_when_it_does_no_more(keep_best):
+    ours = agent(config=replace(CONFIG, keep_best=keep_best))
+    lengths = iter([5, 3, 4, None])
+    ours.greedy = lambda level: next(lengths)
+    ours.solved = lambda level, length: False
+    weights = []
+    went_back = []
+    for _ in range(4):
+        with torch.no_grad():
+            next(ours.policy.parameters()).fill_(len(weights))
+        weights.append(len(weights))
+        went_back.append(ours._act()["went_back"])
+    assert went_back == [False, False, False, keep_best]
+    assert next(ours.policy.parameters()).unique().item() == (1 if keep_best else 3)  # of the shortest way
+    assert ours.best_length == 3
+
+
+def test_dreams_pay_the_bonus_of_the_frames_that_a_step_led_to():
+    ours = agent(config=replace(CONFIG, novelty_coef=0.05, novelty_above=0.0))
+    plain = agent()
+    for each in (ours, plain):
+        each._explore()
+        each._model()
+    assert plain.novelty is None and ours.novelty.usual > 0
+    dreams = ours.dreams(lambda count, rng: ours.experience.starts(count, 0, 0.0, rng), seed=0)
+    dreams.begin(range(4))
+    other = ours.dreams(lambda count, rng: ours.experience.starts(count, 0, 0.0, rng), seed=0)
+    other.bonus = None
+    other.begin(range(4))
+    actions = torch.tensor([0, 1, 0, 1])
+    paid, usual = dreams.step(actions)[1], other.step(actions)[1]
+    assert torch.equal(dreams.frames, other.frames)
+    torch.testing.assert_close(paid - usual, ours.novelty(dreams.frames.flatten(1)))
+    assert (paid > usual).all()
 
 
 def test_a_policy_that_takes_a_detour_is_stirred_in_the_next_dreams():

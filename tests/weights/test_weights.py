@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from wmlib import weights
 from wmlib.agents import linear_controller
+from wmlib.agents.policies import ActorCritic, PolicyConfig
+from wmlib.models.frame_model import FrameModel
 from wmlib.models.lstm import LSTM
+from wmlib.models.specs import CoreConfig
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel
 
@@ -157,3 +161,23 @@ def test_an_agent_plays_only_with_the_parts_it_was_saved_with(tmp_path, small):
     weights.save(**small, folder=tmp_path)
     with pytest.raises(ValueError, match="c was saved with another vae; save c again"):
         weights.load_agent("c", tmp_path)
+
+
+def test_models_of_frames_and_policies_come_back(tmp_path):
+    rng = torch.Generator().manual_seed(0)
+    model = FrameModel(CoreConfig("dnc", 5, 4, 3), (3, 4, 4), 2, generator=rng)
+    core = {"kind": "dnc", "hidden_size": 5, "num_slots": 4, "word_size": 3}
+    settings = {"shape": [3, 4, 4], "num_actions": 2, "core": core}
+    weights.save("model", "frame model", model.state_dict(), settings, tmp_path)
+    policy = ActorCritic(spaces.Box(0, 1, (48,), np.float32), 2, PolicyConfig((7,)), generator=rng)
+    settings = {"observation_size": 48, "num_actions": 2, "hidden_sizes": [7]}
+    weights.save("policy", "policy", policy.state_dict(), settings, tmp_path)
+    frames = (torch.rand(1, 5, 3, 4, 4, generator=rng) < 0.5).float()
+    actions = torch.tensor([[0, 1, 1, 0, 1]])
+    with torch.no_grad():
+        ours = weights.load("model", tmp_path)[0](frames, actions)[0]
+        torch.testing.assert_close(ours, model(frames, actions)[0], atol=1e-2, rtol=0)
+        logits = weights.load("policy", tmp_path)[0].step(frames[0]).logits
+        torch.testing.assert_close(logits, policy.step(frames[0]).logits, atol=1e-2, rtol=0)
+    with pytest.raises(ValueError, match="they do not make a policy that load"):
+        weights.save("other", "policy", policy.state_dict(), {**settings, "observation_size": 47}, tmp_path)

@@ -30,6 +30,7 @@ class FrameDreams:
         max_steps: longest dream.
         reward_range: smallest and largest reward that is paid; None: what the model says.
         usual_reward: with a number, no step that does not end the dream is paid more than this; None: what the model says.
+        bonus: frames (B, F), flat -> float (B,), paid beside the reward for the frames that a step led to; None: nothing.
         done_threshold: a dream ends when the model gives that at least this probability.
 
     Attributes:
@@ -48,10 +49,11 @@ class FrameDreams:
         max_steps: int,
         reward_range: tuple[float, float] | None = None,
         usual_reward: float | None = None,
+        bonus: Callable[[Tensor], Tensor] | None = None,
         done_threshold: float = 0.5,
     ):
         self.model, self.draw_starts, self.seed, self.max_steps = model, draw_starts, seed, max_steps
-        self.reward_range, self.usual_reward = reward_range, usual_reward
+        self.reward_range, self.usual_reward, self.bonus = reward_range, usual_reward, bonus
         self.device = next(model.parameters()).device
         self.actions = range(model.num_actions)
         self._limit = float(np.log(done_threshold / (1 - done_threshold)))
@@ -83,6 +85,8 @@ class FrameDreams:
         if self.usual_reward is not None:
             reward = reward.where(done, reward.clamp(max=self.usual_reward))
         self.frames = (logits > 0).to(self.frames.dtype)
+        if self.bonus is not None:
+            reward = reward + self.bonus(self.frames.flatten(1))
         self.age += 1
         self._remember(self.state, actions)
         return done, reward

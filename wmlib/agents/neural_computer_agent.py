@@ -23,6 +23,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from wmlib.agents.experience import Episode, Experience
 from wmlib.agents.frame_dreams import FrameDreamEnv, FrameDreams, observation_space, observe
+from wmlib.agents.novelty_bonus import NoveltyBonus
 from wmlib.agents.policies import ActorCritic, PolicyConfig
 from wmlib.agents.ppo import PPO, PPOConfig
 from wmlib.models.frame_model import FrameModel, loss
@@ -37,6 +38,7 @@ COUNTS = (
     "level",
     "round",
     "failures",
+    "detours",
     "live_steps",
     "model_accuracy",
     "dream_success",
@@ -75,6 +77,11 @@ class AgentConfig:
         reward_with_done: guard: more than the usual reward is paid only with the end of the dream.
         stalled_entropy, stalled_below: guard: the entropy bonus while fewer dreams of the new level than that succeed, and for
             some updates after a policy that took a detour live.
+        keep_best: guard: a policy that arrived live in an earlier round of this level, and does no more, goes back to what it
+            was then.
+        novelty_coef: weight of a bonus, in dreams, for frames that were seldom seen live; 0: no bonus. Only right where a frame
+            says all.
+        novelty_above: guard: only the novelty beyond so many times the usual one is paid, see `NoveltyBonus`.
         with_memory: the policy sees the core's vector beside the frame.
         ppo, policy: of the policy.
 
@@ -113,6 +120,9 @@ class AgentConfig:
     reward_with_done: bool = True
     stalled_entropy: float = 0.1
     stalled_below: float = 0.1
+    keep_best: bool = True
+    novelty_coef: float = 0.0
+    novelty_above: float = 2.0
     with_memory: bool = False
     ppo: PPOConfig = field(
         default_factory=lambda: PPOConfig(
@@ -172,6 +182,12 @@ class NeuralComputerAgent:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.config.lr)
         seen = observation_space(self.model, self.config.with_memory)
         self.policy = ActorCritic(seen, actions, self.config.policy, generator=self.generator)
+        self.novelty = None
+        if self.config.novelty_coef:
+            size = observation_space(self.model, False)
+            self.novelty = NoveltyBonus(size, self.config.novelty_coef, self.config.novelty_above, generator=self.generator)
+        self.best_policy: dict[str, Tensor] | None = None  # that arrived live on this level, by the shortest way so far
+        self.best_length = 0  # of its way
         self.experience = Experience(seed)
         self.stage = "explore"
         self.level = 0
@@ -248,13 +264,27 @@ class NeuralComputerAgent:
         self.detours += length is not None and not solved
         self.stage = "model"
         record = {"success": float(np.mean(successes)), "greedy": length, "solved": solved, "epsilon": epsilon}
+        record["went_back"] = self._keep_best(length)
         if length is not None and solved:
             self.solved_at[self.level] = self.live_steps
             self.solved_length[self.level] = length
             self.level += 1
             self.round = self.failures = self.detours = 0
+            self.best_policy = None
             self.stage = "explore" if self.level < self.num_levels else "done"
         return record
+
+    def _keep_best(self, length: int | None) -> bool:
+        """Keep a policy that arrived, or go back to the kept one; return whether it went back."""
+        if length is not None:
+            if self.best_policy is None or length <= self.best_length:
+                self.best_policy = {name: value.clone() for name, value in self.policy.state_dict().items()}
+                self.best_length = length
+            return False
+        if not self.config.keep_best or self.best_policy is None:
+            return False
+        self.policy.load_state_dict(self.best_policy)
+        return True
 
     # --- live
 
@@ -312,6 +342,8 @@ class NeuralComputerAgent:
                 f"the model's loss is {losses.total.item():g}, its gradient {norm:g}; lower lr ({config.lr:g})"
             )
         self.optimizer.step()
+        if self.novelty is not None:
+            self.novelty.learn(batch.frames.flatten(0, 1).flatten(1))
         return losses.total.item()
 
     def _newest_episodes(self) -> list[Episode]:
@@ -341,6 +373,7 @@ class NeuralComputerAgent:
             max_steps=config.dream_horizon,
             reward_range=self.experience.reward_range() if config.clamp_reward else None,
             usual_reward=self.experience.usual_reward() if config.reward_with_done else None,
+            bonus=self.novelty,
         )
 
     def _dreaming(self) -> PPO:
@@ -416,6 +449,8 @@ class NeuralComputerAgent:
             "optimizer": self.optimizer.state_dict(),
             "policy": {name: value.clone() for name, value in self.policy.state_dict().items()},
             "experience": self.experience.state_dict(),
+            "novelty": self.novelty.state_dict() if self.novelty is not None else None,
+            "best": (self.best_policy, self.best_length),
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
             "counts": {name: getattr(self, name) for name in COUNTS},
@@ -430,6 +465,9 @@ class NeuralComputerAgent:
         self.optimizer.load_state_dict(state["optimizer"])
         self.policy.load_state_dict(state["policy"])
         self.experience.load_state_dict(state["experience"])
+        if self.novelty is not None:
+            self.novelty.load_state_dict(state["novelty"])
+        self.best_policy, self.best_length = state["best"]
         self.generator.set_state(state["generator"])
         self.rng.bit_generator.state = state["rng"]
         for name, value in state["counts"].items():

@@ -285,7 +285,11 @@ class RND:
             rows = rows[(torch.rand(len(rows), generator=self.generator) < self.config.sample_share).to(rows.device)]
         if not len(rows):
             return torch.zeros((), device=rows.device)
-        inputs = self._normalized(self._seen[rows])
+        return self.fit(self._seen[rows])
+
+    def fit(self, obs: Tensor) -> Tensor:
+        """Make one step of the predictor's training on observations (B, ...); return the loss, a scalar."""
+        inputs = self._normalized(obs)
         with torch.no_grad():
             wanted = self.target(inputs)
         loss = (self.predictor(inputs) - wanted).square().mean()

@@ -7,14 +7,17 @@ from wmlib.lessons.neural_computer_agent import ablations
 from wmlib.lessons.neural_computer_agent.pipeline import RunConfig
 
 CHANGED = {
-    "reward clamp": {"clamp_reward"},
-    "reward with the end": {"reward_with_done"},
-    "both reward guards": {"clamp_reward", "reward_with_done"},
-    "accuracy gate": {"adequate"},
-    "floor of the advantages": {"ppo"},
-    "entropy boost": {"stalled_entropy"},
-    "greedy check": {"check_greedy"},
-    "core dropout": {"core_dropout"},
+    "without reward clamp": {"clamp_reward"},
+    "without reward with the end": {"reward_with_done"},
+    "without both reward guards": {"clamp_reward", "reward_with_done"},
+    "without accuracy gate": {"adequate"},
+    "without floor of the advantages": {"ppo"},
+    "without entropy boost": {"stalled_entropy"},
+    "without greedy check": {"check_greedy"},
+    "without core dropout": {"core_dropout"},
+    "without going back to the best policy": {"keep_best"},
+    "with a bonus for excess novelty": {"novelty_coef"},
+    "with a bonus for all novelty": {"novelty_coef", "novelty_above"},
 }
 
 
@@ -27,5 +30,5 @@ def test_what_each_row_changes():
         }
         assert differs == CHANGED[name], name
     assert list(runs) == list(CHANGED) == list(ablations.GUARDS) and list(ablations.without(RunConfig(), 2)) == list(runs)[:2]
-    assert runs["floor of the advantages"].agent.ppo.advantage_std_floor < 1e-6
-    assert runs["entropy boost"].agent.stalled_entropy == default.ppo.entropy_coef
+    assert runs["without floor of the advantages"].agent.ppo.advantage_std_floor < 1e-6
+    assert runs["without entropy boost"].agent.stalled_entropy == default.ppo.entropy_coef

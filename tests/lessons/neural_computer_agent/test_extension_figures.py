@@ -34,7 +34,7 @@ def test_nothing_solved_draws_all_the_same():
 
 
 def test_a_row_for_each_guard_and_the_line_of_all():
-    (ax,) = figures.draw_guards([row(ALL_GUARDS, [100, 400]), row("greedy check", [300, 5000])]).axes
+    (ax,) = figures.draw_guards([row(ALL_GUARDS, [100, 400]), row("without greedy check", [300, 5000])]).axes
     assert [label.get_text() for label in ax.get_yticklabels()] == [ALL_GUARDS, "without greedy check"]
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert dashed[0].get_xdata()[0] == pytest.approx(200)

@@ -1,6 +1,7 @@
 """The guards of the agent in notebook 07, each taken away alone: how many live steps does it save?
 
-Reading guide. `GUARDS` names each guard and what takes it away; `without` makes the runs' descriptions of them.
+Reading guide. `GUARDS` names each guard and what takes it away; `without` makes the runs' descriptions of them. The guard of
+the novelty bonus guards what the agent does not use: its two rows add the bonus, with that guard and without.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from wmlib.agents.neural_computer_agent import AgentConfig
 from wmlib.lessons.neural_computer_agent.pipeline import RunConfig
 
 ALL_GUARDS = "all guards"
+BONUS = 0.05  # 2.5 times the cost of a step
 
 
 def _no_floor(agent: AgentConfig) -> AgentConfig:
@@ -22,15 +24,18 @@ def _no_boost(agent: AgentConfig) -> AgentConfig:
     return replace(agent, stalled_entropy=agent.ppo.entropy_coef)
 
 
-GUARDS: dict[str, Callable[[AgentConfig], AgentConfig]] = {  # what takes a guard away, by what is then missing
-    "reward clamp": lambda agent: replace(agent, clamp_reward=False),
-    "reward with the end": lambda agent: replace(agent, reward_with_done=False),
-    "both reward guards": lambda agent: replace(agent, clamp_reward=False, reward_with_done=False),
-    "accuracy gate": lambda agent: replace(agent, adequate=0.0),
-    "floor of the advantages": _no_floor,
-    "entropy boost": _no_boost,
-    "greedy check": lambda agent: replace(agent, check_greedy=False),
-    "core dropout": lambda agent: replace(agent, core_dropout=0.0),
+GUARDS: dict[str, Callable[[AgentConfig], AgentConfig]] = {  # what takes a guard away, by the row's name
+    "without reward clamp": lambda agent: replace(agent, clamp_reward=False),
+    "without reward with the end": lambda agent: replace(agent, reward_with_done=False),
+    "without both reward guards": lambda agent: replace(agent, clamp_reward=False, reward_with_done=False),
+    "without accuracy gate": lambda agent: replace(agent, adequate=0.0),
+    "without floor of the advantages": _no_floor,
+    "without entropy boost": _no_boost,
+    "without greedy check": lambda agent: replace(agent, check_greedy=False),
+    "without core dropout": lambda agent: replace(agent, core_dropout=0.0),
+    "without going back to the best policy": lambda agent: replace(agent, keep_best=False),
+    "with a bonus for excess novelty": lambda agent: replace(agent, novelty_coef=BONUS),
+    "with a bonus for all novelty": lambda agent: replace(agent, novelty_coef=BONUS, novelty_above=0.0),
 }
 
 
@@ -42,7 +47,7 @@ def without(config: RunConfig, count: int) -> dict[str, RunConfig]:
         count: of guards, the first ones.
 
     Example:
-        >>> without(RunConfig(), 1)["reward clamp"].agent.clamp_reward
+        >>> without(RunConfig(), 1)["without reward clamp"].agent.clamp_reward
         False
     """
     names = list(GUARDS)[:count]

@@ -77,7 +77,7 @@ def draw_guards(data: Sequence[Mapping[str, Any]]) -> Figure:
         color = COLORS["blue" if row["name"] == ALL_GUARDS else "grey"]
         _dots(ax, place, row["live_steps"], row["whole"], color)
     ax.axvline(np.exp(np.mean(np.log(data[0]["live_steps"]))), color=COLORS["blue"], linewidth=1.2, linestyle="--")
-    names = [row["name"] if row["name"] == ALL_GUARDS else f"without {row['name']}" for row in data]
+    names = [row["name"] for row in data]
     ax.set(xscale="log", xlabel="live steps until all levels are solved", ylim=(len(data) - 0.5, -0.5))
     ax.set_yticks(range(len(data)), names)
     return figure
