@@ -70,7 +70,7 @@ DRAWN = {
         "sum_strip": addition_strip,
     },
     "04_vae": {
-        **by_name(vae, "hits", "training", "kl", "sweep", "latent", "neighbours"),
+        **by_name(vae, "two_by_two", "hits", "training", "kl", "probe", "latent"),
         "reconstructions": lambda data: vae.draw_pictures(data["reconstructions"], rings=True),
         "stages": lambda data: vae.draw_pictures(data["stages"]),
     },

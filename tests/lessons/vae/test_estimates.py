@@ -1,11 +1,9 @@
 """Recall, precision and errors of made-up tallies, against numbers computed by hand."""
 
 import numpy as np
-import pytest
 
 from wmlib.lessons.vae import estimates
 from wmlib.lessons.vae.measures import SIZES
-from wmlib.training.vae import Objective
 
 ONE = {
     "frames": np.array([3, 2]),
@@ -59,15 +57,32 @@ def test_learning_curves_have_a_row_for_each_stage():
     assert estimates.recall_of_one(NONE) == 0
 
 
-def test_a_sweep_has_a_line_for_each_tolerance():
-    objectives = [Objective(beta=beta, kl_tolerance=free) for free in (0.0, 0.5) for beta in (0.1, 1.0)]
-    quiet = {**ONE, "kl": np.zeros(3)}
-    lines = estimates.sweep(objectives, [[NONE, ONE], [ONE], [quiet], [ONE]])
-    assert list(lines) == ["nothing free", "0.5 nats a dimension free"]
-    first, second = lines.values()
-    assert first["beta"] == [0.1, 1.0] and first["active"] == [2, 2] and first["squared_error"] == [3, 3]
-    assert first["kl"] == pytest.approx([0.57, 0.57]) and first["recall"] == [0.75, 0.75]
-    assert second["active"] == [0, 2] and second["kl"] == pytest.approx([0, 0.57])
+def test_the_two_by_two_has_means_and_training_seeds():
+    blind = {**ONE, "detected": 0 * ONE["detected"], "squared_error": 2 * ONE["squared_error"]}
+    data = estimates.two_by_two({"a": [ONE, blind], "b": [blind, blind]}, {"PCA": ONE})
+    assert data["losses"]["a"]["recall"][0] == 0.375 and data["losses"]["a"]["recalls"] == [0.75, 0]
+    assert data["losses"]["b"]["squared_error"][0] == 6 and data["losses"]["a"]["squared_errors"] == [3, 6]
+    assert data["baselines"] == {"PCA": {"recall": 0.75, "squared_error": 3}}
+
+
+def test_a_difference_of_recalls_is_taken_seed_by_seed_on_the_same_blobs():
+    blind = {**ONE, "detected": 0 * ONE["detected"]}
+    evidence = estimates.recall_difference([ONE, ONE], [blind, ONE])
+    assert evidence.values["hits"] == [[10, 20], [0, 0]] and evidence.values["counts"] == [20, 20]
+    assert evidence.estimate().value == 0.375 and evidence.estimate().n == 2
+    assert estimates.recall_difference([ONE, blind], [ONE, blind]).estimate()[:3] == (0, 0, 0)
+    assert estimates.recall_difference([NONE], [NONE]) is None
+
+
+def test_a_table_of_stages_has_the_means_of_the_training_seeds():
+    blind = {**ONE, "detected": 0 * ONE["detected"]}
+    rows = estimates.stage_table([500.0, 1000.0], [[blind, ONE], [blind, blind]])
+    assert [(row["frames"], row["recall"], row["squared_error"], row["seeds"]) for row in rows] == [
+        (500, 0, 3, 2),
+        (1000, 0.375, 3, 2),
+    ]
+    _, _, *lines = estimates.stage_table_in_words(rows).splitlines()
+    assert lines == ["| 500 | 0.0 % | 3.0 | 2 |", "| 1,000 | 37.5 % | 3.0 | 2 |"]
 
 
 def test_nats_are_sorted_and_those_in_use_counted():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from wmlib.lessons.vae import figures
+from wmlib.lessons.vae import arms, figures
 from wmlib.viz.figures import COLORS, to_png
 
 
@@ -16,7 +16,16 @@ def packed(rows: int, columns: int) -> dict:
     return {"png": figures.pack(grid(rows, columns)), "rows": ["row"] * rows, "columns": ["column"] * columns}
 
 
-LINE = {"beta": [0.1, 1.0], "kl": [2.0, 0.0], "squared_error": [3.0, 4.0], "active": [2, 0], "recall": [0.5, 0.0]}
+ROW = {"recall": [0.5, 0.4, 0.6], "squared_error": [9.0, 8.0, 10.0], "recalls": [0.4, 0.6], "squared_errors": [8.0, 10.0]}
+TWO_BY_TWO = {
+    "losses": dict.fromkeys(arms.LOSSES, ROW),
+    "baselines": {"PCA": {"recall": 0.8, "squared_error": 8.0}, "mean picture": {"recall": 0.0, "squared_error": 44.0}},
+}
+PROBE = {
+    "columns": [10.0, 20.0, 40.0],
+    "read": {"paper's loss": [20.0, 20.0, 30.0], "weighted loss": [11.0, 19.0, 42.0]},
+    "r_squared": {"untrained VAE": [0.4, 0.6], "paper's loss": [0.7, 0.8], "weighted loss": [0.9, 0.95]},
+}
 HITS = {
     "classes": ["1–5", "6–20"],
     "recall": {"mean picture": [[0.0, 0.0, 0.0], None], "paper's loss": [[0.5, 0.4, 0.6], [0.75, 0.7, 0.8]]},
@@ -57,6 +66,25 @@ def test_a_curve_is_the_median_of_the_training_seeds():
     assert right.lines[2].get_ydata().tolist() == [8.5, 3.5] and right.lines[3].get_ydata()[0] == 40
 
 
+def test_each_loss_has_a_row_with_its_mean_and_its_training_seeds():
+    left, right = figures.draw_two_by_two(TWO_BY_TWO).axes
+    labels = [label.get_text().splitlines() for label in left.get_yticklabels()]
+    assert [name for name, _ in labels] == list(arms.LOSSES)
+    for (_, factors), objective in zip(labels, arms.LOSSES.values(), strict=True):
+        assert factors.startswith("weighted" if objective.gain else "all pixels alike")
+        assert factors.endswith(f"β {objective.beta:g}")
+    assert left.containers[3].lines[0].get_xdata().tolist() == [0.5]
+    seeds = [line for line in right.lines if line.get_marker() == "o"]
+    assert [line.get_xdata().tolist() for line in seeds] == [[8.0, 10.0]] * 4
+
+
+def test_the_probe_panel_has_every_training_seed_and_the_mean():
+    *scatter, right = figures.draw_probe(PROBE).axes
+    assert [ax.get_title(loc="left") for ax in scatter] == ["paper's loss", "weighted loss"]
+    assert scatter[1].lines[1].get_ydata().tolist() == [11.0, 19.0, 42.0]
+    assert [np.atleast_1d(line.get_xdata()).tolist() for line in right.lines[:2]] == [[0.4, 0.6], [0.5]]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -64,9 +92,9 @@ def test_a_curve_is_the_median_of_the_training_seeds():
         lambda: figures.draw_hits(HITS),
         lambda: figures.draw_training(TRAINING),
         lambda: figures.draw_kl({"tolerance": 0.5, "models": {"weighted loss": [[0.5, 0.1], [0.4, 0.2]]}}),
-        lambda: figures.draw_sweep({"total": 2, "tolerances": {"nothing free": LINE, "0.5 nats free": LINE}}),
-        lambda: figures.draw_latent({"traversal": packed(3, 2), "interpolation": packed(2, 2)}),
-        lambda: figures.draw_neighbours({**packed(2, 3), "recall": {"pixels": (0.5, 0.4, 0.6), "PCA": (0.2, 0.1, 0.3)}}),
+        lambda: figures.draw_two_by_two(TWO_BY_TWO),
+        lambda: figures.draw_probe(PROBE),
+        lambda: figures.draw_latent({"number": packed(1, 3), "fireball": packed(3, 2), "interpolation": packed(2, 2)}),
         lambda: figures.draw_row(grid(1, 3)[0], ["a", "b", "c"]),
     ],
 )

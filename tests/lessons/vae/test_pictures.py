@@ -73,21 +73,24 @@ def test_an_interpolation_ends_at_the_two_frames():
     assert np.array_equal(decoded[[0, 2]], as_bytes(measures.decode(vae(), latents)))
 
 
-def test_a_walk_starts_at_the_frame_and_goes_to_its_neighbour():
-    episodes = np.array([0, 0, 1, 1, 1, 2, 2])
-    latents = np.array([0, 1, 2, 8, 9, 4, 5.0])[:, None]
-    data = pictures.walks(FRAMES, episodes, {"a": latents, "b": -latents}, 1, 5)
-    assert data["rows"] == ["a", "b"] and data["columns"] == ["start", "step 1", "step 2"]
-    check(data, [FRAMES[[1, 2, 5]]] * 2)
+def test_a_fireball_is_sent_to_each_column_by_each_way():
+    latent = np.array([0.5, -1.0, 2.0])
+    ways = {"slope": np.array([0.0, 0.1, 0.0]), "curve": np.array([[1.0, 0, 0], [0, 0, 2.0]])}
+    data = pictures.fireball_moves(vae(), latent, 30.0, [20, 30], ways)
+    assert data["rows"] == ["slope", "curve"] and data["columns"] == ["to pixel 20", "to pixel 30"]
+    by_slope = measures.decode(vae(), np.array([[0.5, -2.0, 2.0], latent]))
+    shift = 2 * (np.cos(np.pi * 20 / 64) - np.cos(np.pi * 30 / 64))
+    by_curve = measures.decode(vae(), np.array([[0.5, -1.0, 2.0 + shift], latent]))
+    check(data, [as_bytes(by_slope), as_bytes(by_curve)])
 
 
 def test_the_sliders_pictures():
     latents = measures.encode(vae(), FRAMES[:2]).mean.numpy()
-    (frame, decoded, moved), titles = pictures.moved_number(vae(), FRAMES[0], latents[0], 2, 3.0)
-    assert frame is not None and titles[2].startswith("number 2") and titles[2].endswith("→ 3")
+    way = np.array([0.0, 0.0, 0.5])
+    (frame, decoded, moved), titles = pictures.moved_fireball(vae(), FRAMES[0], latents[0], 30.0, 36.0, way)
+    assert np.array_equal(frame, FRAMES[0]) and titles[2] == "pixel 30 → 36"
     np.testing.assert_allclose(decoded, measures.decode(vae(), latents[:1])[0], atol=1e-6)
-    expected = measures.decode(vae(), latent_space.traverse(latents[0], 2, [3.0]))[0]
-    np.testing.assert_allclose(moved, expected, atol=1e-6)
+    np.testing.assert_allclose(moved, measures.decode(vae(), latents[:1] + 6 * way)[0], atol=1e-6)
     (decoded, mixed), titles = pictures.between(vae(), latents, FRAMES[:2], 1.0)
     assert len(titles) == 2 and np.array_equal(as_bytes(mixed), FRAMES[1])
     assert decoded == pytest.approx(measures.decode(vae(), latents[1:])[0], abs=1e-6)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from wmlib.experiment.statistics import Evidence
-from wmlib.training.vae import Objective
 
 CLASSES = ("1–5", "6–20", "21–60", "over 60")  # pixels; the names of `measures.SIZES`
 SMALL = 1  # the class that the claims are about
@@ -79,24 +78,70 @@ def learning_curves(frames: Sequence[float], models: Mapping[str, Sequence[Talli
     return {"frames": list(frames), "models": curves, "baselines": dict(baselines)}
 
 
-def sweep(objectives: Sequence[Objective], tallies: Sequence[Tallies]) -> dict[str, dict]:
-    """Return the lines of `figures.draw_sweep`, one for each KL tolerance, by the weight β of the KL.
+def two_by_two(models: Mapping[str, Tallies], baselines: Mapping[str, Tally]) -> dict:
+    """Return what `figures.draw_two_by_two` needs: recall of small blobs and squared error a frame, of each loss and baseline.
 
     Args:
-        objectives: without weights; those with the same tolerance make a line, in the order given.
-        tallies: of each, by stage; the last one counts.
+        models: by name of the loss, one tally a training seed.
+        baselines: by name.
     """
-    lines: dict[str, dict] = {}
-    for objective, stages in zip(objectives, tallies, strict=True):
-        free = objective.kl_tolerance
-        name = f"{free:g} nats a dimension free" if free else "nothing free"
-        line = lines.setdefault(name, {"beta": [], "kl": [], "active": [], "squared_error": [], "recall": []})
-        line["beta"].append(objective.beta)
-        line["kl"].append(stages[-1]["kl"].sum())
-        line["active"].append(num_active(stages[-1]))
-        line["squared_error"].append(squared_error_of_one(stages[-1]))
-        line["recall"].append(recall_of_one(stages[-1]))
-    return lines
+    rows = {
+        name: {
+            "recall": _ends(recall(tallies)),
+            "squared_error": _ends(squared_error(tallies)),
+            "recalls": [recall_of_one(tally) for tally in tallies],
+            "squared_errors": [squared_error_of_one(tally) for tally in tallies],
+        }
+        for name, tallies in models.items()
+    }
+    levels = {
+        name: {"recall": recall_of_one(tally), "squared_error": squared_error_of_one(tally)}
+        for name, tally in baselines.items()
+    }
+    return {"losses": rows, "baselines": levels}
+
+
+def recall_difference(models: Tallies, others: Tallies) -> Evidence | None:
+    """Return the evidence of the recall of small blobs minus that of other VAEs, of the same training seeds and episodes.
+
+    Args:
+        models, others: one tally a training seed, in the same order. None is returned where there is no small blob.
+    """
+    hits = [a["detected"][:, SMALL] - b["detected"][:, SMALL] for a, b in zip(models, others, strict=True)]
+    counts = models[0]["blobs"][:, SMALL]
+    return Evidence("ratio_of_sums", {"hits": np.stack(hits), "counts": counts}) if counts.sum() else None
+
+
+def stage_table(frames: Sequence[float], seeds: Sequence[Tallies]) -> list[dict]:
+    """Return recall of small blobs and squared error a frame after each stage of a training, means of its training seeds.
+
+    Args:
+        frames: trained on, by stage.
+        seeds: by training seed the tallies by stage.
+    """
+    return [
+        {
+            "frames": count,
+            "recall": float(np.mean([recall_of_one(stages[i]) for stages in seeds])),
+            "squared_error": float(np.mean([squared_error_of_one(stages[i]) for stages in seeds])),
+            "seeds": len(seeds),
+        }
+        for i, count in enumerate(frames)
+    ]
+
+
+def stage_table_in_words(rows: Sequence[Mapping]) -> str:
+    """Return the rows of `stage_table` as a table in Markdown.
+
+    Example:
+        >>> print(stage_table_in_words([{"frames": 3e6, "recall": 0.5, "squared_error": 4.0, "seeds": 1}]).splitlines()[-1])
+        | 3,000,000 | 50.0 % | 4.0 | 1 |
+    """
+    lines = ["| training frames | recall of small fireballs | squared error a frame | training seeds |", "|---|---|---|---|"]
+    for row in rows:
+        cells = (f"{row['frames']:,.0f}", f"{100 * row['recall']:.1f} %", f"{row['squared_error']:.1f}", str(row["seeds"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def sorted_kl(tallies: Tallies) -> list[np.ndarray]:

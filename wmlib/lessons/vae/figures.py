@@ -24,10 +24,13 @@ GAP = 3  # pixels between frames
 SIDES = (0.02, 0, 0.97, 1)  # room for the rows' names, which the layout does not see in time
 STYLE = {
     "paper's loss": ("blue", "o"),
+    "cheap nats alone": ("sky", "v"),
+    "weight alone": ("gold", "P"),
     "weighted loss": ("orange", "s"),
     "PCA": ("green", "^"),
     "mean picture": ("grey", "D"),
 }
+FACTORS = ("all pixels alike, β 1", "all pixels alike, β 0.1", "weighted, β 1", "weighted, β 0.1")  # of `arms.LOSSES`
 
 
 def pack(grid: np.ndarray) -> str:
@@ -110,17 +113,19 @@ def draw_hits(data: Mapping) -> Figure:
         "precision": "precision: drawn blobs that are in the frame",
     }
     for ax, (measure, title) in zip(axes[0], panels.items(), strict=True):
-        for shift, (name, triples) in zip((-0.24, -0.08, 0.08, 0.24), data[measure].items(), strict=False):
+        for shift, (name, triples) in zip((-0.28, -0.14, 0.0, 0.14, 0.28), data[measure].items(), strict=False):
             color, marker = STYLE[name]
             points = [(c + shift, *triple) for c, triple in enumerate(triples) if triple is not None]
             if points:
                 x, value, low, high = np.array(points).T
+                low = np.maximum(low, 0)  # a proportion's interval is drawn no further
+                high = np.minimum(high, 1)
                 ax.errorbar(x, value, [value - low, high - value], fmt=marker, color=COLORS[color], capsize=3, label=name)
         ax.set_xticks(range(len(data["classes"])), data["classes"])
         ax.set(xlabel="size of the blob, pixels", title=title, xlim=(-0.5, len(data["classes"]) - 0.5), ylim=(-0.05, 1.05))
         ax.axhline(0.9, color=COLORS["grey"], linestyle=":", linewidth=1)
     axes[0, 0].set_ylabel("proportion")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
@@ -184,49 +189,71 @@ def draw_kl(data: Mapping) -> Figure:
 
 
 @styled
-def draw_sweep(data: Mapping) -> Figure:
-    """Draw squared error against KL for several weights of the KL, with and without a KL tolerance.
+def draw_latent(data: Mapping) -> Figure:
+    """Draw grids of decoded pictures below each other: ways through the latents.
 
     Args:
-        data: tolerances: by name: beta (B,), kl (B,), squared_error (B,), active (B,) dimensions; total: KL that the tolerance
-            leaves free, nats.
+        data: by part png, rows and columns as for `draw_pictures`.
     """
-    figure, axes = new_figure(8.4, 3.8, columns=2)
-    above = ((6, 6), (8, 2), (8, 2))  # places of the labels beside the points: one line's above, the other's below
-    below = ((-14, 8), (10, -11), (-32, -12))
-    styles = (("pink", "--", "^", above), ("blue", "-", "o", below))
-    for (color, line, marker, places), (name, runs) in zip(styles, data["tolerances"].items(), strict=False):
-        axes[0, 0].plot(runs["kl"], runs["squared_error"], line, marker=marker, color=COLORS[color], label=name)
-        for i, beta in enumerate(runs["beta"]):
-            point = (runs["kl"][i], runs["squared_error"][i])
-            place = places[i % len(places)]
-            axes[0, 0].annotate(f"β = {beta:g}", point, place, textcoords="offset points", fontsize=8, color=COLORS[color])
-        axes[0, 1].plot(runs["beta"], runs["active"], line, marker=marker, color=COLORS[color], label=name)
-    axes[0, 0].axvline(data["total"], color=COLORS["grey"], linestyle=":")
-    axes[0, 0].set(xlabel="KL of the whole vector, nats", ylabel="squared error a frame", title="what the two terms pay")
-    axes[0, 0].margins(x=0.25, y=0.12)
-    axes[0, 1].set(xlabel="β", ylabel="dimensions above 0.05 nats", title="dimensions in use", xscale="log")
-    betas = next(iter(data["tolerances"].values()))["beta"]
-    axes[0, 1].set_xticks(betas, [f"{beta:g}" for beta in betas])
-    axes[0, 1].minorticks_off()
-    axes[0, 1].set_ylim(bottom=-3)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    grids = {part: unpack(each["png"]) for part, each in data.items()}
+    figure = Figure(figsize=(8.4, 0.98 * sum(map(len, grids.values())) + 0.45 * len(grids)))
+    figure.set_layout_engine("constrained", rect=SIDES)
+    axes = figure.subplots(len(grids), 1, height_ratios=[len(grid) for grid in grids.values()])
+    for ax, (part, grid) in zip(axes, grids.items(), strict=True):
+        _draw_grid(ax, grid, data[part]["rows"], data[part]["columns"])
     return figure
 
 
 @styled
-def draw_latent(data: Mapping) -> Figure:
-    """Draw walks along single dimensions above, and a way between two frames below.
+def draw_two_by_two(data: Mapping) -> Figure:
+    """Draw recall of small blobs and squared error a frame, a row for each loss.
 
     Args:
-        data: traversal, interpolation: each png, rows and columns as for `draw_pictures`.
+        data: losses: by name recall and squared_error (value, low, high), recalls and squared_errors by training seed;
+            baselines: by name recall and squared_error.
     """
-    grids = [unpack(data[part]["png"]) for part in ("traversal", "interpolation")]
-    figure = Figure(figsize=(8.4, 0.98 * sum(map(len, grids)) + 0.9))
-    figure.set_layout_engine("constrained", rect=SIDES)
-    axes = figure.subplots(2, 1, height_ratios=[len(grid) for grid in grids])
-    for ax, grid, part in zip(axes, grids, ("traversal", "interpolation"), strict=True):
-        _draw_grid(ax, grid, data[part]["rows"], data[part]["columns"])
+    figure, axes = new_figure(8.4, 3.0, columns=2, sharey=True)
+    panels = (("recall", "recalls"), ("squared_error", "squared_errors"))
+    for ax, (measure, by_seed) in zip(axes[0], panels, strict=True):
+        for y, (name, row) in enumerate(data["losses"].items()):
+            color = COLORS[STYLE[name][0]]
+            value, low, high = row[measure]
+            ax.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=color, capsize=3)
+            ax.plot(row[by_seed], np.full(len(row[by_seed]), y + 0.25), "o", color=color, markersize=4, alpha=0.6)
+        for name, row in data["baselines"].items():
+            color, line = COLORS[STYLE[name][0]], "--" if name == "PCA" else ":"
+            ax.axvline(row[measure], color=color, linestyle=line, label=name)
+    names = [f"{name}\n{factors}" for name, factors in zip(data["losses"], FACTORS, strict=True)]
+    axes[0, 0].set_yticks(range(len(names)), names)
+    axes[0, 0].set(xlabel="recall, blobs of 6–20 pixels", xlim=(-0.05, 1.05), ylim=(len(names) - 0.4, -0.5))
+    axes[0, 1].set(xlabel="squared error a frame", xlim=(0, None))
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def draw_probe(data: Mapping) -> Figure:
+    """Draw where a linear probe reads the only fireball of a frame, and how much of the variance that explains.
+
+    Args:
+        data: columns (M,), where it is, pixels; read: by name of the loss (M,), pixels; r_squared: by name of the model, one
+            number a training seed.
+    """
+    count = len(data["read"])
+    figure, axes = new_figure(8.4, 3.1, columns=count + 1, width_ratios=[1] * count + [1.15])
+    for ax, (name, read) in zip(axes[0], data["read"].items(), strict=False):
+        ax.plot([0, 63], [0, 63], color=COLORS["grey"], linestyle=":", linewidth=1)
+        ax.plot(data["columns"], read, ".", color=COLORS[STYLE[name][0]], markersize=3, alpha=0.6)
+        ax.set(xlabel="where it is, pixel", title=name, xlim=(-2, 66), ylim=(-20, 84))
+    axes[0, 0].set_ylabel("where the probe reads it, pixel")
+    ax = axes[0, -1]
+    for y, (name, values) in enumerate(data["r_squared"].items()):
+        color, marker = STYLE.get(name, ("pink", "X"))
+        ax.plot(values, np.full(len(values), y), marker, color=COLORS[color], markersize=5, alpha=0.7)
+        ax.plot(np.mean(values), y, "|", color=COLORS[color], markersize=16, markeredgewidth=2)
+    ax.set_yticks(range(len(data["r_squared"])), data["r_squared"])
+    ax.set(xlabel="R²", title="R², held-out episodes", ylim=(len(data["r_squared"]) - 0.5, -0.5))
+    ax.set_xlim(min(0, ax.get_xlim()[0]), 1)
     return figure
 
 
@@ -244,27 +271,4 @@ def draw_row(pictures: Sequence[np.ndarray], titles: Sequence[str], size: float 
         ax.imshow(picture, interpolation="nearest")
         ax.set_title(title, fontsize=9)
         ax.axis("off")
-    return figure
-
-
-@styled
-def draw_neighbours(data: Mapping) -> Figure:
-    """Draw walks from neighbour to neighbour, and how often a neighbour shows the same fireball.
-
-    Args:
-        data: png, rows, columns as for `draw_pictures`; recall: by name (value, low, high).
-    """
-    grid = unpack(data["png"])
-    figure = Figure(figsize=(8.4, 0.95 * len(grid) + 2.2))
-    figure.set_layout_engine("constrained", rect=SIDES)
-    walks, bars = figure.subplots(2, 1, height_ratios=[len(grid), 1.5])
-    _draw_grid(walks, grid, data["rows"], data["columns"])
-    names = list(data["recall"])
-    value, low, high = np.array([data["recall"][name] for name in names]).T
-    for i, name in enumerate(names):
-        color = COLORS[STYLE.get(name, ("sky", ""))[0]]
-        bars.barh(i, value[i], xerr=[[value[i] - low[i]], [high[i] - value[i]]], color=color, capsize=3)
-    bars.set_yticks(range(len(names)), names)
-    bars.invert_yaxis()
-    bars.set(xlabel="proportion of fireballs that the nearest frame of another episode shows at the same place", xlim=(0, 1))
     return figure

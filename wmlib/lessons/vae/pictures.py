@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wmlib.lessons.vae import latent_space, measures
+from wmlib.lessons.vae import latent_space, measures, probe
 from wmlib.lessons.vae.figures import pack
 from wmlib.lessons.vae.pca import PCA, flat
 from wmlib.models.vae import VAE
@@ -82,27 +82,28 @@ def interpolation(vae: VAE, latents: np.ndarray, frames: np.ndarray, proportions
     return {"png": pack(np.stack([decoded, mixed])), "rows": rows, "columns": [f"{p:.2f}" for p in proportions]}
 
 
-def walks(frames: np.ndarray, episodes: np.ndarray, spaces: Mapping[str, np.ndarray], start: int, steps: int) -> dict:
-    """Return walks from neighbour to neighbour (see `latent_space.walk`), a row for each space.
+def fireball_moves(
+    vae: VAE, latent: np.ndarray, column: float, columns: Sequence[float], ways: Mapping[str, np.ndarray]
+) -> dict:
+    """Return pictures of a frame's latent (Z,) whose fireball is sent to each of the columns, a row for each way.
 
     Args:
-        frames: uint8 (M, 64, 64, 3).
-        episodes: int (M,), which episode each is from.
-        spaces: by name, latents float (M, Z).
-        start: number of the frame to start from.
-        steps: how far.
+        vae: decodes.
+        latent: of the frame.
+        column: where its fireball is, pixels from the left.
+        columns: where it should be.
+        ways: by name of the row, see `probe.ways`.
     """
-    numbers = np.array([latent_space.walk(latents, episodes, start, steps) for latents in spaces.values()])
-    columns = ["start", *(f"step {i}" for i in range(1, numbers.shape[1]))]
-    return {"png": pack(frames[numbers]), "rows": list(spaces), "columns": columns}
+    grid = [measures.decode(vae, probe.moved(latent, column, columns, way)) for way in ways.values()]
+    return {"png": pack(np.stack(grid)), "rows": list(ways), "columns": [f"to pixel {c:g}" for c in columns]}
 
 
-def moved_number(
-    vae: VAE, frame: np.ndarray, latent: np.ndarray, dimension: int, value: float
+def moved_fireball(
+    vae: VAE, frame: np.ndarray, latent: np.ndarray, column: float, target: float, way: np.ndarray
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Return a frame (64, 64, 3), its latent (Z,) decoded, the same with one number moved to a value; and their titles."""
-    latents = np.concatenate([latent[None], latent_space.traverse(latent, dimension, [value])])
-    titles = ["the frame", "decoded", f"number {dimension}: {latent[dimension]:.1f} → {value:g}"]
+    """Return a frame (64, 64, 3), its latent (Z,) decoded, the same with its fireball sent to a column; and their titles."""
+    latents = np.concatenate([latent[None], probe.moved(latent, column, [target], way)])
+    titles = ["the frame", "decoded", f"pixel {column:.0f} → {target:g}"]
     return [frame, *measures.decode(vae, latents)], titles
 
 

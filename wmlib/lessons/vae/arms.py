@@ -1,0 +1,45 @@
+"""Which VAEs notebook 04 trains: two changes of the loss, each with and without the other, and the paper's loss at its size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from wmlib.lessons.vae.pipeline import TrainingConfig, configs
+from wmlib.training.vae import PAPER, WEIGHTED, Objective
+
+PAPER_LOSS = "paper's loss"
+CHEAP = "cheap nats alone"
+WEIGHT = "weight alone"
+WEIGHTED_LOSS = "weighted loss"
+LOSSES: dict[str, Objective] = {  # the 2 x 2: what a bright value counts, and what a nat costs
+    PAPER_LOSS: PAPER,
+    CHEAP: replace(PAPER, beta=WEIGHTED.beta),
+    WEIGHT: replace(WEIGHTED, beta=PAPER.beta),
+    WEIGHTED_LOSS: WEIGHTED,
+}
+PAPER_BATCH_SIZE = 100
+PAPER_LR = 1e-4
+
+
+def paper_configs(settings: Any) -> list[TrainingConfig]:
+    """Return the trainings with the paper's loss at the paper's width, batch size and learning rate, one for each seed.
+
+    Args:
+        settings: the notebook's, resolved; `paper_seeds` 0 leaves them out.
+
+    Source: Ha & Schmidhuber 2018: 32 channels, batches of 100, a constant learning rate of 0.0001.
+    """
+    alike = configs(settings, PAPER)[0]
+    return [
+        replace(
+            alike,
+            frames=settings.paper_frames,
+            training_seed=training_seed,
+            channels=settings.paper_channels,
+            batch_size=PAPER_BATCH_SIZE,
+            lr=PAPER_LR,
+            decay=0.0,
+        )
+        for training_seed in range(settings.paper_seeds)
+    ]
