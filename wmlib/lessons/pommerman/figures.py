@@ -144,6 +144,7 @@ def _label_rows(ax: Axes, rows: Sequence[int], names: Sequence[str], headings: M
     for label in ax.get_yticklabels()[len(rows) :]:
         label.set(fontweight="bold", color="#3C4043")
     ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
 
 
 @styled
@@ -171,7 +172,8 @@ def draw_scores(rows: Sequence[Mapping]) -> Figure:
             ax.plot([max(low, lowest), high], [y, y], color=color, linewidth=3, alpha=0.45)
             ax.plot(value, y, "o", color=color, markersize=6)
         ax.set(xlabel=label, ylim=(places[-1] + 0.6, -0.6), xlim=(lowest - 0.2, 100.2) if lowest else (-3, 103))
-    _label_rows(axes[0, 0], places, [row["name"] for row in rows], headings)
+    for ax in axes[0]:
+        _label_rows(ax, places, [row["name"] for row in rows], headings)
     copied = next((row for row in rows if row["name"] == "copy baseline"), rows[0])
     axes[0, 0].axvline(100 * copied["all right"][0], color=COLORS["grey"], linestyle=":", linewidth=1.2)
     return figure
@@ -234,7 +236,7 @@ def draw_ahead(data: Mapping) -> Figure:
     low = min(np.min(data["curves"][name]["all right"]) for name, kind in zip(names, kinds, strict=True) if kind == "ours")
     axes[0, 0].set_ylim(100 * min(low, 0.9) - 1, 100.2)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, handlelength=3.2)
     return figure
 
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wmlib.envs.pommerman.views import BOARD, FEATURES
+from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman.baselines import CELL_VALUES, cell_index
 from wmlib.lessons.pommerman.data import Batch, SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS, NUMBERS
@@ -95,8 +95,10 @@ class OneHotModel(SequenceModel):
         self.register_buffer("offsets", torch.from_numpy(first), persistent=False)
         number_first = torch.tensor([0, *NUMBER_VALUES[:-1]]).cumsum(0)
         self.register_buffer("number_offsets", number_first, persistent=False)
-        bound = FEATURES**-0.5  # 372 of the inputs are 1
-        columns = torch.empty(int(SIZES.sum()), INPUTS).uniform_(-bound, bound, generator=generator)
+        columns = torch.empty(int(SIZES.sum()), INPUTS).uniform_(-1, 1, generator=generator)
+        own = sum(NUMBER_VALUES)
+        columns[:-own] *= NUMBERS**-0.5  # so that what is on the board and what is one's own weigh the same at first:
+        columns[-own:] *= len(NUMBER_VALUES) ** -0.5  # 363 and 9 of these inputs are 1
         self.embed = nn.EmbeddingBag.from_pretrained(columns, freeze=False, mode="sum")
         self.embed_action = linear(ACTIONS, INPUTS, generator)
         plane_outputs, number_outputs = self._outputs()
