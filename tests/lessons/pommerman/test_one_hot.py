@@ -78,7 +78,7 @@ def test_the_loss_of_the_mixture_head_is_the_density(build, shuffled):
 
 
 def test_the_integer_with_the_most_mass_by_hand():
-    """A tall narrow Gaussian at 3 with less mass than a wide one at 7; for a kick only 0 and 1 are allowed."""
+    """A tall narrow Gaussian at 3 with less mass than a wide one at 7; a kick, of which both are above, is 1."""
     weights, stds = torch.tensor([0.4, 0.6]), torch.tensor([0.1, 0.3])
     shape = (1, 2, 372)
     mixture = Mixture(*(v[None, :, None].expand(shape) for v in (weights.log(), torch.tensor([3.0, 7.0]), stds.log())))
@@ -95,12 +95,12 @@ def test_the_integer_with_the_most_mass_is_that_of_a_plain_loop(seed):
     chosen = likeliest_integers(Mixture(*(torch.from_numpy(part) for part in (logits, means, log_stds))))[0]
     for i in range(0, 372, 7):
         weights = np.exp(logits[0, :, i]) / np.exp(logits[0, :, i]).sum()
-        mass = [
-            (weights * (norm.cdf(high, means[0, :, i], np.exp(log_stds[0, :, i])) - below)).sum()
-            for value in range(SIZES[i])
-            for high in [value + 0.5]
-            for below in [norm.cdf(value - 0.5, means[0, :, i], np.exp(log_stds[0, :, i])) if value else 0.0]
-        ]
+        mass = []
+        for value in range(SIZES[i]):
+            low = -np.inf if value == 0 else value - 0.5
+            high = np.inf if value == SIZES[i] - 1 else value + 0.5
+            below, upto = (norm.cdf(end, means[0, :, i], np.exp(log_stds[0, :, i])) for end in (low, high))
+            mass.append((weights * (upto - below)).sum())
         assert chosen[i] == np.argmax(mass)
 
 

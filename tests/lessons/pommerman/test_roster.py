@@ -1,7 +1,5 @@
 """Which models are compared: what differs between them, and what the settings and searches decide."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from wmlib.experiment import settings
@@ -93,4 +91,3 @@ def test_pictures_name_models_that_exist(names):
 
 def test_every_setting_that_a_search_holds_for_exists():
     assert set(roster.SEARCHED_FOR) <= set(TABLE)
-    assert isinstance(resolved(), SimpleNamespace)

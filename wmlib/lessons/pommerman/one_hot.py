@@ -202,6 +202,8 @@ class OneHotModel(SequenceModel):
 def likeliest_integers(mixture: Mixture) -> Tensor:
     """Return, for each component of view A, the allowed integer whose surroundings, half to each side, have the most mass.
 
+    To the smallest and the largest allowed one belongs all that lies beyond.
+
     Args:
         mixture: parameters (N, K, 372), in integers.
 
@@ -216,6 +218,7 @@ def likeliest_integers(mixture: Mixture) -> Tensor:
     choice = torch.zeros_like(below, dtype=torch.int64)
     for value in range(int(sizes.max())):
         upto = (weights * torch.special.ndtr((value + 0.5 - mixture.means) / stds)).sum(1)
+        upto = torch.where(value == sizes - 1, 1.0, upto)
         mass = torch.where(value < sizes, upto if value == 0 else upto - below, -1.0)
         choice = torch.where(mass > best, value, choice)
         best = torch.maximum(mass, best)
