@@ -295,8 +295,6 @@ def draw_hidden(data: Mapping) -> Figure:
         ax.set_xticks(range(len(ticks)), ticks, fontsize=7.5)
         ax.set(title=kind, ylim=(-4, 104), xlim=(-0.5, len(ticks) - 0.5), xlabel="steps since it was last told about")
     axes[0, 0].set_ylabel("right, %")
-    handles = {}
-    for ax in axes[0]:
-        handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=9)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)
     return figure

@@ -86,8 +86,8 @@ def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | Non
         counted.append(clues.counted[rows][:, opponents])
         alive.append(clues.alive[rows][:, opponents])
         ages.append(clues.ages[rows][:, opponents])
-    parts = (np.concatenate(part) for part in (inputs, truth, counted, alive))
-    return Clues(*parts, views.resets, np.concatenate(ages))
+    seen, true, by_hand, living, age = (np.concatenate(part) for part in (inputs, truth, counted, alive, ages))
+    return Clues(seen, true, by_hand, living, views.resets, age)
 
 
 def by_game(table: GameTable, games: Sequence[int] | np.ndarray) -> dict[int, GameClues]:

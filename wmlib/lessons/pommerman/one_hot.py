@@ -180,10 +180,10 @@ class OneHotModel(SequenceModel):
         if self.head == "mixture":
             return -self._mixture(raw).marginal_log_prob(following.float()).mean(), state
         truth = following.long()
-        total = sum(
-            F.cross_entropy(part.flatten(0, 1), truth[:, p * BOARD : (p + 1) * BOARD].flatten(), reduction="sum")
-            for p, part in enumerate(raw[:3])
-        )
+        total = torch.zeros(())
+        for p, part in enumerate(raw[:3]):
+            plane = truth[:, p * BOARD : (p + 1) * BOARD]
+            total = total + F.cross_entropy(part.flatten(0, 1), plane.flatten(), reduction="sum")
         for i, part in enumerate(raw[3:]):
             total = total + F.cross_entropy(part, truth[:, NUMBERS + i], reduction="sum")
         return total / following.numel(), state
@@ -218,8 +218,8 @@ def likeliest_integers(mixture: Mixture) -> Tensor:
     choice = torch.zeros_like(below, dtype=torch.int64)
     for value in range(int(sizes.max())):
         upto = (weights * torch.special.ndtr((value + 0.5 - mixture.means) / stds)).sum(1)
-        upto = torch.where(value == sizes - 1, 1.0, upto)
-        mass = torch.where(value < sizes, upto if value == 0 else upto - below, -1.0)
+        upto = upto.masked_fill(sizes - 1 == value, 1.0)
+        mass = (upto - below if value else upto).masked_fill(sizes <= value, -1.0)
         choice = torch.where(mass > best, value, choice)
         best = torch.maximum(mass, best)
         below = upto

@@ -31,7 +31,7 @@ BLOCK = 1000  # updates between two checkpoints
 SEARCH_SEEDS = 1000  # the search's training seeds are counted from here, so that no model starts as one of its trials did
 LRS = {
     "board": (8e-3, 4e-3, 1.6e-2, 2e-3, 3.2e-2),
-    "one-hot": (2e-3, 1e-3, 4e-3, 5e-4, 8e-3),
+    "one-hot": (1e-3, 5e-4, 2e-3, 2.5e-4, 4e-3),
     "tracker": (1e-2, 5e-3, 2e-2, 2.5e-3, 4e-2),
 }  # tried in the search, by family; the first ones
 VALIDATION_STREAMS = 16  # read side by side
