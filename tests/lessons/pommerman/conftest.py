@@ -8,9 +8,10 @@ import torch
 
 from wmlib.envs.pommerman import Games, act
 from wmlib.experiment.cache import ArtifactCache
-from wmlib.lessons.pommerman import data, models
+from wmlib.lessons.pommerman import data, models, one_hot
 from wmlib.lessons.pommerman.games import GameTable, record_games
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
+from wmlib.lessons.pommerman.one_hot import OneHotModel
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 
@@ -66,6 +67,9 @@ def build():
         generator = torch.Generator().manual_seed(seed)
         if kind == "vector":
             return VectorModel(LSTM(378, 7, generator=generator), 3, generator=generator, **options)
+        if kind in one_hot.HEADS:
+            core = LSTM(one_hot.INPUTS, 7, generator=generator)
+            return OneHotModel(core, kind, one_hot.no_counts(), generator=generator, **options)
         if kind == "lstm":
             core = LSTM(BoardModel.CORE_INPUTS, 7, generator=generator)
         elif kind == "dnc":

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from wmlib.experiment.fingerprint import describe, digest
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig, count_for
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
-from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
+from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
+from wmlib.lessons.pommerman.one_hot import Counts, OneHotModel
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
 from wmlib.models.specs import CLOSED, CoreConfig
@@ -17,17 +19,26 @@ CONFIG = ModelConfig(CoreConfig(NO_CORE, hidden_size=5, num_slots=4, word_size=3
 
 
 def make(config):
-    return config.build(uniform_tables(), torch.Generator().manual_seed(0))
+    return config.build(None, torch.Generator().manual_seed(0))
 
 
 def test_each_family_with_each_core_is_built():
     feed_forward = make(CONFIG)
     assert isinstance(feed_forward, BoardModel) and isinstance(feed_forward.core, FeedForward)
     assert isinstance(make(CONFIG.with_core(kind="dnc")).core, DNC)
-    mdn = make(replace(CONFIG.with_core(kind="lstm"), family="vector", difference=True, num_components=2))
-    assert isinstance(mdn, VectorModel) and isinstance(mdn.model.core, LSTM) and mdn.difference
+    mdn = make(replace(CONFIG.with_core(kind="lstm"), family="vector", num_components=2))
+    assert isinstance(mdn, VectorModel) and isinstance(mdn.model.core, LSTM)
     assert mdn.model.mixture.num_components == 2
+    fair = make(replace(CONFIG.with_core(kind="dnc"), family="one-hot", head="categorical"))
+    assert isinstance(fair, OneHotModel) and isinstance(fair.core, DNC) and fair.head == "categorical"
     assert isinstance(make(replace(CONFIG.with_core(kind="lstm"), family="tracker")), Tracker)
+
+
+def test_each_family_counts_what_it_starts_from():
+    states = np.zeros((3, 372), np.uint8)
+    assert isinstance(count_for("one-hot", states, states), Counts)
+    types, blasts = count_for("board", states, states)
+    assert types.shape == (16, 16) and blasts.shape == (11, 9)
 
 
 def test_the_allocation_gate_starts_as_asked():

@@ -95,8 +95,11 @@ def test_planes_equal_a_plain_loop(busy_steps):
                 plain[38 + bit, cell] = state[6 * BOARD + cell] == 6 + bit
             if state[3 * BOARD + cell]:
                 plain[33 + state[3 * BOARD + cell], cell] = 1
+            if state[4 * BOARD + cell]:  # the owner of a bomb, the seeing agent first
+                plain[41 + list(order).index(state[4 * BOARD + cell] - 1), cell] = 1
         np.testing.assert_allclose(drawn[n], plain, atol=1e-6)
         me = parsed.cells[n, 0]
+        assert drawn[n, 41:].sum() == (state[BOARD : 2 * BOARD] > 0).sum()  # one owner a bomb
         assert torch.equal(alone[n, :22], drawn[n, :22]) and alone[n, 22:].sum(1).ne(0).sum() <= 4
         assert torch.equal(alone[n, 22:31, me], drawn[n, 22:31, me])
 

@@ -47,8 +47,8 @@ def test_score_rows():
 
 def test_groups():
     of_seeds = tallies()
-    data = estimates.by_group({"DNC": of_seeds})
-    assert data["changed"].tolist() == [50] * 7
+    data = estimates.by_group({"DNC": of_seeds}, {"DNC": "ours", "another": "rule"})
+    assert data["changed"].tolist() == [50] * 7 and data["kinds"] == {"DNC": "ours"}
     assert data["right"]["DNC"][3] == np.mean([t["changed_right"][:, 3].sum() for t in of_seeds]) / 50
 
 
@@ -69,16 +69,25 @@ def test_near():
     assert table.shape == (13, 13) and table[6, 6] == 0.4 and table[6, 8] == -1
 
 
-def test_hidden_numbers():
-    hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
-    hidden |= {"all": np.full((4, 3), 18.0), "right": np.full((4, 3), 15.0)}
-    assert estimates.hidden_proportions([hidden] * 2) == [[0.75] * 3] * 3
-    assert estimates.hidden_proportions([hidden], changed=False) == [[0.9] * 3] * 3
-    assert estimates.hidden_proportion([hidden] * 2).estimate().value == 0.75
-    worse = hidden | {"changed_right": np.full((4, 3), 4.0)}
-    assert tuple(estimates.hidden_difference([hidden] * 2, [worse] * 2).estimate()[:3]) == (0.25, 0.25, 0.25)
-    nothing = hidden | {"changed": np.zeros((4, 3)), "changed_right": np.zeros((4, 3))}
-    assert estimates.hidden_proportions([nothing]) == [[0.0] * 3] * 3
+def hidden_tally(right=4.0):
+    """Four games; of each kind eight changed numbers a game, half of them told about long ago, `right` of these known."""
+    tally = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 2.0 + right)}
+    tally |= {"all": np.full((4, 3), 18.0), "right": np.full((4, 3), 11.0 + right)}
+    tally |= {"aged": np.tile([4.0, 0.0, 3.0, 1.0], (4, 3, 1)), "aged_right": np.tile([2.0, 0.0, right - 1, 1.0], (4, 3, 1))}
+    return tally
+
+
+def test_hidden_numbers_by_age():
+    (columns, *_) = estimates.hidden_by_age([hidden_tally(3.0)] * 2)
+    assert [column[0] for column in columns] == pytest.approx([0.9, 0.5, 0.0, 2 / 3, 1.0])  # at the start; then by age
+    assert estimates.hidden_cases([hidden_tally()] * 2) == [[40, 16, 0, 12, 4]] * 3
+    assert len(estimates.AGE_LABELS) == 5 and estimates.AGE_LABELS[3] == "32–127"
+
+
+def test_hidden_numbers_told_about_long_ago():
+    assert estimates.hidden_proportion([hidden_tally(3.0)] * 2).estimate().value == 0.75
+    gap = estimates.hidden_difference([hidden_tally(4.0)] * 2, [hidden_tally(3.0)] * 2).estimate()
+    assert tuple(gap[:3]) == (0.25, 0.25, 0.25)
 
 
 def test_gates_are_about_each_model_and_each_rule():
@@ -88,7 +97,7 @@ def test_gates_are_about_each_model_and_each_rule():
     first, second = estimates.gates(known, ["a"], ["copy", "table"], "all right")
     assert first.text == "the a beats the copy" and first.evidence.estimate().low == 0
     assert second.evidence.estimate().low > 0
-    hidden = {"changed": np.full((4, 3), 8.0), "changed_right": np.full((4, 3), 6.0)}
-    known = {"a": [hidden] * 2, "rule": [hidden | {"changed_right": np.full((4, 3), 2.0)}]}
-    (gate,) = estimates.hidden_gates(known, ["a"], "rule")
-    assert gate.text == "the a beats the rule" and gate.evidence.estimate().low == 0.5
+    hidden = {"a": [hidden_tally(4.0)] * 2, "rule": [hidden_tally(2.0)], "other": [hidden_tally(4.0)]}
+    first, second = estimates.hidden_gates(hidden, ["a"], ["rule", "other"])
+    assert first.text == "the a beats the rule" and first.evidence.estimate().low == 0.5
+    assert second.evidence.estimate().low == 0

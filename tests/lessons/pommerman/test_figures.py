@@ -17,10 +17,12 @@ SCORES = [{"name": name, "kind": kind} | {key: [0.5, 0.4, 0.6] for key in PARTS}
 CURVES = {name: {key: [[0.9, 0.8], [0.7, 0.6]] for key in AHEAD} for name in KINDS}
 HIDDEN = {
     "kinds": ["ammo", "kick"],
-    "changed": {"start values": [[0, 0, 0]] * 2, "DNC": [[0.5, 0.4, 0.6]] * 2},
-    "unchanged": {"start values": [[1, 1, 1]] * 2, "DNC": [[0.9, 0.9, 0.9]] * 2},
+    "columns": ["at the start", "0–7", "8+"],
+    "right": {"start values": [[[0.5, 0.4, 0.6]] * 3] * 2, "DNC": [[[0.5, 0.4, 0.6]] * 3] * 2},
+    "cases": [[900, 700, 20], [900, 0, 300]],
     "rules": ["start values"],
 }
+GROUPS = {"changed": [1200] * 6 + [12], "right": {"copy baseline": [0] * 7, "DNC": [0.5] * 7}, "kinds": KINDS}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ HIDDEN = {
         lambda: figures.draw_dream(DREAMS, 65, 7),
         lambda: figures.draw_strip(DREAMS, 60, (1, 2, 20)),
         lambda: figures.draw_scores(SCORES),
-        lambda: figures.draw_groups({"changed": [1200] * 7, "right": {"DNC": [0.5] * 7, "copy baseline": [0] * 7}}),
+        lambda: figures.draw_groups(GROUPS),
         lambda: figures.draw_ahead({"horizons": [1, 5], "kinds": KINDS, "curves": CURVES}),
         lambda: figures.draw_near({"DNC": np.full((13, 13), 0.4), "table of cells": np.full((13, 13), -1.0)}),
         lambda: figures.draw_hidden(HIDDEN),
@@ -66,3 +68,32 @@ def test_predictors_of_one_kind_have_one_colour_and_other_dashes():
     lstm, dnc, copied = figures.draw_ahead({"horizons": [1, 5], "kinds": kinds, "curves": curves}).axes[0].lines
     assert lstm.get_color() == dnc.get_color() != copied.get_color()
     assert dnc.get_linestyle() == "-" and lstm.get_linestyle() == "--"
+
+
+def test_rows_are_grouped_under_headings():
+    ax = figures.draw_scores(SCORES).axes[0]
+    texts = [label.get_text() for label in ax.get_yticklabels()]
+    assert texts == [*KINDS, *(figures.HEADINGS[kind] for kind in KINDS.values())]
+    assert list(ax.get_yticks()) == [1, 3, 5, 7, 0, 2, 4, 6]
+
+
+def test_a_predictor_far_to_the_left_is_a_number():
+    ax = figures.draw_scores(SCORES).axes[0]
+    assert [text.get_text() for text in ax.texts] == ["◂ 50 %"] * 4
+    near = [row | {"all right": [0.98, 0.975, 0.985]} for row in SCORES]
+    assert not figures.draw_scores(near).axes[0].texts
+
+
+def test_columns_with_few_cases_are_faint():
+    patches = [p for p in figures.draw_groups(GROUPS).axes[0].patches if isinstance(p, Rectangle)]
+    assert [p.get_alpha() for p in patches] == ([1.0] * 6 + [0.25]) * 2
+    dots = [line for line in figures.draw_hidden(HIDDEN).axes[0].lines if len(line.get_xdata()) == 1]
+    assert [dot.get_alpha() for dot in dots] == [1.0, 1.0, 0.3] * 2
+
+
+def test_an_age_that_was_never_met_is_left_out():
+    kick = figures.draw_hidden(HIDDEN).axes[1]
+    columns = {
+        round(float(line.get_xdata()[0])) for line in kick.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
+    }
+    assert columns == {0, 2}

@@ -10,7 +10,7 @@ from wmlib.lessons.pommerman import encoding, models
 from wmlib.lessons.pommerman.data import Batch
 from wmlib.lessons.pommerman.models import VectorModel
 
-KINDS = ("none", "window", "lstm", "dnc", "vector")
+KINDS = ("none", "window", "lstm", "dnc", "vector", "mixture", "categorical")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,7 +29,7 @@ def test_one_call_or_many_streams_together_or_alone_are_the_same(kind, build, sh
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["window", "lstm", "dnc", "vector"])
+@pytest.mark.parametrize("kind", ["window", "lstm", "dnc", "vector", "mixture", "categorical"])
 def test_a_reset_forgets(kind, build, shuffled):
     model, lives = build(kind), shuffled.views.lives
     batch = shuffled.read(lives[0][None, :6])
@@ -80,14 +80,6 @@ def test_mode_round_and_clip_by_hand(build, shuffled):
     expected = mixture.means.gather(-2, tallest).squeeze(-2) * model.scale
     assert torch.equal(model.predict(batch, model.initial_state(1))[0], models.to_integers(expected))
     assert mixture.log_stds.min() >= math.log(VectorModel.MIN_STD) - 1e-6
-
-
-def test_differences_of_nothing_are_a_copy(build, shuffled):
-    model, batch = build("vector", difference=True), shuffled.read([[40, 41, 42]])
-    head = model.model.mixture.linear
-    head.weight.detach().zero_()
-    head.bias.detach().zero_()
-    assert torch.equal(model.predict(batch, model.initial_state(1))[0], batch.vectors)
 
 
 def test_whose_actions_are_known_and_what_is_seen(build, shuffled):

@@ -1,6 +1,4 @@
-"""Which models are compared: what differs between them, and what the settings decide."""
-
-from dataclasses import replace
+"""Which models are compared: what differs between them, and what the settings and searches decide."""
 
 import pytest
 
@@ -15,61 +13,81 @@ def resolved(**overrides):
     return settings.resolve(TABLE, "smoke", overrides)
 
 
-def test_cores_are_the_only_difference_between_the_models_of_a_family():
+@pytest.mark.parametrize("name", ["MDN-DNC", "categorical DNC", "DNC", "tracker DNC"])
+def test_the_rival_of_a_dnc_differs_in_the_core_alone_and_has_as_many_parameters(name):
     models = roster.searched(resolved())
-    assert models["LSTM"] == models["feed-forward"].with_core(kind="lstm")
-    assert models["MDN-DNC"] == models["MDN-LSTM"].with_core(kind="dnc")
-    assert models["tracker DNC"] == models["tracker LSTM"].with_core(kind="dnc")
+    dnc, lstm = models[name], models[name.replace("DNC", "LSTM")]
+    assert lstm == dnc.with_core(kind="lstm", hidden_size=lstm.core.hidden_size)
+    assert lstm.num_parameters() == pytest.approx(dnc.num_parameters(), rel=0.05)
+
+
+def test_the_heads_are_the_only_difference_between_the_thesis_models():
+    models = roster.trial(resolved())
+    mdn, categorical = models["MDN-DNC"], models["categorical DNC"]
+    assert (mdn.head, categorical.head) == ("mixture", "categorical") and mdn.core == categorical.core
+    assert mdn.family == categorical.family == "one-hot" and mdn.updates == categorical.updates
 
 
 def test_settings_reach_the_models():
-    s = resolved(allocation_gate="default", tracker_word_size=3, seq_len=5, num_components=2)
+    s = resolved(allocation_gate="default", tracker_word_size=3, seq_len=5, num_components=2, board_updates=7, tracker_lr=0.5)
     models = roster.searched(s)
-    assert models["DNC"].core.allocation_bias is None and models["DNC"].seq_len == 5
+    assert models["DNC"].core.allocation_bias is None and models["DNC"].seq_len == 5 and models["DNC"].updates == 7
     assert models["tracker DNC"].core.word_size == 3 and models["DNC"].core.word_size == 16
-    assert models["MDN-LSTM"].num_components == 2
+    assert models["MDN-LSTM"].num_components == 2 and models["tracker LSTM"].lr == 0.5
     assert roster.searched(resolved())["DNC"].core.allocation_bias == CLOSED
 
 
 def test_compared_models_take_the_learning_rate_of_what_they_vary():
-    best = {name: replace(config, lr=i + 1.0) for i, (name, config) in enumerate(roster.searched(resolved()).items())}
-    models = roster.compared(best, all_actions=False)
-    assert len(models) == 10 and models["feed-forward, last two states"].lr == best["feed-forward"].lr
-    assert models["LSTM, equal parameters"].lr == best["LSTM"].lr != models["DNC"].lr
-    oracle = models["all four actions (oracle)"]
+    best = roster.with_lrs(roster.searched(resolved()), {"feed-forward": {1.0: 3.0, 2.0: 1.0}, "MDN-DNC": {5.0: 0.1}})
+    models = roster.compared(best)
+    assert len(models) == 10 and models["feed-forward, last two states"].lr == models[roster.ORACLE].lr == 2.0
+    assert models[roster.LITERAL].lr == models["MDN-DNC"].lr == 5.0 and models[roster.LITERAL].family == "vector"
+    assert models["DNC"].lr == resolved().board_lr  # not searched
+    oracle = models[roster.ORACLE]
     assert oracle.full and oracle.known_actions == 4 and not models["DNC"].full
-    large, dnc = models["MDN-LSTM, equal parameters"].num_parameters(), models["MDN-DNC"].num_parameters()
-    assert abs(large - dnc) / dnc < 0.05
-    assert list(roster.trackers(best)) == ["LSTM", "LSTM, equal parameters", "DNC"]
+    assert list(roster.compared_trackers(best)) == ["LSTM", "DNC"]
 
 
-def test_one_more_model_where_the_settings_ask_for_it():
-    best = roster.searched(resolved())
-    (more,) = set(roster.compared(best, True)) - set(roster.compared(best, False))
-    window = roster.compared(best, True)[more]
-    assert window.window and window.known_actions == 4 and not window.full
+def study_of(s, **changed):
+    search = {name: {"lrs": [0.1, 0.2], "losses": [2.0, 1.0]} for name in roster.searched(s)}
+    return {"settings": vars(s) | changed, "data": {"search": search}}
 
 
-@pytest.mark.parametrize("names", [roster.FILMED, roster.MAPPED, roster.DREAMING])
+def test_the_learning_rates_of_the_study_are_taken_where_they_hold():
+    s = resolved()
+    losses, reason = roster.stored_lrs(study_of(s, seeds=99), s)
+    assert reason == "" and set(losses) == set(roster.searched(s)) and losses["DNC"] == {0.1: 2.0, 0.2: 1.0}
+    assert roster.with_lrs(roster.searched(s), losses)["tracker LSTM"].lr == 0.2
+
+
+@pytest.mark.parametrize(
+    ("study", "why"),
+    [
+        (lambda s: None, "there is no study run yet"),
+        (lambda s: study_of(s, hidden_size=99), "hidden_size = 99"),
+        (lambda s: study_of(s) | {"data": {}}, "say nothing of"),
+    ],
+)
+def test_the_learning_rates_of_another_study_are_not(study, why):
+    s = resolved()
+    losses, reason = roster.stored_lrs(study(s), s)
+    assert losses == {} and why in reason
+
+
+def test_predictors_are_sorted_by_seed_and_have_kinds():
+    models = roster.compared(roster.searched(resolved()))
+    assert roster.by_name({"a": None, "b": None}, 2, [1, 2, 3, 4]) == {"a": [1, 2], "b": [3, 4]}
+    assert [c.training_seed for c in roster.for_seeds(models, 2)][:4] == [0, 1, 0, 1]
+    kinds = [roster.kind(models.get(name)) for name in ("copy baseline", roster.LITERAL, "MDN-DNC", "DNC", roster.ORACLE)]
+    assert kinds == ["rule", "thesis", "thesis", "ours", "oracle"]
+
+
+@pytest.mark.parametrize("names", [roster.FILMED, roster.MAPPED, roster.DREAMING, roster.PAIR])
 def test_pictures_name_models_that_exist(names):
     from wmlib.lessons.pommerman.baselines import BASELINES
 
-    assert set(names) <= set(BASELINES) | set(roster.compared(roster.searched(resolved()), all_actions=True))
+    assert set(names) <= set(BASELINES) | set(roster.compared(roster.searched(resolved())))
 
 
-def test_seeds_are_put_in_order_and_found_again():
-    models = {name: config for name, config in roster.searched(resolved()).items() if name in ("LSTM", "DNC")}
-    configs = roster.for_seeds(models, 3)
-    assert [(c.core.kind, c.training_seed) for c in configs] == [(k, i) for k in ("lstm", "dnc") for i in range(3)]
-    assert roster.by_name(models, 3, list("abcdef")) == {"LSTM": ["a", "b", "c"], "DNC": ["d", "e", "f"]}
-
-
-def test_kinds_give_colours():
-    models = roster.compared(roster.searched(resolved()), all_actions=True)
-    kinds = {name: roster.kind(config) for name, config in models.items()}
-    assert kinds["MDN-DNC"] == "thesis" and kinds["DNC"] == kinds["feed-forward"] == "ours"
-    assert [name for name, kind in kinds.items() if kind == "oracle"] == [
-        "feed-forward, last two states, all four actions",
-        "all four actions (oracle)",
-    ]
-    assert roster.kind(None) == "rule"
+def test_every_setting_that_a_search_holds_for_exists():
+    assert set(roster.SEARCHED_FOR) <= set(TABLE)

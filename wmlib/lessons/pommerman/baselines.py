@@ -63,29 +63,29 @@ def table_of_values(now: np.ndarray, after: np.ndarray) -> Rule:
     return Rule(lambda states: best[_KINDS, states])
 
 
-_CELL_VALUES = (14, 11, 10)  # of the code, blast strength and life in a cell
+CELL_VALUES = (14, 11, 10)  # of the code, blast strength and life in a cell
 
 
-def _cell_index(states: np.ndarray) -> np.ndarray:
+def cell_index(states: np.ndarray) -> np.ndarray:
     """Number the combinations of code, blast strength and life: int64 (N, 121)."""
     board, blast, life = states[:, :NUMBERS].reshape(-1, 3, BOARD).astype(np.int64).transpose(1, 0, 2)
-    return (board * _CELL_VALUES[1] + blast) * _CELL_VALUES[2] + life
+    return (board * CELL_VALUES[1] + blast) * CELL_VALUES[2] + life
 
 
 def table_of_cells(now: np.ndarray, after: np.ndarray) -> Rule:
     """Count what follows each combination of code, blast strength and life in a cell; else as `table_of_values`."""
     values = table_of_values(now, after).rule
-    total = np.prod(_CELL_VALUES)
-    cells = _cell_index(now)
+    total = np.prod(CELL_VALUES)
+    cells = cell_index(now)
     tables = []
-    for plane, size in enumerate(_CELL_VALUES):
+    for plane, size in enumerate(CELL_VALUES):
         following = after[:, plane * BOARD : (plane + 1) * BOARD]
         counts = np.bincount((cells * size + following).ravel(), minlength=total * size).reshape(total, size)
         tables.append(counts.argmax(1).astype(np.uint8))
 
     def apply(states: np.ndarray) -> np.ndarray:
         predicted = values(states)
-        cells = _cell_index(states)
+        cells = cell_index(states)
         for plane, table in enumerate(tables):
             predicted[:, plane * BOARD : (plane + 1) * BOARD] = table[cells]
         return predicted

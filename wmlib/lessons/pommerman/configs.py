@@ -8,22 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from wmlib.envs.pommerman.views import FEATURES
-from wmlib.lessons.pommerman import hidden_numbers
+from wmlib.lessons.pommerman import hidden_numbers, one_hot
 from wmlib.lessons.pommerman.data import SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
-from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, uniform_tables
+from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, count_tables, uniform_tables
+from wmlib.lessons.pommerman.one_hot import OneHotModel
 from wmlib.models.layers import num_parameters
 from wmlib.models.recurrent import RecurrentCore
 from wmlib.models.specs import CoreConfig, equal_hidden, make_core
 from wmlib.training.schedules import linear_decay
 
 NO_CORE = "none"  # the kind of core that is a `FeedForward` layer; only a board model may have it
-CORE_INPUTS = {"board": BoardModel.CORE_INPUTS, "vector": FEATURES + ACTIONS, "tracker": hidden_numbers.INPUTS}
+CORE_INPUTS = {
+    "board": BoardModel.CORE_INPUTS,
+    "vector": FEATURES + ACTIONS,
+    "one-hot": one_hot.INPUTS,
+    "tracker": hidden_numbers.INPUTS,
+}
 DECAY = 0.6  # proportion of the updates, the last ones, over which the learning rate falls
 
 
@@ -33,10 +39,12 @@ class ModelConfig:
 
     Args:
         core: an LSTM, a DNC, or `NO_CORE`, of which only the hidden size counts.
-        family: "board" (`BoardModel`), "vector" (`VectorModel`, the thesis' way) or "tracker" (`Tracker`).
+        family: "board" (`BoardModel`), "vector" (`VectorModel`, the thesis by its word), "one-hot" (`OneHotModel`, the thesis
+            given a fair trial) or "tracker" (`Tracker`).
         channels: of a board model's convolutions.
         window, known_actions, full: see `BoardModel`.
-        difference, num_components: see `VectorModel`.
+        head: see `OneHotModel`.
+        num_components: K of a mixture, see `VectorModel`.
         updates: of the whole training.
         batch_size, seq_len, lr: see `Trainer`.
         training_seed: number of the training seed; equal numbers see the same lives in the same order.
@@ -48,7 +56,7 @@ class ModelConfig:
     window: bool = False
     known_actions: int = 1
     full: bool = False
-    difference: bool = False
+    head: str = "mixture"
     num_components: int = 3
     updates: int = 3000
     batch_size: int = 8
@@ -60,11 +68,11 @@ class ModelConfig:
         """Return the learning rate of a step."""
         return linear_decay(step, self.updates, self.lr, DECAY)
 
-    def build(self, tables: tuple[Tensor, Tensor], generator: torch.Generator) -> SequenceModel:
+    def build(self, tables: Any, generator: torch.Generator) -> SequenceModel:
         """Make the model, its weights drawn by the generator.
 
         Args:
-            tables: see `BoardModel`; the other families have none.
+            tables: as from `count_for`; None: nothing was counted.
             generator: CPU generator.
 
         Raises:
@@ -75,14 +83,17 @@ class ModelConfig:
             return BoardModel(
                 core,
                 self.channels,
-                tables,
+                uniform_tables() if tables is None else tables,
                 generator=generator,
                 window=self.window,
                 known_actions=self.known_actions,
                 full=self.full,
             )
         if self.family == "vector":
-            return VectorModel(core, self.num_components, generator=generator, difference=self.difference)
+            return VectorModel(core, self.num_components, generator=generator)
+        if self.family == "one-hot":
+            counts = one_hot.no_counts() if tables is None else tables
+            return OneHotModel(core, self.head, counts, num_components=self.num_components, generator=generator)
         return Tracker(core, generator=generator)
 
     def _build_core(self, generator: torch.Generator) -> RecurrentCore:
@@ -97,7 +108,7 @@ class ModelConfig:
 
     def num_parameters(self) -> int:
         """Return how many numbers the model learns."""
-        return num_parameters(self.build(uniform_tables(), torch.Generator()))
+        return num_parameters(self.build(None, torch.Generator()))
 
     def summary(self) -> dict[str, int | float]:
         """Return what the results say about a model: parameters, hidden_size, lr."""
@@ -110,6 +121,18 @@ class ModelConfig:
     def as_large_as(self, other: ModelConfig) -> ModelConfig:
         """Return this with the hidden size at which it has as many parameters as another, or nearest to it."""
         hidden_size = equal_hidden(
-            other.num_parameters(), lambda size: self.with_core(hidden_size=size).build(uniform_tables(), torch.Generator())
+            other.num_parameters(), lambda size: self.with_core(hidden_size=size).build(None, torch.Generator())
         )
         return self.with_core(hidden_size=hidden_size)
+
+
+def count_for(family: str, vectors: np.ndarray, following: np.ndarray) -> Any:
+    """Return what models of a family take from the training games: a board model's tables, a one-hot model's counts.
+
+    Args:
+        family: see `ModelConfig`.
+        vectors, following: uint8 (N, 372), consecutive states.
+    """
+    if family == "one-hot":
+        return one_hot.count(vectors, following)
+    return count_tables(torch.from_numpy(vectors), torch.from_numpy(following))

@@ -33,7 +33,7 @@ CHANGE_CLASSES = (4, 2, 2)  # of one's own numbers: ammo -1, 0, +1, +2; blast st
 ACTIONS = 6
 BOARD_PLANES = CELL_TYPES + 2 + AGENTS  # planes of what is seen: cell types, blast strength, inside, four agents
 NUMBER_PLANES = 3  # ammo, blast strength, kick, in the cell of whoever has them
-HIDDEN_PLANES = 10  # of view B: flames (3), direction of bombs (4), hidden items (3)
+HIDDEN_PLANES = 14  # of view B: flames (3), direction of bombs (4), hidden items (3), owner of bombs (4)
 
 # largest value of each component of view A; the smallest is 0, but for the blast strength (2), teammate and enemies (9)
 LARGEST = np.r_[np.repeat([13, 10, 9], BOARD), 10, 10, 10, 10, 1, np.full(4, 13)].astype(np.uint8)
@@ -150,10 +150,11 @@ def input_planes(parsed: ParsedView, actions: Tensor, known_actions: int = 1, fu
                 planes[each, BOARD_PLANES + k, cells] += on_board * numbers[:, k] / scale
         planes[each, BOARD_PLANES + NUMBER_PLANES + actions[:, i], cells] += on_board
     if full is not None:
-        direction, flames, hidden = (full[:, k * BOARD : (k + 1) * BOARD] for k in (3, 5, 6))
+        direction, owner, flames, hidden = (full[:, k * BOARD : (k + 1) * BOARD] for k in (3, 4, 5, 6))
         extra = [(flames >> k) & 1 for k in range(3)]
         extra += [direction == k for k in range(1, 5)]
         extra += [hidden == EXTRA_BOMB + k for k in range(3)]
+        extra += [owner == parsed.codes[:, i : i + 1] - AGENT + 1 for i in range(AGENTS)]  # the seeing agent first
         planes[:, -HIDDEN_PLANES:] = torch.stack(extra, 1)
     return planes.unflatten(2, (SIZE, SIZE))
 

@@ -5,6 +5,7 @@ Reading guide. Intervals know training seeds and test games; a rule that needs n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,9 +23,15 @@ PARTS = {  # what is reported: name -> hits and counts of a tally
     "impossible": ("impossible", "steps"),
     "agents drawn": ("drawn", "living"),
 }
-AHEAD = ("all right", "changed right", "agents drawn")  # what is reported of dreams
+AHEAD = ("all right", "changed right")  # what is reported of dreams
 COMPONENTS = 372
 FEW = 20  # changed cells a training seed, below which a proportion says little
+AGE_LABELS = [
+    "as at\nthe start",
+    *(f"{a}–{b - 1}" for a, b in itertools.pairwise(hidden_numbers.AGES)),
+    f"{hidden_numbers.AGES[-1]}+",
+]
+FEW_CHANGES = 200  # changed components of a group, or hidden numbers, below which a column is drawn faint
 
 
 def one_step(evaluated: Mapping[str, Sequence[Mapping]]) -> dict[str, list[Mapping[str, np.ndarray]]]:
@@ -89,13 +96,21 @@ def score_rows(tallies: Mapping[str, Tallies], kinds: Mapping[str, str] | None =
     return rows
 
 
-def by_group(tallies: Mapping[str, Tallies]) -> dict:
-    """Return what `figures.draw_groups` needs: changed (7,), how many components of each group changed; right: by name the
-    proportions of them that were predicted (7,).
+def by_group(tallies: Mapping[str, Tallies], kinds: Mapping[str, str]) -> dict:
+    """Return what `figures.draw_groups` needs.
+
+    Args:
+        tallies: by name.
+        kinds: by name, see `roster.kind`.
+
+    Returns:
+        changed (7,), how many components of each group changed; right: by name the proportions of them that were predicted
+        (7,); kinds.
     """
     changed = next(iter(tallies.values()))[0]["changed"].sum(0)
     right = {name: np.mean([t["changed_right"].sum(0) for t in of_seeds], 0) for name, of_seeds in tallies.items()}
-    return {"changed": changed, "right": {name: hits / np.maximum(changed, 1) for name, hits in right.items()}}
+    right = {name: hits / np.maximum(changed, 1) for name, hits in right.items()}
+    return {"changed": changed, "right": right, "kinds": {name: kinds[name] for name in tallies}}
 
 
 def ahead(evaluated: Mapping[str, Sequence[Mapping]], horizons: Sequence[int], kinds: Mapping[str, str]) -> dict:
@@ -140,29 +155,44 @@ def near(tallies: Mapping[str, Tallies], reach: int = 6) -> dict[str, np.ndarray
     return tables
 
 
-def hidden_proportions(tallies: Tallies, changed: bool = True) -> list[list[float]]:
-    """Return the proportion of right answers for each of `hidden_numbers.KINDS`.
+def hidden_by_age(tallies: Tallies) -> list[list[list[float]]]:
+    """Return the proportion of right answers for each of `hidden_numbers.KINDS`: still as at the start, then by age.
 
     Args:
         tallies: of `hidden_numbers.tally`, one a training seed.
-        changed: True, among the numbers that are no longer as at the start; False, among those that still are.
 
     Returns:
-        [value, low, high] for each kind; zeros where nothing was counted.
+        [value, low, high] for each kind and column: numbers that are still as at the start; then those that are not, by
+        `hidden_numbers.AGES` of the last sighting. Zeros where nothing was counted.
     """
     rows = []
     for kind in range(len(hidden_numbers.KINDS)):
-        hits, totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("changed_right", "changed"))
-        if not changed:
-            all_hits, all_totals = (np.stack([t[part][:, kind] for t in tallies]) for part in ("right", "all"))
-            hits = all_hits - hits
-            totals = all_totals - totals
-        rows.append(list(_ratio(hits, totals).estimate()[:3]) if totals.sum() else [0.0, 0.0, 0.0])
+        columns = []
+        for hits, totals in _columns(tallies, kind):
+            columns.append(list(_ratio(hits, totals).estimate()[:3]) if totals.sum() else [0.0, 0.0, 0.0])
+        rows.append(columns)
     return rows
 
 
+def hidden_cases(tallies: Tallies) -> list[list[int]]:
+    """Return how many numbers stand behind each kind and column of `hidden_by_age`, for one training seed."""
+    return [[int(totals[0].sum()) for _, totals in _columns(tallies, kind)] for kind in range(len(hidden_numbers.KINDS))]
+
+
+def _columns(tallies: Tallies, kind: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return hits and counts (training seeds, games) of each column of `hidden_by_age`."""
+    right, total, changed_right, changed, aged_right, aged = (
+        np.stack([t[part][:, kind] for t in tallies])
+        for part in ("right", "all", "changed_right", "changed", "aged_right", "aged")
+    )
+    by_age = [(aged_right[..., g], aged[..., g]) for g in range(len(hidden_numbers.AGES))]
+    return [(right - changed_right, total - changed), *by_age]
+
+
 def hidden_proportion(tallies: Tallies) -> Evidence:
-    """Return the evidence of the proportion of right answers among all hidden numbers that are no longer as at the start."""
+    """Return the evidence of the proportion of right answers among the numbers that are no longer as at the start and were last
+    told about long ago, see `hidden_numbers.LONG_AGO`.
+    """
     return _ratio(*_hidden_counts(tallies))
 
 
@@ -173,12 +203,18 @@ def hidden_difference(a: Tallies, b: Tallies) -> Evidence:
     return _ratio(hits - hits_of_b, totals)
 
 
-def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rule: str) -> list[Gate]:
-    """Return the gates "this model knows more of the changed hidden numbers than this rule", one for each model."""
-    return [Gate(f"the {model} beats the {rule}", hidden_difference(hidden[model], hidden[rule])) for model in models]
+def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rules: Sequence[str]) -> list[Gate]:
+    """Return the gates "this model knows more of these numbers than this rule", one for each pair of names."""
+    return [
+        Gate(f"the {model} beats the {rule}", hidden_difference(hidden[model], hidden[rule]))
+        for model in models
+        for rule in rules
+    ]
 
 
 def _hidden_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
     """Return right answers and how many there were, (training seeds, games) each, all kinds together."""
-    hits, totals = (np.stack([t[part].sum(1) for t in tallies]) for part in ("changed_right", "changed"))
+    hits, totals = (
+        np.stack([t[part][..., hidden_numbers.LONG_AGO :].sum((1, 2)) for t in tallies]) for part in ("aged_right", "aged")
+    )
     return hits, totals

@@ -17,11 +17,19 @@ from matplotlib.patches import Circle, Rectangle
 from wmlib.envs.pommerman.drawing import COLOURS, PLAYERS
 from wmlib.envs.pommerman.layout import AGENT, BOMB, EXTRA_BOMB, SIZE
 from wmlib.lessons.pommerman.board_text import unpack
+from wmlib.lessons.pommerman.estimates import FEW_CHANGES
 from wmlib.lessons.pommerman.measures import GROUPS
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 WRONG = "#C5221F"
 KIND_COLORS = {"rule": "grey", "thesis": "orange", "ours": "blue", "oracle": "green"}
+HEADINGS = {
+    "rule": "rules that count",
+    "thesis": "the thesis' models",
+    "ours": "behind a convolution",
+    "oracle": "given all four actions",
+}
+LOWEST = 97.0  # percent of all components from which dots are drawn; copying has more
 LINES = ("-", "--", ":", "-.")  # within a kind, the last predictor first: the DNC
 
 
@@ -42,7 +50,7 @@ def _paint(ax: Axes, board: np.ndarray, truth: np.ndarray | None = None, title: 
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=WRONG, linewidth=1.6))
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
-    ax.set_title(title, fontsize=8.5)
+    ax.set_title(title, fontsize=8)
 
 
 @styled
@@ -107,8 +115,36 @@ def draw_strip(data: Mapping, start: int, horizons: Sequence[int]) -> Figure:
             board = unpack(data["predicted"][name][i][h - 1])
             _paint(axes[row + 1, column], board, truth, f"{np.count_nonzero(board != truth)} wrong")
     for row, name in enumerate(["the game", *names]):
-        axes[row, 0].set_ylabel(name, fontsize=9)
+        axes[row, 0].set_ylabel(name.replace(", ", ",\n"), fontsize=9)
     return figure
+
+
+def _grouped(kinds: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+    """Return rows for predictors, grouped by kind in their order, and the rows of the groups' headings.
+
+    Example:
+        >>> _grouped(["rule", "rule", "ours"])
+        ([1, 2, 4], {0: 'rules that count', 3: 'behind a convolution'})
+    """
+    rows: list[int] = []
+    headings = {}
+    row = 0
+    for i, kind in enumerate(kinds):
+        if i == 0 or kind != kinds[i - 1]:
+            headings[row] = HEADINGS[kind]
+            row += 1
+        rows.append(row)
+        row += 1
+    return rows, headings
+
+
+def _label_rows(ax: Axes, rows: Sequence[int], names: Sequence[str], headings: Mapping[int, str]) -> None:
+    """Write names and headings beside the rows of an axis."""
+    ax.set_yticks([*rows, *headings], [*names, *headings.values()])
+    for label in ax.get_yticklabels()[len(rows) :]:
+        label.set(fontweight="bold", color="#3C4043")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
 
 
 @styled
@@ -116,45 +152,57 @@ def draw_scores(rows: Sequence[Mapping]) -> Figure:
     """Draw all predictors as dots with intervals: all components, those that changed, whole states.
 
     Args:
-        rows: as from `estimates.score_rows`, with kinds.
+        rows: as from `estimates.score_rows`, with kinds, those of one kind together.
     """
-    figure, axes = new_figure(9.6, 0.34 * len(rows) + 1.1, columns=3, sharey=True)
+    places, headings = _grouped([row["kind"] for row in rows])
+    figure, axes = new_figure(10.2, 0.27 * (len(rows) + len(headings)) + 1.1, columns=3, sharey=True)
     labels = {
         "all right": "all components right, %",
         "changed right": "changed components right, %",
         "exact": "whole state right, %",
     }
     for ax, (part, label) in zip(axes[0], labels.items(), strict=True):
-        for y, row in enumerate(rows):
+        lowest = LOWEST if part == "all right" else 0.0
+        for y, row in zip(places, rows, strict=True):
             value, low, high = (100 * v for v in row[part])
             color = COLORS[KIND_COLORS[row["kind"]]]
-            ax.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45)
-            ax.plot(value, y, "o", color=color, markersize=6.5)
-        left, right = ax.get_xlim()
-        ax.set(xlabel=label, ylim=(len(rows) - 0.4, -0.6), xlim=(max(left, -3), min(right, 103)))
-    axes[0, 0].set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axes[0, 0].axvline(100 * rows[0]["all right"][0], color=COLORS["grey"], linestyle=":", linewidth=1.2)
+            if value < lowest:  # far to the left: a number in the place of a dot
+                ax.text(lowest, y, f"◂ {value:.0f} %", color=color, va="center", fontsize=8.5)
+                continue
+            ax.plot([max(low, lowest), high], [y, y], color=color, linewidth=3, alpha=0.45)
+            ax.plot(value, y, "o", color=color, markersize=6)
+        ax.set(xlabel=label, ylim=(places[-1] + 0.6, -0.6), xlim=(lowest - 0.2, 100.2) if lowest else (-3, 103))
+    for ax in axes[0]:
+        _label_rows(ax, places, [row["name"] for row in rows], headings)
+    copied = next((row for row in rows if row["name"] == "copy baseline"), rows[0])
+    axes[0, 0].axvline(100 * copied["all right"][0], color=COLORS["grey"], linestyle=":", linewidth=1.2)
     return figure
 
 
 @styled
 def draw_groups(data: Mapping) -> Figure:
-    """Draw, as a table of colours, the proportion of changed components that were predicted, by group.
+    """Draw, as a table of colours, the proportion of changed components that were predicted, by group; faint: few cases.
 
     Args:
         data: as from `estimates.by_group`.
     """
     names = list(data["right"])
-    table = 100 * np.array([data["right"][name] for name in names])
-    figure, axes = new_figure(8.6, 0.36 * len(names) + 1.2)
+    places, headings = _grouped([data["kinds"][name] for name in names])
+    changed = [int(n) for n in data["changed"]]
+    figure, axes = new_figure(8.8, 0.29 * (len(names) + len(headings)) + 1.2)
     ax = axes[0, 0]
-    ax.imshow(table, cmap="viridis", vmin=0, vmax=100, aspect="auto")
-    for y, x in np.ndindex(table.shape):
-        color = "black" if table[y, x] > 60 else "white"
-        ax.text(x, y, f"{table[y, x]:.0f}", ha="center", va="center", fontsize=9, color=color)
-    columns = [f"{group}\n({int(n):,})" for group, n in zip(GROUPS, data["changed"], strict=True)]
+    for y, name in zip(places, names, strict=True):
+        for x, right in enumerate(data["right"][name]):
+            faint = changed[x] < FEW_CHANGES
+            color = colormaps["viridis"](float(right))
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, alpha=0.25 if faint else 1.0))
+            letters = "#3C4043" if faint else "black" if right > 0.6 else "white"
+            ax.text(x, y, f"{100 * right:.0f}", ha="center", va="center", fontsize=9, color=letters)
+    columns = [f"{group}\n({n:,})" for group, n in zip(GROUPS, changed, strict=True)]
+    ax.set(xlim=(-0.5, len(GROUPS) - 0.5), ylim=(places[-1] + 0.5, -0.5))
     ax.set_xticks(range(len(GROUPS)), columns, fontsize=8.5)
-    ax.set_yticks(range(len(names)), names)
+    _label_rows(ax, places, names, headings)
+    ax.spines[["left", "bottom"]].set_visible(False)
     ax.grid(False)
     return figure
 
@@ -166,14 +214,10 @@ def draw_ahead(data: Mapping) -> Figure:
     Args:
         data: as from `estimates.ahead`.
     """
-    figure, axes = new_figure(9.6, 3.6, columns=3)
+    figure, axes = new_figure(9.0, 3.8, columns=2)
     names = list(data["curves"])
     kinds = [data["kinds"][name] for name in names]
-    labels = {
-        "all right": "all components right, %",
-        "changed right": "changed since the start, right, %",
-        "agents drawn": "living agents that are on the board, %",
-    }
+    labels = {"all right": "all components right, %", "changed right": "changed since the start, right, %"}
     for ax, (part, label) in zip(axes[0], labels.items(), strict=True):
         for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
             values = 100 * np.mean(data["curves"][name][part], 0)
@@ -189,10 +233,11 @@ def draw_ahead(data: Mapping) -> Figure:
         ax.set(xscale="log", xlabel="steps without correction", ylabel=label)
         ax.set_xticks(data["horizons"], data["horizons"])
         ax.minorticks_off()
-    low = min(np.min(data["curves"][name]["all right"]) for name, kind in zip(names, kinds, strict=True) if kind == "ours")
-    axes[0, 0].set_ylim(100 * min(low, 0.9) - 1, 100.2)
+    ends = [np.min(data["curves"][name]["all right"]) for name in names]
+    low = min([end for end in ends if end > 0.9], default=min(ends))  # the most common board is far below
+    axes[0, 0].set_ylim(100 * low - 0.5, 100.2)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, handlelength=3.2)
     return figure
 
 
@@ -220,22 +265,37 @@ def draw_near(data: Mapping) -> Figure:
 
 @styled
 def draw_hidden(data: Mapping) -> Figure:
-    """Draw how often the opponents' hidden numbers are right: dots, where they are no longer those of the start; rings, where
-    they still are.
+    """Draw how often the opponents' hidden numbers are right, by how long ago something was seen that told about them.
 
     Args:
-        data: kinds: of number (K,); changed and unchanged: by name for each kind [value, low, high]; rules: names of those
-            that are no network.
+        data: kinds: of number (K,); columns: their labels (C,); right: by name for each kind and column [value, low, high];
+            cases: how many numbers stand behind each kind and column, (K, C); rules: names of those that are no network.
     """
-    figure, axes = new_figure(8.4, 3.2, columns=len(data["kinds"]), sharey=True)
-    names = list(data["changed"])
+    figure, axes = new_figure(10.0, 3.5, columns=len(data["kinds"]), sharey=True)
+    names = list(data["right"])
+    networks = [name for name in names if name not in data["rules"]]
     for k, (ax, kind) in enumerate(zip(axes[0], data["kinds"], strict=True)):
-        for y, name in enumerate(names):
-            value, low, high = (100 * v for v in data["changed"][name][k])
-            color = COLORS[KIND_COLORS["rule" if name in data["rules"] else "ours"]]
-            ax.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45)
-            ax.plot(value, y, "o", color=color, markersize=7)
-            ax.plot(100 * data["unchanged"][name][k][0], y, "o", color=color, markersize=7, fillstyle="none")
-        ax.set(title=kind, xlabel="right, %", xlim=(-3, 103), ylim=(len(names) - 0.5, -0.5))
-    axes[0, 0].set_yticks(range(len(names)), names)
+        shown = [c for c, cases in enumerate(data["cases"][k]) if cases]
+        most = int(np.argmax(data["cases"][k]))
+        for i, name in enumerate(names):
+            rule = name in data["rules"]
+            color = COLORS["grey" if rule else "blue"]
+            line = LINES[1 + data["rules"].index(name) % 3] if rule else LINES[networks[::-1].index(name) % len(LINES)]
+            shift = 0.08 * (i - (len(names) - 1) / 2)
+            aged = [c for c in shown if c > 0]
+            values = {c: [100 * v for v in data["right"][name][k][c]] for c in shown}
+            ax.plot([c + shift for c in aged], [values[c][0] for c in aged], line, color=color, linewidth=1.2, alpha=0.7)
+            for c in shown:
+                value, low, high = values[c]
+                alpha = 0.3 if data["cases"][k][c] < FEW_CHANGES else 1.0
+                ax.plot([c + shift] * 2, [low, high], color=color, linewidth=2, alpha=0.4 * alpha)
+                label = name if c == most else None
+                ax.plot(c + shift, value, MARKERS[i % len(MARKERS)], color=color, markersize=5.5, alpha=alpha, label=label)
+        ax.axvline(0.5, color=COLORS["grey"], linewidth=0.8)
+        ticks = [f"{column}\n({cases:,})" for column, cases in zip(data["columns"], data["cases"][k], strict=True)]
+        ax.set_xticks(range(len(ticks)), ticks, fontsize=7.5)
+        ax.set(title=kind, ylim=(-4, 104), xlim=(-0.5, len(ticks) - 0.5), xlabel="steps since it was last told about")
+    axes[0, 0].set_ylabel("right, %")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)
     return figure

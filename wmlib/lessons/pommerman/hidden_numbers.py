@@ -3,8 +3,9 @@
 Reading guide. An opponent's ammo, blast strength and kick are not in view A (a blast strength shows in the bombs that it
 lays, and nowhere else). They follow from what it picked up, perhaps a hundred steps ago, and from the bombs it laid.
 `find_clues` writes down, for each step of a life, what was just seen of the three others: `FLAGS` flags, no more than two
-consecutive views hold; and what is true. `count_by_hand` counts, with the rules known: the baseline that a memory can be
-compared with. `Tracker` is the model: flags into a core, three softmaxes an opponent out.
+consecutive views hold; what is true; and how long ago something was last seen that tells about it (`steps_since`).
+`count_by_hand` counts, with the rules known: the baseline that a memory can be compared with. `Tracker` is the model: flags
+into a core, three softmaxes an opponent out. `tally` counts right answers, by the age of the last sighting too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ INPUTS = OPPONENTS * FLAGS + 1  # and how many bombs exploded since the last vie
 KINDS = ("ammo", "blast strength", "kick")
 CLASSES = (MOST + 1, MOST + 1, 2)
 START = np.array([1, 2, 0])  # what everybody has in the beginning
+TELLING = ((1, 2), (3,), (4,))  # the flags that tell about each kind: a bomb laid or an extra bomb; more range; a kick
+AGES = (0, 8, 32, 128)  # steps since the last of them at which each group begins
+LONG_AGO = 2  # the first group that is longer ago than any two states, or a short memory, can bridge: 32 steps
 
 
 class GameClues(NamedTuple):
@@ -42,6 +46,7 @@ class GameClues(NamedTuple):
     truth: np.ndarray  # int64 (T, 4, 3), by `KINDS`
     counted: np.ndarray  # int64 (T, 4, 3), what `count_by_hand` says
     alive: np.ndarray  # bool (T, 4)
+    ages: np.ndarray  # int64 (T, 4, 3), see `steps_since`
 
 
 class Clues(NamedTuple):
@@ -52,6 +57,7 @@ class Clues(NamedTuple):
     counted: np.ndarray  # int64 (S, 3, 3): what `count_by_hand` says
     alive: np.ndarray  # bool (S, 3): the opponent lives
     resets: np.ndarray  # bool (S,)
+    ages: np.ndarray  # int64 (S, 3, 3): steps since the number was last told about
 
 
 def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | None = None) -> Clues:
@@ -67,6 +73,7 @@ def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | Non
     truth = []
     counted = []
     alive = []
+    ages = []
     for life in views.lives:
         game = views.games[life[0]]
         agent = views.agents[life[0]]
@@ -78,7 +85,9 @@ def find_clues(table: GameTable, views: Views, games: dict[int, GameClues] | Non
         truth.append(clues.truth[rows][:, opponents])
         counted.append(clues.counted[rows][:, opponents])
         alive.append(clues.alive[rows][:, opponents])
-    return Clues(np.concatenate(inputs), np.concatenate(truth), np.concatenate(counted), np.concatenate(alive), views.resets)
+        ages.append(clues.ages[rows][:, opponents])
+    seen, true, by_hand, living, age = (np.concatenate(part) for part in (inputs, truth, counted, alive, ages))
+    return Clues(seen, true, by_hand, living, views.resets, age)
 
 
 def by_game(table: GameTable, games: Sequence[int] | np.ndarray) -> dict[int, GameClues]:
@@ -114,7 +123,30 @@ def _of_game(states: np.ndarray) -> GameClues:
                     flags[t, i, 2 + board[t - 1, cell] - EXTRA_BOMB] = 1
                 laid += flags[t, i, 1]
         exploded[t] = np.count_nonzero(life[t - 1]) + laid - np.count_nonzero(life[t])
-    return GameClues(flags, exploded, players[..., 2:5].astype(np.int64), count_by_hand(board, life, flags), alive)
+    truth = players[..., 2:5].astype(np.int64)
+    return GameClues(flags, exploded, truth, count_by_hand(board, life, flags), alive, steps_since(flags))
+
+
+def steps_since(flags: np.ndarray) -> np.ndarray:
+    """Return how many steps ago something was last seen that tells about each number.
+
+    That is a bomb laid or an extra bomb taken (ammo), more range taken (blast strength), a kick taken (kick).
+
+    Args:
+        flags: (T, 4, FLAGS), see `GameClues`.
+
+    Returns:
+        int64 (T, 4, 3); before the first sighting the steps since the start of the game.
+
+    Example:
+        >>> flags = np.zeros((4, 4, FLAGS))
+        >>> flags[2, 0, 4] = 1
+        >>> steps_since(flags)[:, 0, 2].tolist()
+        [0, 1, 0, 1]
+    """
+    step = np.arange(len(flags))[:, None, None]
+    told = np.stack([flags[..., list(kind)].any(-1) for kind in TELLING], -1)  # (T, 4, 3)
+    return step - np.maximum.accumulate(np.where(told, step, 0), 0)
 
 
 def count_by_hand(board: np.ndarray, life: np.ndarray, flags: np.ndarray) -> np.ndarray:
@@ -249,7 +281,8 @@ def tally(clues: Clues, predicted: np.ndarray, games: np.ndarray) -> dict[str, n
 
     Returns:
         float64 (G, 3) each, in order of the games' numbers, by `KINDS`: all and right; and of those numbers that are no longer
-        what everybody starts with, changed and changed_right.
+        what everybody starts with, changed and changed_right. The same two by the age of the last sighting, by `AGES`: aged
+        and aged_right (G, 3, 4).
     """
     numbers, index = np.unique(games, return_inverse=True)
     living = clues.alive[..., None] & np.ones(3, bool)
@@ -259,4 +292,9 @@ def tally(clues: Clues, predicted: np.ndarray, games: np.ndarray) -> dict[str, n
     totals = {name: np.zeros((len(numbers), 3)) for name in parts}
     for name, flags in parts.items():
         np.add.at(totals[name], index, flags.sum(1))
+    group = np.searchsorted(AGES, clues.ages, "right") - 1  # (S, 3, 3)
+    for name, flags in (("aged", changed), ("aged_right", changed & right)):
+        by_age = [(flags & (group == g)).sum(1) for g in range(len(AGES))]  # (S, 3) each
+        totals[name] = np.zeros((len(numbers), 3, len(AGES)))
+        np.add.at(totals[name], index, np.stack(by_age, -1))
     return totals

@@ -3,9 +3,9 @@
 Reading guide. `BoardModel._logits` is the model: a small convolution encodes the board; a summary of it goes into a core (an
 LSTM, a DNC, or a feed-forward layer); the core's output is added to the board again; and each cell, agent and number gets a
 softmax. The answers of the cells start from a table, "what usually follows this cell type", counted on the training games and
-shared by all cells; the network learns what differs from it. `VectorModel` is the thesis' way, the world model of notebook 05
-on a flat vector of integers. Both have the same three methods, so that training (`pipeline`), evaluation and
-dreams (`measures`) do not care which is which.
+shared by all cells; the network learns what differs from it. `VectorModel` is the thesis' way taken by its word, the world
+model of notebook 05 on a flat vector of integers; the thesis' way given a fair trial is in `one_hot`. All have the same three
+methods, so that training (`pipeline`), evaluation and dreams (`measures`) do not care which is which.
 
 Axes: B streams, T time, then as in `encoding`.
 """
@@ -231,7 +231,6 @@ class VectorModel(SequenceModel):
         core: takes 372 + 6 numbers, see `WorldModel`.
         num_components: K of each mixture.
         generator: CPU generator for the initial weights of the heads.
-        difference: True, the mixture is of the change and not of the next state itself.
 
     Source: Mufti's thesis, as far as its summary says: integers, MDN, equality of components. Ours: the scale (each component
         by its largest value), K, the floor of the standard deviation at a tenth of an integer (most components stay the same,
@@ -241,9 +240,8 @@ class VectorModel(SequenceModel):
     MIN_STD = 0.1 / 13
     scale: Tensor
 
-    def __init__(self, core: RecurrentCore, num_components: int, *, generator: torch.Generator, difference: bool = False):
+    def __init__(self, core: RecurrentCore, num_components: int, *, generator: torch.Generator):
         super().__init__()
-        self.difference = difference
         self.model = WorldModel(core, FEATURES, num_components=num_components, normalize=False, generator=generator)
         # the world model's own head has a floor for latents, a hundred times lower
         self.model.mixture = MixtureHead(core.output_size, FEATURES, num_components, min_std=self.MIN_STD, generator=generator)
@@ -262,9 +260,8 @@ class VectorModel(SequenceModel):
     def loss(self, batch: Batch, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the world model's loss, nats a component, and the new state."""
         prediction, state = self._run(batch, state)
-        start = batch.vectors / self.scale if self.difference else 0.0
         own_cell = encoding.parse(batch.following.flatten(0, 1)).cells[:, 0].view_as(batch.resets)
-        target = batch.following / self.scale - start
+        target = batch.following / self.scale
         losses = world_model.loss(prediction, target, own_cell < 0, torch.ones_like(batch.resets))
         return losses.total, state
 
@@ -272,8 +269,7 @@ class VectorModel(SequenceModel):
     def predict(self, batch: Batch, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the mixtures' modes as states, uint8 (B, T, 372), and the new state."""
         prediction, state = self._run(batch, state)
-        start = batch.vectors / self.scale if self.difference else 0.0
-        return to_integers((prediction.mixture.mode() + start) * self.scale), state
+        return to_integers(prediction.mixture.mode() * self.scale), state
 
 
 def to_integers(values: Tensor) -> Tensor:

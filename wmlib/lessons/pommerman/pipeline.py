@@ -19,10 +19,9 @@ from torch import Tensor
 
 from wmlib.experiment import seeding
 from wmlib.lessons.pommerman import hidden_numbers
-from wmlib.lessons.pommerman.configs import ModelConfig
+from wmlib.lessons.pommerman.configs import ModelConfig, count_for
 from wmlib.lessons.pommerman.data import SequenceModel, Trainer, Views, list_views, read_batch, training_pairs
 from wmlib.lessons.pommerman.games import load_games, split
-from wmlib.lessons.pommerman.models import count_tables, uniform_tables
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
 
 if TYPE_CHECKING:
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 BLOCK = 1000  # updates between two checkpoints
 SEARCH_SEEDS = 1000  # the search's training seeds are counted from here, so that no model starts as one of its trials did
 LRS = {
-    "board": (2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2),
-    "vector": (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3),
-    "tracker": (2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2),
-}  # tried in the search, by family
+    "board": (8e-3, 4e-3, 1.6e-2, 2e-3, 3.2e-2),
+    "one-hot": (1e-3, 5e-4, 2e-3, 2.5e-4, 4e-3),
+    "tracker": (1e-2, 5e-3, 2e-2, 2.5e-3, 4e-2),
+}  # tried in the search, by family; the first ones
 VALIDATION_STREAMS = 16  # read side by side
 VALIDATION_SEQ_LEN = 25  # steps read at once
 
@@ -66,7 +65,7 @@ def begin_training(folder: Path, config: ModelConfig, seed: int) -> Trainer:
     """
     table = load_games(folder)
     generator = seeding.torch_generator(seed, "prediction", config.training_seed)
-    model = config.build(_tables(folder), generator)
+    model = config.build(_tables(folder, config.family), generator)
     # all models of one training seed see the same lives in the same order, from the same place on
     views = list_views(table, split(table).train, seeding.generator(seed, "lives", config.training_seed))
     return Trainer(
@@ -81,9 +80,9 @@ def begin_training(folder: Path, config: ModelConfig, seed: int) -> Trainer:
     )
 
 
-@functools.lru_cache(maxsize=2)  # a worker asks again at every block of a training
-def _tables(folder: Path) -> tuple[Tensor, Tensor]:
-    return count_tables(*map(torch.from_numpy, training_pairs(folder)))
+@functools.lru_cache(maxsize=4)  # a worker asks again at every block of a training
+def _tables(folder: Path, family: str) -> Any:
+    return count_for(family, *training_pairs(folder))
 
 
 def model_weights(trainer: Trainer) -> dict[str, Tensor]:
@@ -114,32 +113,28 @@ def load_model(model_folder: Path, config: ModelConfig) -> SequenceModel:
         model_folder: as `train` returned it.
         config: as given to `train`.
     """
-    model = config.build(uniform_tables(), torch.Generator())
+    model = config.build(None, torch.Generator())
     model.load_state_dict(load_output(model_folder, config.updates))
     return model.eval()
 
 
 def search(
-    run: Run, folder: Path, models: Mapping[str, ModelConfig], *, updates: int, num_lrs: int, validation_steps: int
+    run: Run, folder: Path, models: Mapping[str, ModelConfig], *, num_lrs: int, validation_steps: int
 ) -> dict[str, dict[float, float]]:
-    """Try each model with the learning rates of its family, from training seeds of the search's own.
+    """Try each model with the learning rates of its family: full trainings, from training seeds of the search's own.
 
     Args:
         run: its seed determines the trials.
         folder: as `record_games` returned it.
         models: what is searched for, by name.
-        updates: of each trial; every model gets as many trials and updates.
-        num_lrs: how many of the learning rates are tried, the first ones.
+        num_lrs: how many of the learning rates are tried, the first ones; as many for every model.
         validation_steps: read in each stream of the validation games.
 
     Returns:
         by name: learning rate -> mean loss on the validation games.
     """
     trials = {
-        name: [
-            replace(config, lr=lr, updates=updates, training_seed=SEARCH_SEEDS + config.training_seed)
-            for lr in LRS[config.family][:num_lrs]
-        ]
+        name: [replace(config, lr=lr, training_seed=SEARCH_SEEDS + config.training_seed) for lr in LRS[config.family][:num_lrs]]
         for name, config in models.items()
     }
     configs = [config for tried in trials.values() for config in tried]
@@ -175,18 +170,3 @@ def validation_loss(folder: Path, config: ModelConfig, model_folder: Path, steps
         loss, state = model.loss(read((first + start + segment) % len(views.rows)), state)
         losses.append(float(loss))
     return float(np.mean(losses))
-
-
-def best_lr(losses: Mapping[float, float]) -> float:
-    """Return the learning rate with the lowest loss."""
-    return min(losses, key=lambda lr: losses[lr])
-
-
-def with_best_lrs(models: Mapping[str, ModelConfig], losses: Mapping[str, Mapping[float, float]]) -> dict[str, ModelConfig]:
-    """Return the models with the learning rate that won their search.
-
-    Args:
-        models: by name.
-        losses: as `search` returned them.
-    """
-    return {name: replace(config, lr=best_lr(losses[name])) for name, config in models.items()}
