@@ -48,8 +48,8 @@ def test_what_a_call_returns_stays_as_it_is():
 
 
 def test_without_a_seed_games_begin_on_different_levels():
-    envs = PixelCopterVector(8, observation="state")
-    assert len(np.unique(envs.reset()[0], axis=0)) == 8
+    envs = PixelCopterVector(32, observation="state")
+    assert len(np.unique(envs.reset()[0], axis=0)) > 16  # two levels may begin alike, since a start has few values
 
 
 def test_the_limit_of_the_registered_environment_is_the_default_and_none_is_allowed():
