@@ -3,7 +3,7 @@
 Reading guide. `names` lists what is there, `load` builds one part and `load_agent` a whole agent. Each is a safetensors file in
 half precision; `manifest.json` says of each how it is built, how it was made, how well it did, and its checksum. `save` writes
 one. Notebook 05 lets an agent of the paper's size play; all else in the notebooks is made anew. A VAE is stored in fewer
-numbers than it is trained in, and computes the same: see `fold`. Notebook 07's models are here for the web page that plays them.
+numbers than it is trained in, and computes the same: see `fold`. Notebook 07's models are here for the web page using them.
 """
 
 import re
@@ -25,7 +25,7 @@ from wmlib.experiment.atomic import file_sha256, write_atomically
 from wmlib.models.frame_model import FrameModel
 from wmlib.models.specs import CoreConfig
 from wmlib.models.vae import VAE
-from wmlib.models.world_model import WorldModel, WorldModelConfig
+from wmlib.models.world_model import WorldModelConfig
 
 FOLDER = Path(__file__).parent
 MANIFEST = "manifest.json"

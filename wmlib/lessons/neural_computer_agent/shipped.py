@@ -1,8 +1,8 @@
 """Train the three small models of this notebook that `wmlib.weights` keeps, and measure what is left of them after rounding.
 
-Reading guide. `make` trains and saves: the second DNC agent of the study profile (its model and its policy, all seven levels), and
-the first DNC of the quick profile in the corridor (eight cues). `grid_scores` and `corridor_scores` say how well a pair and a
-model do; the manifest keeps them. Three minutes on a CPU:
+Reading guide. `make` trains and saves: the second DNC agent of the study profile (its model and its policy, all seven levels),
+and the first DNC of the quick profile in the corridor (eight cues). `grid_scores` and `corridor_scores` say how well they do; the
+manifest keeps that. Two minutes on a CPU:
 
     python -m wmlib.lessons.neural_computer_agent.shipped
 """
@@ -102,7 +102,7 @@ def grid_scores(model: FrameModel, policy: ActorCritic, levels: tuple[int, ...],
         dreamt += beside["dream_ends"] == beside["real_ends"] == shortest and beside["dreamt"] == beside["real"]
     return {
         f"moves predicted exactly, levels {levels[0]} to {levels[-1]}": [round(value, 3) for value in exact],
-        f"levels of {len(levels)} whose shortest path the greedy policy walks in the dream and live, frame by frame alike": dreamt,
+        f"levels of {len(levels)} on which the greedy policy walks the shortest path, in the dream as live": dreamt,
     }
 
 
