@@ -14,6 +14,7 @@ from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons import NEEDS_DOOM
+from wmlib.viz.web import SMALL_PAGE
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,8 +65,8 @@ def parser() -> Parser:
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
-    web = commands.add_parser("web", help="write the dream that anybody can play: one HTML file, opens from the disk")
-    web.add_argument("--page", metavar="FILE", help="where to; default build/dream.html")
+    web = commands.add_parser("web", help="write the dreams that anybody can play: HTML files that open from the disk")
+    web.add_argument("--page", metavar="FILE", help=f"where to; default build/dream.html; {SMALL_PAGE} is written beside it")
     web.add_argument("--picture", metavar="FILE", help="also take a picture of it, PNG; needs Chromium and its driver")
     web.add_argument("--record", action="store_true", help="first play the real game anew, for where dreams begin")
     web.set_defaults(do=command_web)
@@ -158,7 +159,9 @@ def build_gallery(profile: str) -> None:
     try:
         with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
-            index = build(executed, paths.all_figures(profile), out / "gallery", inside, dream=_dream(executed))
+            index = build(
+                executed, paths.all_figures(profile), out / "gallery", inside, _dream(executed), _small_dreams(executed)
+            )
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:
@@ -180,6 +183,17 @@ def _dream(executed: Path) -> str | None:
     if not (executed / f"{DREAM}.ipynb").is_file():
         return None
     return published_page(weights.load_agent)
+
+
+def _small_dreams(executed: Path) -> str | None:
+    """Return the page with the two small dreams of notebook 07 if that was executed, else None."""
+    from wmlib import weights
+    from wmlib.command.gallery import SMALL_DREAMS
+    from wmlib.viz.web.small import published_small_page
+
+    if not (executed / f"{SMALL_DREAMS}.ipynb").is_file():
+        return None
+    return published_small_page(weights.load, notebook=f"{SMALL_DREAMS}.html")
 
 
 def command_gallery(options: argparse.Namespace) -> int:
@@ -290,9 +304,11 @@ def command_web(options: argparse.Namespace) -> int:
     """
     from wmlib import weights
     from wmlib.command import screenshot
-    from wmlib.viz.web import published, starts
+    from wmlib.viz.web import published, small, starts
 
     page = Path(options.page) if options.page else paths.root() / "build" / "dream.html"
+    if page.name == SMALL_PAGE:
+        raise SettingError(f"--page: got {options.page}; allowed is another name, as {SMALL_PAGE} is written beside it")
     if options.record:
         boundary.check_installed("doom")
         agents = {name: weights.load_agent(name) for name in published.AGENTS.values()}
@@ -301,6 +317,10 @@ def command_web(options: argparse.Namespace) -> int:
     try:
         published.write_page(page, weights.load_agent)
         print(f"dream: {page} ({_size(page.stat().st_size)})")
+        beside = page.with_name(SMALL_PAGE)
+        with naming_the_file(beside):
+            small.write_small_page(beside, weights.load)
+        print(f"small dreams: {beside} ({_size(beside.stat().st_size)})")
         if options.picture:
             screenshot.take(page, Path(options.picture))
             print(f"picture: {options.picture}")

@@ -1,13 +1,7 @@
-"""The page of the two small dreams: JavaScript computes what PyTorch does, and in a browser two doors swap.
+"""The page of the two small dreams: JavaScript computes what PyTorch does, and in a browser two doors swap."""
 
-Needs Node for the numbers, and Chromium with its driver and Selenium for the page; without them these tests are skipped.
-"""
-
-import json
-import os
+import contextlib
 import re
-import shutil
-import subprocess
 import time
 
 import numpy as np
@@ -16,6 +10,7 @@ import torch
 
 from wmlib import weights
 from wmlib.agents.policies import ActorCritic, PolicyConfig
+from wmlib.command.screenshot import BrowserMissing, open_browser
 from wmlib.envs.grid import cue_corridor, navigation
 from wmlib.envs.grid.levels import LEVELS, as_text, distances, moves
 from wmlib.lessons.neural_computer_agent import corridor, corridor_memory, shipped
@@ -24,25 +19,26 @@ from wmlib.models.specs import CoreConfig
 from wmlib.viz.web import build, small
 
 TOLERANCE = 1e-4
-NODE = shutil.which("node")
 LEVEL = (8, 1)
-needs_node = pytest.mark.skipif(NODE is None, reason="needs Node (Debian, Ubuntu: apt install nodejs)")
+# what the page has beside the library, and typed arrays as lists
+LIBRARY = (
+    build.script("frame_model.js", "small_worlds.js")
+    + """
+const listed = (name, part) => (ArrayBuffer.isView(part) ? Array.from(part) : part);
+const plain = (value) => JSON.parse(JSON.stringify(value, listed));
+"""
+)
 
 
-def computed(tmp_path, data, program):
-    """Run JavaScript behind the page's library, with `data` and `kernels`; return what its function returns."""
-    (tmp_path / "data.json").write_text(json.dumps(data))
-    lines = [
-        build.script(*small.SMALL_LIBRARY),
-        'const data = JSON.parse(require("fs").readFileSync(process.argv[2]));',
-        "const kernels = new Kernels(data.kernels, 4);",
-        f"const result = (() => {{ {program} }})();",
-        "console.log(JSON.stringify(result, (name, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value)));",
-    ]
-    (tmp_path / "program.js").write_text("\n".join(lines))
-    done = subprocess.run([NODE, tmp_path / "program.js", tmp_path / "data.json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+@pytest.fixture
+def computed(javascript):
+    """A function that runs the body of a JavaScript function of `data` and `kernels`, and returns its result."""
+
+    def run(data, program):
+        main = "function main(data) { const kernels = new Kernels(data.kernels, 4); return plain((() => {%s})()); }"
+        return javascript(LIBRARY + main.replace("%s", program), data)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +47,10 @@ def shipped_models():
     return [weights.load(name)[0] for name in (shipped.CORRIDOR_MODEL, shipped.GRID_MODEL, shipped.GRID_POLICY)]
 
 
-@needs_node
 @pytest.mark.parametrize("simd", [True, False])
 @pytest.mark.parametrize("kind", ["dnc", "lstm"])
 @torch.no_grad()
-def test_a_frame_model_predicts_as_in_pytorch(tmp_path, kind, simd):
+def test_a_frame_model_predicts_as_in_pytorch(computed, kind, simd):
     rng = torch.Generator().manual_seed(1)
     core = CoreConfig(kind, hidden_size=13, num_slots=7, word_size=5, num_heads=2)
     model = FrameModel(core, (3, 4, 5), 4, vector_size=11, generator=rng)
@@ -75,7 +70,7 @@ def test_a_frame_model_predicts_as_in_pytorch(tmp_path, kind, simd):
             return model.outcome(frame, seen.memory, data.actions[t]);
         });
     """
-    steps = computed(tmp_path, {**data, "kernels": build.kernels() if simd else ""}, program)
+    steps = computed({**data, "kernels": build.kernels() if simd else ""}, program)
     for name, expected in (
         ("logits", prediction.frames[0].flatten(1)),
         ("reward", prediction.reward[0]),
@@ -84,18 +79,16 @@ def test_a_frame_model_predicts_as_in_pytorch(tmp_path, kind, simd):
         np.testing.assert_allclose([step[name] for step in steps], expected, rtol=0, atol=TOLERANCE)
 
 
-@needs_node
 @torch.no_grad()
-def test_a_policy_says_what_it_says_in_pytorch(tmp_path, shipped_models):
+def test_a_policy_says_what_it_says_in_pytorch(computed, shipped_models):
     policy = shipped_models[2]
     seen = torch.rand(5, 108, generator=torch.Generator().manual_seed(0))
     data = {"policy": small.policy_record(policy), "seen": seen.tolist(), "kernels": ""}
     program = "const policy = new Policy(data.policy); return data.seen.map((row) => policy.logits(Float32Array.from(row)));"
-    np.testing.assert_allclose(computed(tmp_path, data, program), policy.step(seen).logits, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(computed(data, program), policy.step(seen).logits, rtol=0, atol=TOLERANCE)
 
 
-@needs_node
-def test_the_worlds_have_the_rules_of_the_environments(tmp_path):
+def test_the_worlds_have_the_rules_of_the_environments(computed):
     levels = [*LEVELS[6], *LEVELS[8]]
     cues = [2, 0, 3, 1, 1]
     data = {"levels": [as_text(level).split() for level in levels], "cues": cues, "length": 30, "kernels": ""}
@@ -109,7 +102,7 @@ def test_the_worlds_have_the_rules_of_the_environments(tmp_path):
         const corridor = new Corridor(data.cues, data.length);
         return { grids, corridor: Array.from({ length: corridor.steps + 1 }, (_, step) => corridor.frame(step)) };
     """
-    result = computed(tmp_path, data, program)
+    result = computed(data, program)
     for layout, grid in zip(levels, result["grids"], strict=True):
         assert grid["moves"] == moves(layout).tolist()
         assert grid["distances"] == distances(layout).ravel().tolist()
@@ -121,9 +114,8 @@ def test_the_worlds_have_the_rules_of_the_environments(tmp_path):
     assert result["corridor"] == drawn.transpose(0, 3, 1, 2).reshape(len(steps), -1).tolist()
 
 
-@needs_node
 @torch.no_grad()
-def test_a_walk_and_every_exchange_are_those_of_the_notebook(tmp_path, shipped_models):
+def test_a_walk_and_every_exchange_are_those_of_the_notebook(computed, shipped_models):
     model = shipped_models[0]
     rng = np.random.default_rng(4)
     pairs, cues = corridor_memory.unlike_pairs(LEVEL, 1, rng)
@@ -150,14 +142,13 @@ def test_a_walk_and_every_exchange_are_those_of_the_notebook(tmp_path, shipped_m
             return [plain, ...edited].map(kept);
         });
     """
-    for row, results in enumerate(computed(tmp_path, data, program)):
+    for row, results in enumerate(computed(data, program)):
         for (choices, expected), theirs in zip(results, (walked, *edited), strict=True):
             assert choices == theirs.choices[row].tolist()
             np.testing.assert_allclose(expected, theirs.expected[row], rtol=0, atol=TOLERANCE)
 
 
-@needs_node
-def test_an_exchange_concerns_every_head_and_both_axes_of_the_link(tmp_path):
+def test_an_exchange_concerns_every_head_and_both_axes_of_the_link(computed):
     rng = torch.Generator().manual_seed(0)
     sizes = {
         "memory": (5, 4),
@@ -175,15 +166,14 @@ def test_an_exchange_concerns_every_head_and_both_axes_of_the_link(tmp_path):
         const state = Object.fromEntries(Object.entries(data.state).map(([name, part]) => [name, Float32Array.from(part)]));
         return [false, true].map((whole) => exchange({ slots: 5, width: 4, heads: 2 }, state, 1, 3, whole));
     """
-    results = computed(tmp_path, {"state": data, "kernels": ""}, program)
+    results = computed({"state": data, "kernels": ""}, program)
     for result, names in zip(results, (corridor_memory.CONTENT, corridor_memory.RENAMED), strict=True):
         expected = corridor_memory.exchange(state, torch.tensor([1]), torch.tensor([3]), names)
         for name in sizes:
             np.testing.assert_allclose(result[name], getattr(expected, name)[0].flatten(), rtol=1e-6)
 
 
-@needs_node
-def test_the_wrong_moves_are_those_of_pytorch_and_the_policy_dreams_shortest_paths(tmp_path, shipped_models):
+def test_the_wrong_moves_are_those_of_pytorch_and_the_policy_dreams_shortest_paths(computed, shipped_models):
     _, model, policy = shipped_models
     data = {
         "model": small.frame_model_record(model),
@@ -208,7 +198,7 @@ def test_the_wrong_moves_are_those_of_pytorch_and_the_policy_dreams_shortest_pat
             return { wrong: wrongMoves(model, grid), age: dream.age, over: dream.over, same };
         });
     """
-    for layout, result in zip(LEVELS[6], computed(tmp_path, data, program), strict=True):
+    for layout, result in zip(LEVELS[6], computed(data, program), strict=True):
         assert sorted(map(tuple, result["wrong"])) == sorted(shipped.wrong_moves(model, layout))
         assert result["over"] and result["same"] and result["age"] == distances(layout)[0, 0]
 
@@ -229,7 +219,7 @@ def test_policies_that_the_page_cannot_run_are_refused():
 def page(tmp_path_factory, shipped_models):
     """The page's file."""
     path = tmp_path_factory.mktemp("web") / "small.html"
-    path.write_text(small.build_small_page(*shipped_models, made="by <hand>", notebook="07.html"), encoding="utf-8")
+    path.write_text(small.build_small_page(*shipped_models, about="by <hand>", notebook="07.html"), encoding="utf-8")
     return path
 
 
@@ -253,23 +243,12 @@ def test_what_the_page_says_of_the_models_is_in_the_manifest(page):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A Chromium without a window and without motion, driven by Selenium."""
-    pytest.importorskip("selenium", reason="needs Selenium: pip install -e '.[dev]'")
-    from selenium import webdriver
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    chromium = next((path for path in map(shutil.which, names) if path), None)
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs Chromium and its driver (Debian, Ubuntu: apt install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    reduced = "--force-prefers-reduced-motion"
-    for argument in ("--headless=new", "--disable-dev-shm-usage", "--window-size=1000,1000", reduced, *root):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as opened:
+    """A Chromium without a window and without motion."""
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_browser((1000, 1000), calm=True))
+        except BrowserMissing as error:
+            pytest.skip(str(error))
         yield opened
 
 
@@ -395,4 +374,4 @@ def test_nothing_overflows_at_any_width(opened, width):
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
     small_ones = "return [...document.querySelectorAll('button')].filter((b) => b.getBoundingClientRect().height < 24).length"
     assert opened.execute_script(small_ones) == 0
-    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**metrics, "width": 1000})

@@ -1,8 +1,8 @@
 """Train the three small models of this notebook that `wmlib.weights` keeps, and measure what is left of them after rounding.
 
 Reading guide. `make` trains and saves: the second DNC agent of the study profile (its model and its policy, all seven levels),
-and the first DNC of the quick profile in the corridor (eight cues). `grid_scores` and `corridor_scores` say how well they do; the
-manifest keeps that. Two minutes on a CPU:
+and the first DNC of the quick profile in the corridor (eight cues). `grid_scores` and `corridor_scores` say how well they do;
+the manifest keeps that. Two minutes on a CPU:
 
     python -m wmlib.lessons.neural_computer_agent.shipped
 """
