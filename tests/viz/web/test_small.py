@@ -16,7 +16,7 @@ from wmlib.envs.grid.levels import LEVELS, as_text, distances, moves
 from wmlib.lessons.neural_computer_agent import corridor, corridor_memory, shipped
 from wmlib.models.frame_model import FrameModel
 from wmlib.models.specs import CoreConfig
-from wmlib.viz.web import build, small
+from wmlib.viz.web import SMALL_PAGE, build, small
 
 TOLERANCE = 1e-4
 LEVEL = (8, 1)
@@ -241,6 +241,14 @@ def test_what_the_page_says_of_the_models_is_in_the_manifest(page):
     assert f"All {wrong} moves that it gets wrong" in text
 
 
+def test_a_notebook_shows_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(small, "published_small_page", lambda load: "<p>a page</p>")
+    widget = small.show_small_page(tmp_path / "build" / SMALL_PAGE, None, tmp_path)
+    text = "".join(child.value for child in widget.children)
+    assert f'<iframe src="/files/build/{SMALL_PAGE}" title="Two small dreams' in text and "<b>Swap two memories</b>" in text
+    assert (tmp_path / "build" / SMALL_PAGE).read_text() == "<p>a page</p>"
+
+
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium without a window and without motion."""
@@ -372,6 +380,7 @@ def test_nothing_overflows_at_any_width(opened, width):
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     time.sleep(0.1)
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    assert opened.execute_script("return document.querySelectorAll('svg:not([aria-label])').length") == 0
     small_ones = "return [...document.querySelectorAll('button')].filter((b) => b.getBoundingClientRect().height < 24).length"
     assert opened.execute_script(small_ones) == 0
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**metrics, "width": 1000})

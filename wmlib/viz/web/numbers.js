@@ -27,16 +27,18 @@ function floatOfHalf(half) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+let tableOfHalves = null; // every number of half precision, made when the first one is asked for
+
 function floatsOf(packed) {
   const bytes = bytesOf(packed.data);
   if (packed.type === "float") {
     return new Float32Array(bytes.buffer);
   }
   const halves = new Uint16Array(bytes.buffer);
-  const table = Float32Array.from({ length: 65536 }, (_, half) => floatOfHalf(half));
+  tableOfHalves ??= Float32Array.from({ length: 65536 }, (_, half) => floatOfHalf(half));
   const floats = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i++) {
-    floats[i] = table[halves[i]];
+    floats[i] = tableOfHalves[halves[i]];
   }
   return floats;
 }

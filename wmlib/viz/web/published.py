@@ -54,13 +54,24 @@ def show_page(file: Path, load: Callable[[str], WorldModelsAgent], root: Path) -
         load: as for `published_page`.
         root: the folder that the server shows, the project's.
     """
+    return shown(write_page(file, load), root, "Play in the dream", "A dream to play")
+
+
+def shown(file: Path, root: Path, words: str, title: str) -> Any:
+    """Return a widget that links to a page and shows it where the notebook's server hands out files.
+
+    Args:
+        file: the page.
+        root: the folder that the server shows, the project's.
+        words: of the link.
+        title: of the frame, for readers who hear it.
+    """
     import ipywidgets
 
-    write_page(file, load)
     text = f"The page is in <code>{file}</code>: open it in a browser, it needs no server."
     if not file.is_relative_to(root):
         return ipywidgets.HTML(text)
     address = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/") + "files/" + quote(file.relative_to(root).as_posix())
-    link = f'<a href="{address}" target="_blank"><b>Play in the dream</b></a>, in a page of its own. {text}'
-    frame = f'<iframe src="{address}" title="A dream to play" style="width: 100%; height: 46rem; border: 0"></iframe>'
+    link = f'<a href="{address}" target="_blank"><b>{words}</b></a>, in a page of its own. {text}'
+    frame = f'<iframe src="{address}" title="{title}" style="width: 100%; height: 46rem; border: 0"></iframe>'
     return ipywidgets.VBox([ipywidgets.HTML(link), ipywidgets.HTML(frame)])

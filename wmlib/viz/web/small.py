@@ -19,6 +19,7 @@ from wmlib.envs.grid.levels import LEVELS, as_text
 from wmlib.experiment.atomic import write_atomically
 from wmlib.models.frame_model import FrameModel
 from wmlib.viz.web.build import FOLDER, as_json, core_record, fill, kernels, pack_layer, script
+from wmlib.viz.web.published import shown
 
 SMALL_LIBRARY = ("numbers.js", "kernels.js", "cores.js", "frame_model.js", "small_worlds.js")
 LAYERS = ("encoder", "vector", "norm", "context", "first", "second", "last", "look", "outcomes")
@@ -103,3 +104,8 @@ def write_small_page(file: Path, load: Callable[[str], tuple[Any, dict]]) -> Pat
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return file
+
+
+def show_small_page(file: Path, load: Callable[[str], tuple[Any, dict]], root: Path) -> Any:
+    """Write the page, and return a widget that links to it and shows it; arguments as for `published.show_page`, and `load`."""
+    return shown(write_small_page(file, load), root, "Swap two memories", "Two small dreams, with a memory to reach into")
