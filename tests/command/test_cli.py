@@ -253,6 +253,63 @@ def test_what_is_asked_of_lab_goes_before_our_own(lab, option):
     assert sum("dir=" in word for word in command) == 1
 
 
+# --- web: what is in the page is tested in tests/viz/web
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What the page holds here."""
+    from wmlib.viz.web import published
+
+    monkeypatch.setattr(published, "published_page", lambda load: "<p>a dream</p>")
+    return "<p>a dream</p>"
+
+
+def test_web_writes_one_page(project, page, capsys):
+    assert main(["web"]) == 0
+    assert (project.path / "build/dream.html").read_text() == page
+    assert f"dream: {project.path}/build/dream.html" in capsys.readouterr().out
+    assert main(["web", "--page", str(project.path / "elsewhere/page.html")]) == 0
+    assert (project.path / "elsewhere/page.html").read_text() == page
+
+
+def test_web_takes_a_picture_or_says_what_is_missing(project, page, monkeypatch, capsys):
+    from wmlib.command import screenshot
+
+    taken = []
+    monkeypatch.setattr(screenshot, "take", lambda page, picture: taken.append((page.name, picture.name)))
+    assert main(["web", "--picture", "page.png"]) == 0 and taken == [("dream.html", "page.png")]
+
+    def no_browser(page, picture):
+        raise screenshot.BrowserMissing("there is no Chromium: install it")
+
+    monkeypatch.setattr(screenshot, "take", no_browser)
+    assert main(["web", "--picture", "page.png"]) == 2
+    assert capsys.readouterr().err == "wmlib: web: there is no Chromium: install it\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [(["--page", "FILE/page.html"], "cannot write"), (["--pge", "x"], "unknown option '--pge'. Did you mean '--page'")],
+)
+def test_bad_input_of_web_is_one_line(project, page, capsys, arguments, message):
+    (project.path / "FILE").write_text("in the way")
+    assert main(["web", *(str(project.path / word) if "/" in word else word for word in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("wmlib: ") and error.count("\n") == 1
+
+
+def test_the_gallery_of_notebook_05_has_the_page(project, page, store, wmlib):
+    project.notebook("05_vizdoom_dream", "pass")
+    executed = project.executed("05_vizdoom_dream")
+    executed.parent.mkdir(parents=True)
+    shutil.copyfile(project.path / "notebooks/05_vizdoom_dream.ipynb", executed)
+    assert main(["gallery"]) == 0
+    folder = project.path / "build/quick/gallery"
+    assert (folder / "dream.html").read_text() == page
+    assert 'href="dream.html"' in (folder / "index.html").read_text()
+
+
 # --- cache -----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m wmlib run | list | gallery | claims | cache | lab`. `./run_all.sh` is a thin front to it."""
+"""The command line: `python -m wmlib run | list | gallery | claims | cache | web | lab`; `./run_all.sh` is a thin front."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import uuid
+from pathlib import Path
 from typing import Any, NoReturn
 
 from wmlib.command import boundary, outputs, runner
@@ -13,6 +14,7 @@ from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons import NEEDS_DOOM
+from wmlib.viz.web import SMALL_PAGE
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,6 +65,11 @@ def parser() -> Parser:
     cache = commands.add_parser("cache", parents=[common], help="list what is cached, and what made it")
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
+    web = commands.add_parser("web", help="write the dreams that anybody can play: HTML files that open from the disk")
+    web.add_argument("--page", metavar="FILE", help=f"where to; default build/dream.html; {SMALL_PAGE} is written beside it")
+    web.add_argument("--picture", metavar="FILE", help="also take a picture of it, PNG; needs Chromium and its driver")
+    web.add_argument("--record", action="store_true", help="first play the real game anew, for where dreams begin")
+    web.set_defaults(do=command_web)
     lab = commands.add_parser("lab", help="open JupyterLab in notebooks/; further arguments go to it")
     lab.set_defaults(do=command_lab)
     return main
@@ -152,7 +159,9 @@ def build_gallery(profile: str) -> None:
     try:
         with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
-            index = build(executed, paths.all_figures(profile), out / "gallery", inside)
+            index = build(
+                executed, paths.all_figures(profile), out / "gallery", inside, _dream(executed), _small_dreams(executed)
+            )
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:
@@ -163,6 +172,28 @@ def build_gallery(profile: str) -> None:
         if held is not None:
             os.close(held)
     print(f"gallery: {index}")
+
+
+def _dream(executed: Path) -> str | None:
+    """Return the page with the dream of notebook 05 if that was executed, else None."""
+    from wmlib import weights
+    from wmlib.command.gallery import DREAM
+    from wmlib.viz.web.published import published_page
+
+    if not (executed / f"{DREAM}.ipynb").is_file():
+        return None
+    return published_page(weights.load_agent)
+
+
+def _small_dreams(executed: Path) -> str | None:
+    """Return the page with the two small dreams of notebook 07 if that was executed, else None."""
+    from wmlib import weights
+    from wmlib.command.gallery import SMALL_DREAMS
+    from wmlib.viz.web.small import published_small_page
+
+    if not (executed / f"{SMALL_DREAMS}.ipynb").is_file():
+        return None
+    return published_small_page(weights.load, notebook=f"{SMALL_DREAMS}.html")
 
 
 def command_gallery(options: argparse.Namespace) -> int:
@@ -263,6 +294,42 @@ def _value(value: Any) -> str:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, bool | int | float | str)
+
+
+def command_web(options: argparse.Namespace) -> int:
+    """Write the page with the dream, and print where it is.
+
+    Raises:
+        SettingError: a file cannot be written, no browser takes the picture, or weights are damaged.
+    """
+    from wmlib import weights
+    from wmlib.command import screenshot
+    from wmlib.viz.web import published, small, starts
+
+    page = Path(options.page) if options.page else paths.root() / "build" / "dream.html"
+    if page.name == SMALL_PAGE:
+        raise SettingError(f"--page: got {options.page}; allowed is another name, as {SMALL_PAGE} is written beside it")
+    if options.record:
+        boundary.check_installed("doom")
+        agents = {name: weights.load_agent(name) for name in published.AGENTS.values()}
+        starts.write(starts.record(agents, next(iter(agents))))
+        print(f"recorded: {starts.FILE}")
+    try:
+        published.write_page(page, weights.load_agent)
+        print(f"dream: {page} ({_size(page.stat().st_size)})")
+        beside = page.with_name(SMALL_PAGE)
+        with naming_the_file(beside):
+            small.write_small_page(beside, weights.load)
+        print(f"small dreams: {beside} ({_size(beside.stat().st_size)})")
+        if options.picture:
+            screenshot.take(page, Path(options.picture))
+            print(f"picture: {options.picture}")
+    except OSError as error:
+        file = error.filename or page
+        raise SettingError(f"web: cannot write {file} ({error.strerror or error}); name another file, with --page") from None
+    except ValueError as error:
+        raise SettingError(f"web: {error}") from None
+    return 0
 
 
 def command_lab(options: argparse.Namespace) -> int:

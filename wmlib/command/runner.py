@@ -26,7 +26,7 @@ from wmlib.experiment.settings import SettingError, choose
 # seconds one cell may take before its kernel counts as hung; the paper profile works for hours in one cell
 CELL_TIMEOUT = {"smoke": 300, "quick": 3600, "study": 7 * 24 * 3600, "paper": 7 * 24 * 3600}
 # a word that is none of them is taken for a notebook
-COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "test", "lint")
+COMMANDS = ("run", "list", "gallery", "claims", "cache", "lab", "web", "test", "lint")
 
 
 def available() -> list[str]:

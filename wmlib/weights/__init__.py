@@ -1,9 +1,9 @@
-"""Trained weights, small, for readers who cannot train: the agents of notebook 05.
+"""Trained weights, small, for readers who cannot train: the agents of notebook 05, and small models of notebook 07.
 
 Reading guide. `names` lists what is there, `load` builds one part and `load_agent` a whole agent. Each is a safetensors file in
 half precision; `manifest.json` says of each how it is built, how it was made, how well it did, and its checksum. `save` writes
 one. Notebook 05 lets an agent of the paper's size play; all else in the notebooks is made anew. A VAE is stored in fewer
-numbers than it is trained in, and computes the same: see `fold`.
+numbers than it is trained in, and computes the same: see `fold`. Notebook 07's models are here for the web page using them.
 """
 
 import re
@@ -12,20 +12,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from wmlib.agents.policies import ActorCritic, PolicyConfig
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.experiment import records
 from wmlib.experiment.atomic import file_sha256, write_atomically
+from wmlib.models.frame_model import FrameModel
 from wmlib.models.specs import CoreConfig
 from wmlib.models.vae import VAE
-from wmlib.models.world_model import WorldModel, WorldModelConfig
+from wmlib.models.world_model import WorldModelConfig
 
 FOLDER = Path(__file__).parent
 MANIFEST = "manifest.json"
-KINDS = ("vae", "world model", "controller")
+KINDS = ("vae", "world model", "controller", "frame model", "policy")
 AGAIN = "get it again from the repository, or save the weights again"
 
 _check_manifest = records.checker(
@@ -58,7 +62,8 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module | Tensor, dict]:
         name: one of `names()`.
 
     Returns:
-        a VAE, a WorldModel, or a controller's weights (F,), in float32; and its entry: "made" says how, "scores" how well.
+        a VAE, a WorldModel, a controller's weights (F,), a FrameModel, or an ActorCritic, in float32; and its entry: "made"
+        says how, "scores" how well.
 
     Raises:
         ValueError: an unknown name, a damaged manifest, or a file that is not the one in it.
@@ -103,7 +108,7 @@ def save(
 
     Args:
         name: file name without ending: letters, digits, _ and -.
-        kind: "vae", "world model" or "controller"; a controller's parts are saved before it.
+        kind: one of `KINDS`; a controller's parts are saved before it.
         tensors: its state; a controller's are {"weights": (F,)}.
         settings: with which `load` builds it, JSON values.
         facts: made, scores: what readers should know, JSON values.
@@ -148,14 +153,25 @@ def _build(kind: str, tensors: Mapping[str, Tensor], settings: dict[str, Any]) -
     tensors = {key: value.float() for key, value in tensors.items()}
     if kind == "controller":
         return tensors["weights"]
-    part: VAE | WorldModel
+    part: nn.Module
     if kind == "vae":
         part = VAE(generator=torch.Generator(), **settings)
         tensors = unfold(tensors, part)
+    elif kind == "frame model":
+        others = {name: value for name, value in settings.items() if name != "core"}
+        part = FrameModel(CoreConfig(**settings["core"]), generator=torch.Generator(), **others)
+    elif kind == "policy":
+        part = _policy(generator=torch.Generator(), **settings)
     else:
         part = WorldModelConfig(**{**settings, "core": CoreConfig(**settings["core"])}).build(torch.Generator())
     part.load_state_dict(tensors)
     return part.eval()
+
+
+def _policy(observation_size: int, num_actions: int, hidden_sizes: list[int], generator: torch.Generator) -> ActorCritic:
+    """Return a policy that sees a vector."""
+    space = spaces.Box(-np.inf, np.inf, (observation_size,), np.float32)
+    return ActorCritic(space, num_actions, PolicyConfig(tuple(hidden_sizes)), generator=generator)
 
 
 def _agent(weights: Tensor, settings: dict[str, Any], parts: dict[str, str], folder: Path, name: str) -> WorldModelsAgent:

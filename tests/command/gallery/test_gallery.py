@@ -42,6 +42,17 @@ def test_the_table_of_claims_opens_the_gallery(everything):
     assert table.a["href"] == "01_good.html"
 
 
+def test_a_dream_is_linked_from_the_index_and_from_its_notebook(site):
+    site.add("01_good", "A text.")
+    site.add("05_vizdoom_dream", "A text.", stored=False)
+    build_gallery(site.executed, site.root / "figures", site.out, dream="<p>a dream</p>")
+    assert (site.out / "dream.html").read_text() == "<p>a dream</p>"
+    linked = {name for name in ("index", "01_good", "05_vizdoom_dream") if site.page(name).find("a", href="dream.html")}
+    assert linked == {"index", "05_vizdoom_dream"}
+    site.build()
+    assert not (site.out / "dream.html").exists() and not site.page("index").find("a", href="dream.html")
+
+
 def test_pages_lead_to_their_neighbours(everything):
     assert everything.page("01_good").find(rel="prev") is None
     assert everything.page("02_other").find(rel="prev")["href"] == "01_good.html"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wmlib.command.claims import claims_table
 from wmlib.command.gallery.page import Page, Site, show_picture
 from wmlib.experiment import paths, results
+from wmlib.viz.web import SMALL_PAGE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -23,10 +24,14 @@ LEAD = (
     "A companion to Adeel Mufti's work that runs. Every figure, number and verdict on these pages was computed by the "
     "notebook it stands in; nothing was typed in afterwards."
 )
+DREAM = "05_vizdoom_dream"  # the notebook whose dream is a page of its own
+SMALL_DREAMS = "07_neural_computer_agent"  # the notebook whose two small dreams are one
 _TEMPLATES = Path(__file__).parent
 
 
-def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "") -> Path:
+def build_gallery(
+    executed: Path, figures: Path, out: Path, inside: str = "", dream: str | None = None, small_dreams: str | None = None
+) -> Path:
     """Write a static site from executed notebooks: an index with the table of claims and one card each, and one page each.
 
     A notebook with an error output is shown as failed, one without `results.json` as not run yet. All faults of all
@@ -39,6 +44,8 @@ def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "") ->
             as from the project's folder `notebooks`, where the sources are.
         out: folder of the site; replaced if it holds an earlier gallery.
         inside: the folder in `NN_name` that holds them: "study" for those of the study run.
+        dream: a page of its own, HTML, that the index and the page of notebook 05 link to; None: there is none.
+        small_dreams: the same for notebook 07.
 
     Returns:
         Path: `out / "index.html"`.
@@ -85,7 +92,7 @@ def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "") ->
         index = Page("index", None)
         index.body = admit(markdown_to_html(claims_table(figures, "{}.ipynb"), index), index, site, attachments={})
         _check([*pages, index])
-        _write(pages, index, folder)
+        _write(pages, index, folder, dream, small_dreams)
         folder.chmod(0o755)  # mkdtemp makes it private
         _swap(folder, out)
     finally:
@@ -145,7 +152,7 @@ def _check(pages: list[Page]) -> None:
         raise ValueError("\n".join([f"the gallery was not written: {count} in the notebooks", *faults]))
 
 
-def _write(pages: list[Page], index: Page, folder: Path) -> None:
+def _write(pages: list[Page], index: Page, folder: Path, dream: str | None, small_dreams: str | None) -> None:
     """Write all pages and the style sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -154,7 +161,8 @@ def _write(pages: list[Page], index: Page, folder: Path) -> None:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["duration"] = _duration
-    environment.globals.update(site_title=TITLE, site_lead=LEAD)
+    environment.globals.update(site_title=TITLE, site_lead=LEAD, dream=dream is not None, dreaming=DREAM)
+    environment.globals.update(small_dreams=small_dreams is not None, small_dreaming=SMALL_DREAMS, small_page=SMALL_PAGE)
     for page in pages:
         page.heading = Markup(page.heading)
         page.body = Markup(page.body)
@@ -166,6 +174,10 @@ def _write(pages: list[Page], index: Page, folder: Path) -> None:
     html = environment.get_template("index.html.j2").render(pages=pages, claims=Markup(index.body), summary=_summary(pages))
     (folder / "index.html").write_text(html, encoding="utf-8")
     shutil.copyfile(_TEMPLATES / "style.css", folder / "style.css")
+    if dream is not None:
+        (folder / "dream.html").write_text(dream, encoding="utf-8")
+    if small_dreams is not None:
+        (folder / SMALL_PAGE).write_text(small_dreams, encoding="utf-8")
 
 
 def _summary(pages: list[Page]) -> list[str]:

@@ -1,0 +1,35 @@
+"""JavaScript for tests: run by Node where it is installed, else by Chromium; else the test says what to install."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from wmlib.command.screenshot import BrowserMissing, open_browser
+from wmlib.viz.web import build
+
+IN_NODE = 'console.log(JSON.stringify(main(JSON.parse(require("fs").readFileSync(0)))));'
+
+
+@pytest.fixture
+def javascript(tmp_path):
+    """A function that runs `main(value)` of a JavaScript program, with the page's library before it, and returns its result."""
+
+    def run(body, value):
+        program = build.script() + body
+        node = shutil.which("node")
+        if node:
+            (tmp_path / "program.js").write_text(program + IN_NODE, encoding="utf-8")
+            done = subprocess.run([node, tmp_path / "program.js"], input=json.dumps(value), capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr[-3000:]
+            return json.loads(done.stdout)
+        (tmp_path / "program.html").write_text(f"<script>{program}</script>", encoding="utf-8")
+        try:
+            with open_browser() as browser:
+                browser.get((tmp_path / "program.html").as_uri())
+                return browser.execute_script("return main(arguments[0])", value)
+        except BrowserMissing as error:
+            pytest.skip(f"neither Node (Debian, Ubuntu: apt install nodejs) nor a browser: {error}")
+
+    return run

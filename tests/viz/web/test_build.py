@@ -1,0 +1,89 @@
+"""What the page is made of: numbers that survive the way through text, and one file that fetches nothing."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib.models.dnc import DNC
+from wmlib.models.feedforward import FeedForward
+from wmlib.viz.web import build
+
+CSS = (build.FOLDER / "page.css").read_text(encoding="utf-8")
+READ_FLOATS = "function main(packed) { return Array.from(floatsOf(packed), (x) => (Object.is(x, -0) ? '-0' : String(x))); }"
+
+
+def test_all_numbers_of_half_precision_survive(javascript):
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = torch.from_numpy(halves[np.isfinite(halves)].astype(np.float32))
+    packed = build.pack(finite)
+    assert packed["type"] == "half"
+    assert [float(text) for text in javascript(READ_FLOATS, packed)] == finite.tolist()
+
+
+def test_other_numbers_stay_in_single_precision(javascript):
+    numbers = torch.tensor([1 / 3, 1e-9, -3e38, 70000.0])
+    packed = build.pack(numbers)
+    assert packed["type"] == "float" and packed["shape"] == [4]
+    assert np.float32(javascript(READ_FLOATS, packed)).tolist() == numbers.tolist()
+
+
+def test_chance_is_repeated_by_its_seed_and_has_the_right_moments(javascript):
+    body = """
+    function main(seeds) {
+      return seeds.map((seed) => {
+        const chance = new Chance(seed);
+        const uniform = Array.from({ length: 20000 }, () => chance.uniform());
+        return [uniform, Array.from({ length: 20000 }, () => chance.normal())];
+      });
+    }"""
+    (uniform, normal), again, other = javascript(body, [3, 3, 4])
+    assert (uniform, normal) == tuple(again) and uniform != other[0]
+    assert 0 < min(uniform) and max(uniform) <= 1
+    assert abs(np.mean(uniform) - 0.5) < 0.01 and abs(np.var(uniform) - 1 / 12) < 0.003
+    assert abs(np.mean(normal)) < 0.03 and abs(np.var(normal) - 1) < 0.05 and abs(np.mean(np.power(normal, 4)) - 3) < 0.3
+
+
+def test_what_the_page_cannot_run_is_refused():
+    generator = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match="core is a FeedForward; the page runs an LSTM or a DNC"):
+        build.core_record(FeedForward(3, 4, None, generator=generator))
+    with pytest.raises(ValueError, match="link 'sparse'; the page runs 'full' and 'none'"):
+        build.core_record(DNC(3, 4, 5, 6, generator=generator, link="sparse"))
+    with pytest.raises(ValueError, match="starts has none for 'an agent'; it has game"):
+        build.build_page({"an agent": None}, {"game": {}}, 1.0, "")
+
+
+def test_data_cannot_end_its_element():
+    text = build.as_json({"a": "</script><script>", "b": [1.5]})
+    assert "<" not in text and json.loads(text) == {"a": "</script><script>", "b": [1.5]}
+
+
+def test_every_place_of_the_template_is_filled():
+    page = build.fill({"style": "a {}", "data": "{}", "script": "let x = '{{ y }}';".replace("{{ y }}", "1")})
+    assert "{{" not in page and "a {}" in page
+    assert not re.search(r"\b(src|href)=[\"'](?!data:|#)", page) and "@import" not in page, "the page fetches nothing"
+
+
+def luminance(colour):
+    """As WCAG 2 defines it; colour "#rrggbb"."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_marks_stand_out(scheme):
+    blocks = re.findall(r":root \{(.*?)\}", CSS, flags=re.DOTALL)
+    colours = dict(re.findall(r"--(\S+): (#\w{6})", blocks[0] if scheme == "light" else blocks[1]))
+
+    def contrast(a, b):
+        dark, light = sorted(luminance(colours[name]) for name in (a, b))
+        return (light + 0.05) / (dark + 0.05)
+
+    for text, ground in (("ink", "paper"), ("ink", "sunk"), ("quiet", "raised"), ("quiet", "sunk"), ("on-mark", "mark")):
+        assert contrast(text, ground) >= 4.5, (text, ground)
+    for mark in ("mark", "edit", "line", "quiet"):
+        assert contrast(mark, "sunk") >= 3, mark

@@ -1,0 +1,192 @@
+"""The page's JavaScript against PyTorch: cores, mixtures, ends and pictures are the same, in both kernels."""
+
+import numpy as np
+import pytest
+import torch
+
+from wmlib import weights
+from wmlib.agents import linear_controller
+from wmlib.agents.world_models_agent import WorldModelsAgent
+from wmlib.models.dnc import DNC
+from wmlib.models.lstm import LSTM
+from wmlib.models.vae import VAE, Posterior
+from wmlib.models.world_model import WorldModel
+from wmlib.viz.web import build, starts
+
+STEPS = 100
+EVERY = 20  # steps from one picture that is compared to the next
+TOLERANCE = 1e-4
+KERNELS = {"SIMD": build.kernels(), "plain loops": ""}
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def assert_close(ours, theirs):
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=0, atol=TOLERANCE)
+
+
+def test_the_committed_kernel_is_its_source_compiled():
+    pytest.importorskip("wasmtime", reason="needs wasmtime: pip install -e '.[dev]'")
+    committed = (build.FOLDER / "kernels.wasm.txt").read_text(encoding="utf-8")
+    head, *code = build.compiled_kernels().splitlines()
+    assert committed.splitlines()[1:] == code, "write what build.compiled_kernels() returns into kernels.wasm.txt"
+    assert committed.startswith(head.partition("wasmtime")[0]), "names the compiler"
+
+
+def test_products_of_any_size_in_both_kernels(javascript):
+    body = """
+    function main({ kernels, cases }) {
+      return Object.values(kernels).map((kernel) => cases.map(({ layer, x }) => {
+        const made = new Kernels(kernel, 1);
+        const weights = made.layer(layer);
+        const inputs = made.alloc(x.length * weights.stride);
+        x.forEach((row, i) => inputs.set(row, i * weights.stride));
+        const y = made.alloc(x.length * weights.padded);
+        made.apply(weights, inputs, y, x.length);
+        const rows = x.map((_, i) => Array.from(y.slice(i * weights.padded, i * weights.padded + weights.rows)));
+        return { simd: made.simd, rows };
+      }));
+    }"""
+    rng = np.random.default_rng(0)
+    cases = []
+    products = []
+    for m, rows, columns in [(1, 1, 1), (1, 7, 13), (2, 4, 4), (5, 93, 30), (3, 12, 610)]:
+        x, weight, bias = (rng.standard_normal(size).astype(np.float32) for size in ((m, columns), (rows, columns), rows))
+        cases.append({"x": x.tolist(), "layer": build.pack_layer(torch.from_numpy(weight), torch.from_numpy(bias))})
+        products.append(x @ weight.T + bias)
+    results = javascript(body, {"kernels": KERNELS, "cases": cases})
+    for name, answers in zip(KERNELS, results, strict=True):
+        for answer, product in zip(answers, products, strict=True):
+            assert answer["simd"] is (name == "SIMD")
+            assert_close(answer["rows"], product)
+
+
+def test_too_little_memory_is_named(javascript):
+    body = """
+    function main() {
+      try { new Kernels("", 1).alloc(1e6); } catch (error) { return error.message; }
+    }"""
+    assert javascript(body, None) == "megabytes: got 1, which is too little; make Kernels with more"
+
+
+CORES = {
+    "LSTM": lambda: LSTM(5, 18, generator=generator()),
+    "LSTM with an output layer": lambda: LSTM(5, 18, 3, generator=generator()),
+    "DNC": lambda: DNC(5, 18, 7, 6, 2, generator=generator()),
+    "DNC without a link, with an output layer": lambda: DNC(5, 18, 7, 6, 1, 3, generator=generator(), link="none"),
+}
+
+
+def test_cores_of_random_weights_in_both_kernels(javascript):
+    body = """
+    function run(kernel, core, inputs) {
+      const made = makeCore(new Kernels(kernel, 1), core);
+      const state = made.initialState();
+      const outputs = inputs.map((x) => Array.from(made.step(x, state)).slice(0, made.outputSize));
+      return { outputs, state: Object.fromEntries(Object.entries(state).map(([name, part]) => [name, Array.from(part)])) };
+    }
+    function main({ kernels, cores, inputs }) {
+      return Object.values(kernels).map((kernel) => cores.map((core) => run(kernel, core, inputs)));
+    }"""
+    inputs = torch.randn(STEPS, 5, generator=generator())
+    cores = [make() for make in CORES.values()]
+    for core in cores:
+        for parameter in core.parameters():
+            parameter.data *= 4  # gates that open and close, slots that differ
+    records = [build.core_record(core) for core in cores]
+    for answers in javascript(body, {"kernels": KERNELS, "cores": records, "inputs": inputs.tolist()}):
+        for core, answer in zip(cores, answers, strict=True):
+            with torch.no_grad():
+                outputs, state = core(inputs)
+            assert_close(answer["outputs"], outputs.numpy())
+            for part, values in state._asdict().items():
+                assert_close(answer["state"][part], values.flatten().numpy())
+
+
+def lstm_agent():
+    """An agent with an LSTM, of random weights: none is published."""
+    rng = generator()
+    model = WorldModel(LSTM(66, 48, generator=rng), 64, generator=rng)
+    vae = VAE(generator=rng, channels=3)
+    size = linear_controller.num_features(model, ("z", "h", "c"))
+    actions = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    return WorldModelsAgent(vae, model, 0.3 * torch.randn(size, generator=rng), ("z", "h", "c"), actions)
+
+
+AGENTS = {
+    "LSTM, random weights": lstm_agent,
+    "DNC, small": lambda: weights.load_agent("controller"),
+    "DNC, 512 cells": lambda: weights.load_agent("controller_dnc_512"),
+}
+DREAM = """
+function main({ kernels, ...dream }) {
+  return Object.values(kernels).map((kernel) => run(kernel, dream));
+}
+
+function run(kernel, { agent, z, uniform, normal, every }) {
+  const made = new Agent(new Kernels(kernel), agent);
+  const dream = new Dream(made, Float32Array.from(z));
+  const kept = { z: [], h: [], done: [], actions: [], frames: [] };
+  for (let t = 0; t < uniform.length; t++) {
+    const action = dream.act();
+    dream.dead = false; // ends are compared, not obeyed
+    dream.step(action, { uniform: uniform[t], normal: normal[t] }, 1);
+    kept.z.push(Array.from(dream.z));
+    kept.h.push(Array.from(dream.state.h));
+    kept.done.push(dream.doneLogit);
+    kept.actions.push(action);
+    if (t % every === 0) {
+      kept.frames.push(Array.from(dream.paint()));
+    }
+  }
+  return kept;
+}"""
+
+
+@torch.no_grad()
+def dreamed(agent, first, uniform, normal):
+    """The same dream in PyTorch: latents, h, logits of the end, actions and some pictures of free steps."""
+    model = agent.world_model
+    state = model.core.initial_state(1)
+    z = first
+    kept = {"z": [], "h": [], "done": [], "actions": [], "frames": []}
+    for t in range(len(uniform)):
+        features = linear_controller.features(model, z, state, agent.names)
+        action = linear_controller.act(agent.weights, features)
+        prediction, state = model.step(z, agent.actions[action], state)
+        z = prediction.mixture.draw(uniform[[t]], normal[[t]])
+        kept["z"].append(z[0].tolist())
+        kept["h"].append(state.h[0].tolist())
+        kept["done"].append(prediction.done.item())
+        kept["actions"].append(action.item())
+        if t % EVERY == 0:
+            kept["frames"].append(agent.vae.decode(z)[0].flatten().tolist())
+    return kept
+
+
+def first_latents(name):
+    """Where a published agent's dreams begin, (1, 64); for others the origin."""
+    recorded = starts.read()["starts"].get({"DNC, small": "controller", "DNC, 512 cells": "controller_dnc_512"}.get(name))
+    if recorded is None:
+        return torch.zeros(1, 64)
+    posterior = Posterior(*(torch.from_numpy(starts.unpack(recorded[part]))[:1] for part in ("mean", "log_variance")))
+    return posterior.reparameterized(torch.randn(1, 64, generator=generator()))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_dream_of_a_hundred_free_steps_in_both_kernels(javascript, name):
+    agent = AGENTS[name]()
+    rng = np.random.default_rng(0)
+    uniform = 1 - rng.random((STEPS, 64), np.float32)
+    normal = rng.standard_normal((STEPS, 64)).astype(np.float32)
+    first = first_latents(name)
+    theirs = dreamed(agent, first, torch.from_numpy(uniform), torch.from_numpy(normal))
+    value = {"kernels": KERNELS, "agent": build.agent_record(agent), "z": first[0].tolist()}
+    value |= {"uniform": uniform.tolist(), "normal": normal.tolist(), "every": EVERY}
+    for kernel, ours in zip(KERNELS, javascript(DREAM, value), strict=True):
+        assert ours["actions"] == theirs["actions"]
+        differences = {part: np.abs(np.array(ours[part]) - np.array(theirs[part])).max() for part in theirs}
+        print(f"{name}, {kernel}: {differences}")
+        assert max(differences.values()) < TOLERANCE
