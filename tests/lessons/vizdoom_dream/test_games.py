@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
-from wmlib.envs.doom.scripted import fresh, held, shuttle, sticky
+from wmlib.envs.doom.scripted import fresh, held, sticky
 from wmlib.experiment import seeding
 from wmlib.experiment.run import Run
-from wmlib.lessons.vizdoom_dream import games, occlusion, pipeline
+from wmlib.lessons.vizdoom_dream import games, pipeline
 from wmlib.lessons.vizdoom_dream.controllers import EvolvedController, with_weights
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 from wmlib.models.vae import VAE
@@ -93,12 +93,3 @@ def test_another_round_makes_everything_anew(world, lstm, dnc, evolution, agent,
         for ours, theirs in zip(new.world_model.parameters(), model.parameters(), strict=True):
             assert torch.equal(ours, theirs)
     assert agents[0].describe() != agents[1].describe()
-
-
-def test_reactions_add_up(run, agent):
-    counts = games.reactions(run, agent, 2)
-    played = games.record_episodes(run, agent, 2)
-    assert counts["tics"].sum() == np.maximum(played.lengths - occlusion.SECOND, 0).sum()
-    assert (counts["away"] + counts["towards"] <= counts["frames"]).all() and (counts["ball"] <= counts["asked"]).all()
-    scripted = games.reactions(run, shuttle, 1)
-    assert "asked" not in scripted and {name: len(value) for name, value in scripted.items()} == dict.fromkeys(scripted, 1)

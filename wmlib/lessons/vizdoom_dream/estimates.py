@@ -7,26 +7,21 @@ and `world_model_gates` are those of the stages, `blind_gates` those of the agen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
 from wmlib.experiment.claims import Gate
-from wmlib.experiment.statistics import Evidence, ratio_of_sums
+from wmlib.experiment.statistics import Evidence
 from wmlib.lessons.vae.estimates import recall_of_one
+from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.lessons.vizdoom_dream.occlusion import CLASSES
 from wmlib.rollouts import Rollouts
 
-LEAST = 30  # cases below which no proportion is given
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
 STANDING_STILL = (0.75, 1.25)  # steps lived in dreams over tics in the game: gate of M
-
-Reactions = Mapping[str, np.ndarray]  # what `games.reactions` returns
-Point = list[float] | None  # value, low, high; None: too few cases
 
 
 def mean_tics(tics: np.ndarray) -> Evidence:
@@ -36,15 +31,6 @@ def mean_tics(tics: np.ndarray) -> Evidence:
         tics: (training seeds, games).
     """
     return Evidence("ratio_of_sums", {"hits": tics, "counts": np.ones(tics.shape[1], int)})
-
-
-def best_blind(scripted: Mapping[str, np.ndarray]) -> str:
-    """Return the scripted player with the longest mean life; none of them looks at fireballs.
-
-    Args:
-        scripted: tics (games,) by name.
-    """
-    return max(scripted, key=lambda name: scripted[name].mean())
 
 
 def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: np.ndarray) -> list[Gate]:
@@ -158,59 +144,37 @@ def habits(played: Rollouts) -> dict[str, float]:
     return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
 
 
-def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]]) -> dict[str, Any]:
-    """Return what `figures.draw_reactions` draws.
+def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:
+    """Return the evidence of the tics that agents lose with each handicap, on the same games.
 
     Args:
-        reactions: by player, counts for each training seed; only those of agents have what `occlusion.occlusion` counts.
+        played: by agent and handicap the tics survived, see `closed_loop.play`.
     """
-
-    def stacked(runs: Sequence[Reactions], name: str) -> np.ndarray:
-        return np.stack([run[name] for run in runs])  # (training seeds, games, classes)
-
-    changed: dict[str, dict[str, list[Point]]] = {}
-    for player, runs in reactions.items():
-        if "asked" in runs[0]:
-            asked = stacked(runs, "asked")
-            changed[player] = {part: _by_class(stacked(runs, part), asked) for part in ("ball", "patch")}
-    dodges = {}
-    for player, runs in reactions.items():
-        net = stacked(runs, "away") - stacked(runs, "towards")
-        dodges[player] = _by_class(net, stacked(runs, "frames"), events=False)
-    danger = {
-        player: _by_class(stacked(runs, "deaths"), stacked(runs, "tics"), scale=1000.0) for player, runs in reactions.items()
+    return {
+        name: {handicap: mean_tics(tics[WHOLE] - tics[handicap]) for handicap in tics if handicap != WHOLE}
+        for name, tics in played.items()
     }
-    names = [f"{first}-{following - 1}" for first, following in pairwise(CLASSES)] + [f"{CLASSES[-1]} +"]
-    return {"classes": names, "changed": changed, "dodges": dodges, "danger": danger}
 
 
-def _by_class(hits: np.ndarray, counts: np.ndarray, scale: float = 1.0, events: bool = True) -> list[Point]:
-    """Estimate hits / counts of each class, both (training seeds, games, classes).
-
-    With `events`, hits cannot be negative. Where there are none in n cases, nothing varies; 3 / n is the interval's end, if
-    cases are independent.
-    """
-    points: list[Point] = []
-    for number in range(counts.shape[-1]):
-        cases = counts[..., number].sum()
-        if cases < LEAST:
-            points.append(None)
-            continue
-        ends = list(ratio_of_sums(hits[..., number], counts[..., number])[:3])
-        if events:
-            ends = [max(end, 0.0) for end in ends] if hits[..., number].any() else [0.0, 0.0, 3 / cases]
-        points.append([scale * end for end in ends])
-    return points
+def loss_rows(played: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """Return the rows for `figures.draw_losses`: agent, handicap, an estimate of the tics lost, and those of training seeds."""
+    rows = []
+    for name, lost in losses(played).items():
+        for handicap, evidence in lost.items():
+            of_seeds = (played[name][WHOLE] - played[name][handicap]).mean(1)
+            estimate = evidence.estimate()._asdict()
+            rows.append({"agent": name, "handicap": handicap, **estimate, "training_seeds": of_seeds})
+    return rows
 
 
-def changed_actions(reactions: Sequence[Reactions]) -> Evidence:
-    """Return the evidence of the proportion of actions that change without the ball, minus without a patch elsewhere.
+def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
+    """Return the gate of the blindfold: as much paint where no ball is costs little.
 
     Args:
-        reactions: counts for each training seed of an agent.
+        lost: by handicap the evidence of the tics lost, of one agent.
+        most: tics.
     """
-    ball, patch, asked = (np.stack([run[name].sum(1) for run in reactions]) for name in ("ball", "patch", "asked"))
-    return Evidence("ratio_of_sums", {"hits": ball - patch, "counts": asked})
+    return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
 
 
 def prediction(predictions: Mapping[str, Any]) -> dict[str, Any]:

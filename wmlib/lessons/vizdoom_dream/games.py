@@ -2,8 +2,7 @@
 
 Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
 policies play the same games and keeps how long they lived; `record_episodes` keeps what was seen and done. `curve` plays what
-an evolution tried on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round`
-learns anew from the agents' own games.
+an evolution tried on its way. `another_round` learns anew from the agents' own games.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
-from wmlib.lessons.vizdoom_dream import controllers, occlusion, pipeline
+from wmlib.lessons.vizdoom_dream import controllers, pipeline
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
 from wmlib.rollouts import Rollouts, collection, joined
@@ -27,6 +26,7 @@ from wmlib.training.jobs import cached_map, quiet_workers
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
+K = TypeVar("K")
 Policy = Callable | WorldModelsAgent
 NUM_ENVS = 8  # games that an agent plays at once in a process
 SHRUNK_IN_BATCHES = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "num_envs": NUM_ENVS}
@@ -51,7 +51,7 @@ def survived_tics(policy: Policy, count: int, seed: int) -> np.ndarray:
     return collection.score(take_cover.ENV_ID, policy, count, seed, workers=1, label=None, **_batched(policy)).lengths
 
 
-def play_each(run: Run, policies: Mapping[str, Sequence[Policy]], count: int, name: str) -> dict[str, np.ndarray]:
+def play_each(run: Run, policies: Mapping[K, Sequence[Policy]], count: int, name: str) -> dict[K, np.ndarray]:
     """Let the policies of every training seed play the same games.
 
     Args:
@@ -154,20 +154,3 @@ def another_round(
     evolutions = {"agent": ("model", config)}
     evolved = controllers.evolve_each(run, grown, world_models, evolutions)
     return grown, controllers.make_agents(grown, world_models, evolutions, evolved)["agent"]
-
-
-def reactions(run: Run, policy: Policy, count: int) -> dict[str, np.ndarray]:
-    """Ask recorded games whether a player looks at fireballs; see `occlusion`.
-
-    Args:
-        policy: who plays.
-        count: games.
-
-    Returns:
-        (count, classes) each: frames, away, towards; only for an agent: asked, ball, patch, push; (count, 4) each: tics,
-        deaths.
-    """
-    played = record_episodes(run, policy, count)
-    agent = policy if isinstance(policy, WorldModelsAgent) else None
-    by_game = run.cached(occlusion.count_reactions, played, agent)
-    return {name: np.stack([game[name] for game in by_game]) for name in by_game[0]}
