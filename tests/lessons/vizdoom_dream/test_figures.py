@@ -6,6 +6,7 @@ import pytest
 from wmlib.lessons.vae.figures import pack
 from wmlib.lessons.vizdoom_dream import figures
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, FROZEN, NO_READS
+from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
 from wmlib.viz.figures import to_png
 
 CURVES = {"MDN-LSTM": [[1, 2, 3], [2, 3, 4]], "MDN-DNC": [[1, 5, 9], [3, 3, 3]]}
@@ -73,6 +74,22 @@ def test_losses():
     assert labels(ax) == [BLINDFOLD, NO_READS, FROZEN] and legend(ax) == list(agents)
     points = [line for line in ax.lines if line.get_marker() in ("o", "s")]
     assert [round(float(line.get_ydata()[0]), 2) for line in points] == [-0.13, 1.87, 0.13, 1.13, 2.13]
+
+
+def test_rounds():
+    points = [[0.3, 0.1, 0.5], [0.6, 0.5, 0.7]]
+    data = {name: dict.fromkeys(ROUND_MEASURES, points) for name in ("MDN-LSTM", "MDN-DNC")}
+    axes = draws(figures.draw_rounds(data))
+    assert [ax.get_title(loc="left") for ax in axes] == list(ROUND_MEASURES.values()) and legend(axes[0]) == list(data)
+    assert list(axes[2].lines[1].get_ydata()) == [0.3, 0.6]
+
+
+def test_tunings():
+    rows = [{"lr": 1e-3, "gate": "default", "nll": [0.5, 0.7], "strict_recall": [0.2, 0.4]}] * 2
+    (ax,) = draws(figures.draw_tunings({"MDN-LSTM": rows, "MDN-DNC": rows}))
+    assert legend(ax) == ["MDN-LSTM", "MDN-DNC"]
+    rings = [line for line in ax.lines if line.get_markersize() == 16]
+    assert len(rings) == 2 and rings[0].get_xydata()[0].tolist() == pytest.approx([0.6, 0.3])
 
 
 @pytest.mark.parametrize("frame", [0, 3])

@@ -135,7 +135,11 @@ def painted(frames: np.ndarray, background: np.ndarray, control: bool = False) -
 
 
 def all_balls(frames: np.ndarray) -> np.ndarray:
-    """Return the pixels of all bright blobs of at most `LARGEST` pixels, bool (B, H, W), of uint8 frames (B, H, W, 3)."""
+    """Return the pixels of all bright blobs of at most `LARGEST` pixels, bool (B, H, W).
+
+    Args:
+        frames: uint8, or float in [0, 1], (B, H, W, 3).
+    """
     labels, sizes = vae_measures.blobs(frames)
     return np.append(False, sizes <= LARGEST)[labels]
 

@@ -14,8 +14,8 @@ import scipy.stats
 
 from wmlib.experiment.claims import Gate
 from wmlib.experiment.statistics import Evidence
-from wmlib.lessons.vae.estimates import recall_of_one
-from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, WHOLE
+from wmlib.lessons.vae.estimates import recall
+from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.rollouts import Rollouts
 
@@ -48,29 +48,33 @@ def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
     """Return the gate of the VAEs: small fireballs survive.
 
     Args:
-        tallies: of the VAE of each training seed, see `vae.measures.tally`; without any small blob the recall counts as 0.
+        tallies: of each VAE, see `vae.measures.tally`; without any small blob the recall counts as 0.
     """
-    recalls = {"values": [recall_of_one(tally) for tally in tallies]}
-    return Gate(f"V: recall of small fireballs above {RECALL:.0%}", Evidence("mean", recalls), RECALL)
+    nothing = Evidence("ratio_of_sums", {"hits": np.zeros((1, 2), int), "counts": np.ones(2, int)})
+    return Gate(f"V: recall of small fireballs above {RECALL:.0%}", recall(tallies) or nothing, RECALL)
 
 
 def world_model_gates(
-    name: str, evaluated: Sequence[Mapping[str, float]], standing_still: Sequence[float], no_op: np.ndarray
+    name: str, evaluated: Sequence[Mapping[str, Any]], standing_still: Sequence[np.ndarray], no_op: np.ndarray
 ) -> list[Gate]:
     """Return the gates of the world models of one kind: few deaths that do not happen, and dreams as long as games.
 
     Args:
         name: of the kind.
         evaluated: of each training seed, see `measures.evaluate`.
-        standing_still: of each training seed, steps that a player who never moves lives in dreams.
-        no_op: tics that this player survives in the game.
+        standing_still: of each training seed, steps (dreams,) that a player who never moves lives in dreams.
+        no_op: tics (games,) that this player survives in the game.
     """
-    alarms = {"values": [each["false_alarms"] for each in evaluated]}
-    ratios = {"values": np.array(standing_still) / no_op.mean()}
+    alarms = {
+        "hits": np.stack([each["alarms_by_episode"] for each in evaluated]),
+        "counts": np.stack([each["steps_by_episode"] for each in evaluated]),
+    }
+    steps = np.stack(standing_still)
+    ratios = {"hits": steps, "counts": np.full(steps.shape[1], no_op.mean())}
     least, most = STANDING_STILL
     return [
-        Gate(f"{name}: false alarms below {FALSE_ALARMS:.1%}", Evidence("mean", alarms), None, FALSE_ALARMS),
-        Gate(f"{name}: standing still, dream over game, in {least} to {most}", Evidence("mean", ratios), least, most),
+        Gate(f"{name}: false alarms below {FALSE_ALARMS:.1%}", Evidence("ratio_of_sums", alarms), None, FALSE_ALARMS),
+        Gate(f"{name}: standing still, dream over game, in {least} to {most}", Evidence("ratio_of_sums", ratios), least, most),
     ]
 
 
@@ -175,6 +179,44 @@ def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
         most: tics.
     """
     return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
+
+
+def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, float]:
+    """Return the number of the training seed whose DNC loses most without its memory, and how many tics.
+
+    Args:
+        played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
+    """
+    lost = (played[WHOLE] - played[NO_MEMORY]).mean(1)
+    return int(lost.argmax()), float(lost.max())
+
+
+ROUND_MEASURES = {  # of a row of `rounds.run_rounds`, with their units
+    "recall": "recall of own deaths",
+    "dream": "steps in dreams",
+    "tics": "tics in the game",
+    "lost": "tics lost blindfolded",
+}
+
+
+def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, list[list[float]]]]:
+    """Return what `figures.draw_rounds` draws: by agent and measure, for each round [value, low, high].
+
+    Args:
+        by_agent: rows of `rounds.run_rounds` by name of the agent. A measure that a single training seed has one number of has
+            no interval.
+    """
+    return {
+        name: {measure: [_ends(row[measure]) for row in rows] for measure in ROUND_MEASURES} for name, rows in by_agent.items()
+    }
+
+
+def _ends(values: Any) -> list[float]:
+    """Return value and interval of numbers by training seed, or by training seed and game."""
+    array = np.asarray(values, float)
+    if array.ndim == 1:
+        array = np.stack([array, array], 1)  # as if two games: their spread adds nothing
+    return list(mean_tics(array).estimate()[:3])
 
 
 def prediction(predictions: Mapping[str, Any]) -> dict[str, Any]:

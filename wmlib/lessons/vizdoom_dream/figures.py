@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from wmlib.lessons.vae.figures import unpack
 from wmlib.lessons.vizdoom_dream.closed_loop import HANDICAPS
+from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 SOLVED = 750  # tics, the mean over 100 games that counts as solving
@@ -169,6 +170,44 @@ def draw_losses(rows: Sequence[Mapping[str, Any]]) -> Figure:
     most = max(2.0 * COUNTS, *lost)
     edge = 0.25 * (most - least)
     ax.set(xlabel="tics lost in the real game, mean", ylim=(len(handicaps) - 0.5, -0.5), xlim=(least - edge, most + edge))
+    ax.legend(fontsize=9)
+    return figure
+
+
+@styled
+def draw_rounds(data: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+    """Draw what becomes of agents that learn from their own games, round by round.
+
+    Args:
+        data: made by `estimates.rounds`.
+    """
+    figure, axes = new_figure(10.4, 3.2, columns=len(ROUND_MEASURES))
+    for ax, (measure, title) in zip(axes[0], ROUND_MEASURES.items(), strict=True):
+        for shift, (name, style) in zip((-0.06, 0.06), styles(list(data)).items(), strict=False):
+            value, low, high = np.transpose(data[name][measure])
+            x = np.arange(len(value)) + shift
+            ax.vlines(x, low, high, color=style["color"], alpha=0.6)
+            ax.plot(x, value, label=name, markersize=6, **style)
+        ax.set(xlabel="round", title=title)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+@styled
+def draw_tunings(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Draw what the search tried: likelihood and recall of each tuning, the chosen ones ringed.
+
+    Args:
+        data: made by `search.search`, the chosen tuning of each world model first.
+    """
+    figure, axes = new_figure(7.6, 3.8)
+    ax = axes[0, 0]
+    for (name, style), rows in zip(styles(list(data)).items(), data.values(), strict=True):
+        points = np.array([[np.mean(row["nll"]), np.mean(row["strict_recall"])] for row in rows])
+        ax.plot(*points.T, linestyle="none", markersize=8, alpha=0.7, label=name, **style)
+        ax.plot(*points[0], "o", markersize=16, markerfacecolor="none", color=style["color"])
+    ax.set(xlabel="−ln p of the next latent, nats per dimension", ylabel="recall of deaths")
     ax.legend(fontsize=9)
     return figure
 

@@ -2,12 +2,11 @@
 
 Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
 policies play the same games and keeps how long they lived; `record_episodes` keeps what was seen and done. `curve` plays what
-an evolution tried on its way. `another_round` learns anew from the agents' own games.
+an evolution tried on its way.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,10 +16,9 @@ import numpy as np
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
-from wmlib.lessons.vizdoom_dream import controllers, pipeline
-from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
-from wmlib.rollouts import Rollouts, collection, joined
+from wmlib.lessons.vizdoom_dream import controllers
+from wmlib.lessons.vizdoom_dream.controllers import EvolvedController
+from wmlib.rollouts import Rollouts, collection
 from wmlib.training.jobs import cached_map, quiet_workers
 
 if TYPE_CHECKING:
@@ -107,50 +105,3 @@ def collect_episodes(folder: Path, policy: Policy, count: int, seed: int, shard_
         collection.collect(
             folder / "episodes", take_cover.ENV_ID, policy, count, seed, shard_episodes=shard_episodes, **_batched(policy)
         )
-
-
-def more_experience(run: Run, agent: WorldModelsAgent, before: Rollouts, number: int) -> Rollouts:
-    """Return the episodes of a next round: those before, and after them as many games of an agent as there were at first.
-
-    Args:
-        agent: who plays.
-        before: episodes so far.
-        number: of the round, from 1; other numbers, other games.
-    """
-    first = before.manifest.get("joined", [before.manifest])[0]
-    new = record_episodes(run, agent, first["episodes"], f"round {number}", first["shard_episodes"])
-    return Rollouts(run.cached_folder(join_episodes, [before, new]) / "episodes")
-
-
-def join_episodes(folder: Path, parts: Sequence[Rollouts]) -> None:
-    """Put collections one after another into a folder `episodes`."""
-    shutil.rmtree(folder / "episodes", ignore_errors=True)  # of an attempt that was killed
-    joined.join(folder / "episodes", parts)
-
-
-def another_round(
-    run: Run,
-    encoded: Sequence[EncodedEpisodes],
-    agents: Sequence[WorldModelsAgent],
-    training: WorldModelTraining,
-    config: EvolutionConfig,
-    number: int,
-) -> tuple[list[EncodedEpisodes], list[WorldModelsAgent]]:
-    """Learn anew from all episodes so far and as many games of the agents.
-
-    Args:
-        encoded, agents: of each training seed, so far.
-        training, config: how world model and controller are trained.
-        number: of the round, from 1; other numbers, other games.
-
-    Returns:
-        of each training seed, all episodes with a new VAE and its latents, and the new agent.
-
-    Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
-    """
-    experience = [more_experience(run, agent, each.data, number) for agent, each in zip(agents, encoded, strict=True)]
-    grown = pipeline.encode(run, experience, [each.config for each in encoded])
-    world_models = pipeline.train_each(run, grown, {"model": training})
-    evolutions = {"agent": ("model", config)}
-    evolved = controllers.evolve_each(run, grown, world_models, evolutions)
-    return grown, controllers.make_agents(grown, world_models, evolutions, evolved)["agent"]
