@@ -100,10 +100,10 @@ DRAWN = {
         "snapshot": lambda data: rnd_pixelcopter.draw_snapshot(data["snapshots"], BOTH, len(data["snapshots"][BOTH])),
     },
 }
-# frame 20, 10 or 120 is the poster, see the notebooks
+# which frame is the poster: see the notebooks
 POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
-    "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], 10)},
+    "05_vizdoom_dream": {"film": lambda data: vizdoom_dream.draw_film(data["film"], data["film"]["poster"])},
     "06_pommerman_prediction": {"game": lambda data: pommerman.draw_film(data["film"], 20)},
     "07_neural_computer_agent": {
         "loop": lambda data: neural_computer_agent.draw_loop(data["loop"], len(data["loop"]) - 1),

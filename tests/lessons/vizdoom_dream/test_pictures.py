@@ -92,7 +92,7 @@ def test_a_strip_has_a_row_for_each_temperature(world, agent, begin):
 
 
 def test_a_film_shows_the_dream_with_most_fireballs_from_the_game_s_own_frame(agent, monkeypatch):
-    played = Recorded([0] * 50 + [3] * 161, [1] * 170)
+    played = Recorded([0] * 50 + [3] * 90 + [4] * 71, [1] * 170)
     pixels = iter([5, 9, 1] + [0] * 13)
     count = pictures.all_balls
     monkeypatch.setattr(
@@ -103,7 +103,7 @@ def test_a_film_shows_the_dream_with_most_fireballs_from_the_game_s_own_frame(ag
     data, dream = pictures.film(agent, played, CONFIG)
     grid = unpack(data["png"])
     assert grid.shape == (3, 40, 64, 64, 3) and data["rows"] == ["real game", "reconstruction", "dream"] and data["every"] == 4
-    assert np.array_equal(grid[0], played.frames(np.arange(50, 210, 4)))
+    assert np.array_equal(grid[0], played.frames(np.arange(51, 211, 4))) and data["poster"] == 23
     with torch.no_grad():
-        first = agent.vae.encode(played.frames([50]))
+        first = agent.vae.encode(played.frames([51]))
     assert torch.equal(dream.latents, pictures.dream(agent, CONFIG, first, 1, 160).latents)

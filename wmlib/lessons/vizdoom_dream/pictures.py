@@ -135,6 +135,8 @@ def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> 
         agent: who plays and dreams.
         played: games of the agent; the part with most fireballs is shown.
         config: of the dreams, of which the one with most fireballs is shown.
+
+    The film's `poster` is the number of the picture of the game with most fireballs.
     """
     shown = brightest_rows(played, FILM_EVERY, FILM_PICTURES)
     with torch.no_grad():
@@ -144,5 +146,11 @@ def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> 
     pictures = [decoded(agent.vae, each.latents[::FILM_EVERY], FILM_PICTURES) for each in dreams]
     best = int(np.argmax([all_balls(each).sum() for each in pictures]))
     rows = [*recorded(agent.vae, played, shown, FILM_PICTURES), pictures[best]]
-    data = {"png": pack(np.stack(rows)), "rows": ["real game", "reconstruction", "dream"], "every": FILM_EVERY}
+    bright = all_balls(played.frames(shown)).sum((1, 2))
+    data = {
+        "png": pack(np.stack(rows)),
+        "rows": ["real game", "reconstruction", "dream"],
+        "every": FILM_EVERY,
+        "poster": int(bright.argmax()),
+    }
     return data, dreams[best]
