@@ -71,6 +71,11 @@ def test_the_part_with_most_fireballs_is_chosen():
     assert pictures.brightest_rows(Recorded([0] * 5), 1, 3).tolist() == [0, 1, 2]
 
 
+def test_an_explosion_is_no_brighter_than_a_near_ball():
+    played = Recorded([0, 3, 10, 40])
+    assert pictures.brightness(played.frames(np.arange(4))).tolist() == [0, 9, 60, 0]  # 1,600 pixels are a flash
+
+
 def test_recorded_rows_and_their_reconstructions(world, agent):
     data = world[1].data
     rows = data.episode(2)[::3]
@@ -94,10 +99,10 @@ def test_a_strip_has_a_row_for_each_temperature(world, agent, begin):
 def test_a_film_shows_the_dream_with_most_fireballs_from_the_game_s_own_frame(agent, monkeypatch):
     played = Recorded([0] * 50 + [3] * 90 + [4] * 71, [1] * 170)
     pixels = iter([5, 9, 1] + [0] * 13)
-    count = pictures.all_balls
+    count = pictures.brightness
     monkeypatch.setattr(
         pictures,
-        "all_balls",
+        "brightness",
         lambda frames: np.full(1, next(pixels)) if frames.dtype == np.float32 else count(frames),
     )
     data, dream = pictures.film(agent, played, CONFIG)

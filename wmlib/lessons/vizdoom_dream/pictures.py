@@ -26,6 +26,7 @@ from wmlib.rollouts import Rollouts
 DREAM_SEED = 3  # of the dreams that are shown
 STRIP_EVERY, STRIP_PICTURES = 12, 8  # steps from one picture to the next, and pictures
 FILM_EVERY, FILM_PICTURES = 4, 40
+NEAR = 60  # pixels of a ball that is near; an explosion, which has hundreds, counts no more
 FILM_DREAMS = 16  # of which the one with most fireballs is shown
 
 
@@ -57,6 +58,11 @@ def decoded(vae: VAE, latents: Tensor, count: int) -> np.ndarray:
     return _padded(pictures, count)
 
 
+def brightness(frames: np.ndarray) -> np.ndarray:
+    """Return the pixels of fireballs in each frame (T, 64, 64, 3), int64 (T,); of more than `NEAR` no more are counted."""
+    return np.minimum(all_balls(frames).sum((1, 2)), NEAR)
+
+
 def brightest_rows(played: Rollouts, every: int, count: int) -> np.ndarray:
     """Return rows of the part of some recorded games that shows most pixels of fireballs, int64 (at most `count`,).
 
@@ -70,7 +76,7 @@ def brightest_rows(played: Rollouts, every: int, count: int) -> np.ndarray:
     chosen = played.episode(0)[:span]
     for number in range(len(played.lengths)):
         rows = played.episode(number)
-        sums = np.append(0, np.cumsum(all_balls(played.frames(rows)).sum((1, 2))))
+        sums = np.append(0, np.cumsum(brightness(played.frames(rows))))
         begins = np.arange(max(1, len(rows) - span + 1))
         totals = sums[np.minimum(begins + span, len(rows))] - sums[begins]
         if totals.max() > most:
@@ -144,9 +150,9 @@ def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> 
     steps = FILM_EVERY * FILM_PICTURES
     dreams = [dream(agent, config, begin, i, steps) for i in range(FILM_DREAMS)]
     pictures = [decoded(agent.vae, each.latents[::FILM_EVERY], FILM_PICTURES) for each in dreams]
-    best = int(np.argmax([all_balls(each).sum() for each in pictures]))
+    best = int(np.argmax([brightness(each).sum() for each in pictures]))
     rows = [*recorded(agent.vae, played, shown, FILM_PICTURES), pictures[best]]
-    bright = all_balls(played.frames(shown)).sum((1, 2))
+    bright = brightness(played.frames(shown))
     data = {
         "png": pack(np.stack(rows)),
         "rows": ["real game", "reconstruction", "dream"],
