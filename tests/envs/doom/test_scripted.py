@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from wmlib.envs.doom.scripted import BASELINES, LEFT, RIGHT, STAY, fresh, held, no_op, shuttle, sticky
+from wmlib.envs.doom.scripted import BASELINES, LEFT, RIGHT, STAY, fresh, held, metronome, no_op, shuttle, sticky
 from wmlib.envs.doom.take_cover import TakeCover
 
 GREY = np.full((64, 64, 3), 90, np.uint8)
@@ -61,6 +61,22 @@ def test_the_shuttle_turns_where_the_wall_fills_the_edge_and_only_there():
     play = shuttle(np.random.default_rng(0))
     seen = [GREY, fireball, wall_right, wall_left, wall_left, GREY, wall_right, GREY]
     assert [play(frame) for frame in seen] == [LEFT, LEFT, LEFT, RIGHT, RIGHT, RIGHT, LEFT, LEFT]
+
+
+def test_the_metronome_turns_by_the_clock_alone():
+    """Two tics left, then a turn every three; what it sees changes nothing."""
+    play = metronome(np.random.default_rng(0), first=2, period=3)
+    frames = [GREY, 255 - GREY] * 6
+    expected = [LEFT, LEFT, RIGHT, RIGHT, RIGHT, LEFT, LEFT, LEFT, RIGHT, RIGHT, RIGHT, LEFT]
+    assert [play(frame) for frame in frames] == expected
+    assert drawn(partial(metronome, first=0, period=1), count=4).tolist() == [RIGHT, LEFT, RIGHT, LEFT]
+    assert drawn(metronome, count=131).tolist() == [LEFT] * 65 + [RIGHT] * 66
+
+
+@pytest.mark.parametrize("wrong", [{"first": -1}, {"period": 0}])
+def test_a_metronome_without_a_beat_is_refused(wrong):
+    with pytest.raises(ValueError, match="first, period"):
+        metronome(np.random.default_rng(0), **wrong)
 
 
 def test_the_shuttle_outlives_standing_still():

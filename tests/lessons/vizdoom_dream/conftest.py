@@ -6,7 +6,6 @@ import torch
 
 from wmlib.experiment import records
 from wmlib.experiment.run import Run
-from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import pipeline
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig
 from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
@@ -15,10 +14,8 @@ from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModelConfig
 from wmlib.rollouts import Rollouts, store
 from wmlib.rollouts.store import Episode
-from wmlib.training.vae import WEIGHTED
 
 Z, H = 3, 5
-VAE_CONFIG = vae_pipeline.TrainingConfig(WEIGHTED, frames=5, latent_size=Z, channels=1, batch_size=5)
 SMALL = WorldModelTraining(WorldModelConfig(CoreConfig("lstm", H), Z), rows=4 * 6 * 3, batch_size=4, seq_len=6)
 
 
@@ -67,4 +64,4 @@ def world(tmp_path_factory):
     data = write_episodes(run.cache.path / "episodes-0" / "episodes", 13)
     vae = VAE(generator=torch.Generator().manual_seed(0), latent_size=Z, channels=1).eval()
     latents = run.cached_folder(pipeline.encode_frames, data, vae, run.device)
-    return run, EncodedEpisodes(data, VAE_CONFIG, run.cache.path / "vae-0", vae, latents)
+    return run, EncodedEpisodes(data, vae, latents)

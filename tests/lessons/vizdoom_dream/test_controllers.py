@@ -49,8 +49,8 @@ def test_who_stands_still_lives_as_a_controller_of_zeros(world, model, evolution
     seed = seeding.entropy(1, "standing still") % 2**31
     begin = controllers.starts(encoded.latents, encoded.data)
     dreams = Dreams(model, ACTIONS, begin, seed=seed, max_steps=7)
-    assert steps == dream_returns(dreams, torch.zeros(1, Z + H), ("z", "h"), range(20)).mean()
-    assert 1 < steps < 7
+    assert np.array_equal(steps, dream_returns(dreams, torch.zeros(1, Z + H), ("z", "h"), range(20))[0])
+    assert steps.shape == (20,) and 1 < steps.mean() < 7
 
 
 def test_an_evolution_is_a_plain_one(world, model, evolution):
@@ -92,6 +92,18 @@ def test_every_training_seed_has_a_controller_and_an_agent_of_each_name(world, m
     agent = agents["DNC with reads"][1]
     assert agent.world_model is other and agent.vae is encoded.vae and agent.names == ("z", "h", "reads")
     assert torch.equal(agent.weights, torch.from_numpy(evolved["DNC with reads"][1].weights).float())
+
+
+def test_some_agents_have_fewer_training_seeds(world, model, evolution):
+    run, encoded = world
+    evolutions = {name: ("LSTM", replace(evolution, names=("z",))) for name in ("all", "one", "none")}
+    evolutions["no model"] = ("DNC", evolution)
+    seeds = {"one": 1, "none": 0}
+    evolved = controllers.evolve_each(run, [encoded] * 2, {"LSTM": [model, model]}, evolutions, seeds)
+    assert {name: len(each) for name, each in evolved.items()} == {"all": 2, "one": 1}
+    assert np.array_equal(evolved["all"][0].weights, evolved["one"][0].weights)
+    agents = controllers.make_agents([encoded] * 2, {"LSTM": [model, model]}, evolutions, evolved)
+    assert {name: len(each) for name, each in agents.items()} == {"all": 2, "one": 1}
 
 
 def test_other_weights_make_another_agent(world, model):

@@ -5,6 +5,8 @@ import pytest
 
 from wmlib.lessons.vae.figures import pack
 from wmlib.lessons.vizdoom_dream import figures
+from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, FROZEN, NO_READS
+from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
 from wmlib.viz.figures import to_png
 
 CURVES = {"MDN-LSTM": [[1, 2, 3], [2, 3, 4]], "MDN-DNC": [[1, 5, 9], [3, 3, 3]]}
@@ -23,10 +25,11 @@ def draws(figure):
     return figure.axes
 
 
-def test_styles_differ_and_keep_their_order():
-    styles = figures.styles(list("abcdef"))
-    assert len({tuple(style.items()) for style in styles.values()}) == 6
-    assert figures.styles(["a"])["a"] == styles["a"]
+def test_a_family_has_one_color_and_markers_differ():
+    styles = figures.styles(["MDN-LSTM", "MDN-DNC", "MDN-LSTM, τ = 0.1", "z alone"])
+    assert len({style["marker"] for style in styles.values()}) == 4
+    colors = [style["color"] for style in styles.values()]
+    assert colors[0] == colors[2] and len(set(colors)) == 3
 
 
 def test_scores():
@@ -57,30 +60,36 @@ def test_prediction():
 
 def test_curve():
     runs = [{"real": [1, 2], "dream": [3, 4]}, {"real": [2, 2], "dream": [5, 4]}]
-    data = {"generations": [5, 10], "agents": {"MDN-LSTM": runs}, "blind_shuttle": 1.5}
+    data = {"generations": [5, 10], "agents": {"MDN-LSTM": runs}, "blind": ["metronome", 1.5]}
     left, right = draws(figures.draw_curve(data))
     assert list(left.lines[0].get_ydata()) == [3, 4] and list(right.lines[0].get_ydata()) == [1, 2]
-    assert [text.get_text() for text in right.texts] == ["blind shuttle"] and legend(left) == ["MDN-LSTM"]
+    assert [text.get_text() for text in right.texts] == ["metronome"] and legend(left) == ["MDN-LSTM"]
 
 
-def reactions(point):
-    return {
-        "classes": ["6-20", "21-60", "61 +"],
-        "changed": {"agent": {"ball": [point] * 3, "patch": [point] * 3}},
-        "dodges": {"agent": [point] * 3, "blind shuttle": [point] * 3},
-        "danger": {"agent": [point] * 4, "blind shuttle": [point] * 4},
-    }
+def test_losses():
+    row = {"value": 100.0, "low": 50.0, "high": 150.0, "n": 2, "training_seeds": [90.0, 110.0]}
+    agents = {"MDN-LSTM": (BLINDFOLD, FROZEN), "MDN-DNC": (BLINDFOLD, NO_READS, FROZEN)}
+    rows = [{**row, "agent": agent, "handicap": handicap} for agent, of in agents.items() for handicap in of]
+    (ax,) = draws(figures.draw_losses(rows))
+    assert labels(ax) == [BLINDFOLD, NO_READS, FROZEN] and legend(ax) == list(agents)
+    points = [line for line in ax.lines if line.get_marker() in ("o", "s")]
+    assert [round(float(line.get_ydata()[0]), 2) for line in points] == [-0.13, 1.87, 0.13, 1.13, 2.13]
 
 
-def test_reactions():
-    left, middle, right = draws(figures.draw_reactions(reactions([0.2, 0.1, 0.4])))
-    assert legend(left) == ["agent, the ball", "agent, a patch elsewhere"] and legend(right) == ["agent", "blind shuttle"]
-    assert middle.lines[0].get_color() == left.lines[0].get_color() != middle.lines[1].get_color()  # one style for a player
+def test_rounds():
+    points = [[0.3, 0.1, 0.5], [0.6, 0.5, 0.7]]
+    data = {name: dict.fromkeys(ROUND_MEASURES, points) for name in ("MDN-LSTM", "MDN-DNC")}
+    axes = draws(figures.draw_rounds(data))
+    assert [ax.get_title(loc="left") for ax in axes] == list(ROUND_MEASURES.values()) and legend(axes[0]) == list(data)
+    assert list(axes[2].lines[1].get_ydata()) == [0.3, 0.6]
 
 
-def test_a_short_run_may_have_nothing_to_show():
-    left, _, right = draws(figures.draw_reactions(reactions(None)))
-    assert left.get_legend() is None and right.get_legend() is None and not left.lines
+def test_tunings():
+    rows = [{"lr": 1e-3, "gate": "default", "nll": [0.5, 0.7], "strict_recall": [0.2, 0.4]}] * 2
+    (ax,) = draws(figures.draw_tunings({"MDN-LSTM": rows, "MDN-DNC": rows}))
+    assert legend(ax) == ["MDN-LSTM", "MDN-DNC"]
+    rings = [line for line in ax.lines if line.get_markersize() == 16]
+    assert len(rings) == 2 and rings[0].get_xydata()[0].tolist() == pytest.approx([0.6, 0.3])
 
 
 @pytest.mark.parametrize("frame", [0, 3])

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
-from wmlib.envs.doom.scripted import fresh, held, shuttle, sticky
+from wmlib.envs.doom.scripted import fresh, held, sticky
 from wmlib.experiment import seeding
 from wmlib.experiment.run import Run
-from wmlib.lessons.vizdoom_dream import games, occlusion, pipeline
+from wmlib.lessons.vizdoom_dream import games
 from wmlib.lessons.vizdoom_dream.controllers import EvolvedController, with_weights
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 from wmlib.models.vae import VAE
@@ -60,45 +60,3 @@ def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):
     tics = games.curve(run, agent, controller, [1, 0], 2)
     alone = games.play(run, [with_weights(agent, weights) for weights in validated], 2, "curve")
     assert tics.tolist() == [alone[1].mean(), alone[0].mean()]
-
-
-def test_a_round_learns_from_all_games_so_far(run, agent):
-    first = games.record_episodes(run, sticky, 4, "first", shard_episodes=2)
-    both = games.more_experience(run, agent, first, 1)
-    assert len(both.lengths) == 8 and np.array_equal(both.lengths[:4], first.lengths) and both.lengths[4:].max() <= MAX_TICS
-    three = games.more_experience(run, agent, both, 2)
-    assert len(three.lengths) == 12 and np.array_equal(three.lengths[:8], both.lengths)
-    assert not np.array_equal(three.lengths[4:8], three.lengths[8:]) or not np.array_equal(
-        three.frames(three.episode(4)), three.frames(three.episode(8))
-    )
-
-
-def test_another_round_makes_everything_anew(world, lstm, dnc, evolution, agent, monkeypatch):
-    run, encoded = world
-    seen = []
-
-    def encode(run, data, configs):
-        seen.append((data, configs))
-        return [encoded] * len(data)
-
-    monkeypatch.setattr(games, "more_experience", lambda run, agent, before, number: (agent, before, number))
-    monkeypatch.setattr(pipeline, "encode", encode)
-    other = with_weights(agent, agent.weights.numpy() + 1)
-    grown, agents = games.another_round(run, [encoded, encoded], [agent, other], lstm, evolution, 2)
-    assert seen == [([(agent, encoded.data, 2), (other, encoded.data, 2)], [encoded.config] * 2)]
-    assert grown == [encoded, encoded]
-    models = pipeline.train_each(run, grown, {"model": lstm})["model"]
-    for new, model in zip(agents, models, strict=True):
-        assert new.vae is encoded.vae and new.names == evolution.names
-        for ours, theirs in zip(new.world_model.parameters(), model.parameters(), strict=True):
-            assert torch.equal(ours, theirs)
-    assert agents[0].describe() != agents[1].describe()
-
-
-def test_reactions_add_up(run, agent):
-    counts = games.reactions(run, agent, 2)
-    played = games.record_episodes(run, agent, 2)
-    assert counts["tics"].sum() == np.maximum(played.lengths - occlusion.SECOND, 0).sum()
-    assert (counts["away"] + counts["towards"] <= counts["frames"]).all() and (counts["ball"] <= counts["asked"]).all()
-    scripted = games.reactions(run, shuttle, 1)
-    assert "asked" not in scripted and {name: len(value) for name, value in scripted.items()} == dict.fromkeys(scripted, 1)

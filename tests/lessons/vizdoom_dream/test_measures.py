@@ -72,6 +72,38 @@ def test_evaluate_equals_a_loop_over_episodes(kind):
     assert result["nll"] == pytest.approx(np.mean(nll), rel=1e-5)
     assert result["recall"] == detected / deaths and result["false_alarms"] == alarms / steps
     assert 0 < alarms < steps
+    by_length = sorted(range(len(LENGTHS)), key=lambda i: LENGTHS[i])
+    fatal = [i % 2 == 0 for i in by_length]
+    assert result["steps_by_episode"].tolist() == [LENGTHS[i] - is_fatal for i, is_fatal in zip(by_length, fatal, strict=True)]
+    assert result["alarms_by_episode"].sum() == alarms and result["strict_recall"] <= 1
+
+
+def test_recall_at_a_number_of_false_alarms():
+    """Ten steps, their logits 0 to 9: two false alarms in ten are 8 and 9, so deaths above 7 count."""
+    others = np.arange(10.0)
+    fatal = np.array([6.5, 7.0, 7.5, 8.5, 20.0])
+    assert measures.recall_at(fatal, others, 0.2) == 3 / 5
+    assert measures.recall_at(fatal, others, 0.0) == 1 / 5  # above all others
+    assert measures.recall_at(fatal, others, 1.0) == 1.0
+    assert measures.recall_at(fatal[:0], others, 0.2) == measures.recall_at(fatal, others[:0], 0.2) == 0.0
+
+
+@pytest.mark.parametrize("kind, names", [("lstm", ("z", "h", "c")), ("dnc", ("h", "reads"))])
+def test_the_deviation_of_features_equals_a_loop_over_episodes(kind, names):
+    experience = table()
+    net = model(kind)
+    seen = []
+    with torch.no_grad():
+        for rows in episodes_of(experience):
+            state = net.core.initial_state(1)
+            for row in rows[:-1]:
+                latents = latents_of(experience, np.array([row]))
+                parts = {"z": latents, **net.core.features(state)}
+                seen.append(torch.cat([parts[name] for name in names], -1)[0].numpy())
+                state = net.next_state(latents, torch.from_numpy(experience.actions[[row]]), state)
+    expected = np.array(seen, np.float64).std(0, ddof=1)
+    result = measures.feature_deviation(net, experience, episodes_of(experience), names, torch.Generator(), least=0.05)
+    np.testing.assert_allclose(result, np.maximum(expected, 0.05), rtol=1e-4)
 
 
 def test_the_copy_baseline_is_a_normal_distribution_of_the_usual_change():

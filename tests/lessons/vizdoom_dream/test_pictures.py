@@ -45,15 +45,46 @@ def test_what_is_missing_is_black(world, agent):
         assert np.array_equal(rows[0], vae.decode(torch.zeros(1, Z))[0])
 
 
-def test_recorded_rows_are_of_the_longest_game(world, agent):
+class Recorded:
+    """Games whose frames are made by hand: dark, with a square ball of so many pixels a side."""
+
+    def __init__(self, *games):
+        self.lengths = np.array([len(game) - 1 for game in games])
+        ends = np.cumsum(self.lengths + 1)
+        self.starts = ends - self.lengths - 1
+        self._sides = [side for game in games for side in game]
+
+    def episode(self, number):
+        return np.arange(self.starts[number], self.starts[number] + self.lengths[number] + 1)
+
+    def frames(self, rows):
+        frames = np.full((len(rows), 64, 64, 3), 40, np.uint8)
+        for frame, row in zip(frames, rows, strict=True):
+            frame[10 : 10 + self._sides[row], 10 : 10 + self._sides[row]] = 250
+        return frames
+
+
+def test_the_part_with_most_fireballs_is_chosen():
+    played = Recorded([1, 0, 0, 0, 0, 0, 0], [0, 0, 2, 3, 0, 2, 0, 0, 0], [3, 0, 0])
+    assert pictures.brightest_rows(played, 2, 2).tolist() == [7 + 2, 7 + 4]  # frames 2 to 5 of the second game hold 17 pixels
+    assert pictures.brightest_rows(Recorded([0, 0, 0], [2, 1]), 2, 4).tolist() == [3]  # no game is long enough
+    assert pictures.brightest_rows(Recorded([0] * 5), 1, 3).tolist() == [0, 1, 2]
+
+
+def test_an_explosion_is_no_brighter_than_a_near_ball():
+    played = Recorded([0, 3, 10, 40])
+    assert pictures.brightness(played.frames(np.arange(4))).tolist() == [0, 9, 60, 0]  # 1,600 pixels are a flash
+
+
+def test_recorded_rows_and_their_reconstructions(world, agent):
     data = world[1].data
-    frames, again = pictures.recorded(agent.vae, data, 3, 6)
-    game = data.frames(data.episode(2))  # the first of the games of 10 actions, 11 frames
-    assert data.lengths.argmax() == 2 and frames.shape == again.shape == (6, 64, 64, 3)
-    np.testing.assert_allclose(frames[:4], game[::3] / 255, atol=1e-6)
+    rows = data.episode(2)[::3]
+    frames, again = pictures.recorded(agent.vae, data, rows, 6)
+    assert len(rows) == 4 and frames.shape == again.shape == (6, 64, 64, 3)
+    np.testing.assert_allclose(frames[:4], data.frames(rows) / 255, atol=1e-6)
     assert (frames[4:] == 0).all() and (again[4:] == 0).all()
     with torch.no_grad():
-        expected = agent.vae.decode(agent.vae.encode(game[::3]).mean)
+        expected = agent.vae.decode(agent.vae.encode(data.frames(rows)).mean)
     np.testing.assert_allclose(again[:4], expected, atol=1e-6)
 
 
@@ -65,14 +96,19 @@ def test_a_strip_has_a_row_for_each_temperature(world, agent, begin):
     assert np.array_equal(grid[2, 0], grid[3, 0]) and not np.array_equal(grid[2, 3], grid[3, 3])  # the same start
 
 
-def test_a_film_shows_the_longest_of_some_dreams_from_the_game_s_first_frame(world, agent):
-    played = world[1].data
+def test_a_film_shows_the_dream_with_most_fireballs_from_the_game_s_own_frame(agent, monkeypatch):
+    played = Recorded([0] * 50 + [3] * 90 + [4] * 71, [1] * 170)
+    pixels = iter([5, 9, 1] + [0] * 13)
+    count = pictures.brightness
+    monkeypatch.setattr(
+        pictures,
+        "brightness",
+        lambda frames: np.full(1, next(pixels)) if frames.dtype == np.float32 else count(frames),
+    )
     data, dream = pictures.film(agent, played, CONFIG)
     grid = unpack(data["png"])
     assert grid.shape == (3, 40, 64, 64, 3) and data["rows"] == ["real game", "reconstruction", "dream"] and data["every"] == 4
+    assert np.array_equal(grid[0], played.frames(np.arange(51, 211, 4))) and data["poster"] == 23
     with torch.no_grad():
-        first = agent.vae.encode(played.frames(played.starts[[2]]))
-    dreams = [pictures.dream(agent, CONFIG, first, number, 160) for number in range(8)]
-    assert len(dream.latents) == max(len(each.latents) for each in dreams)
-    assert any(torch.equal(dream.latents, each.latents) for each in dreams)
-    assert np.array_equal(grid[0, 0], played.frames(played.starts[[2]])[0])
+        first = agent.vae.encode(played.frames([51]))
+    assert torch.equal(dream.latents, pictures.dream(agent, CONFIG, first, 1, 160).latents)

@@ -12,7 +12,8 @@ from wmlib.lessons.vizdoom_dream import measures, pipeline
 from wmlib.models.dnc import DNC
 from wmlib.models.layers import num_parameters
 from wmlib.models.lstm import LSTM
-from wmlib.models.specs import CLOSED, CoreConfig
+from wmlib.models.specs import CoreConfig
+from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModelConfig
 from wmlib.training.vae import WEIGHTED
 from wmlib.training.world_model import Experience, WorldModelTrainer
@@ -21,6 +22,10 @@ from wmlib.training.world_model import Experience, WorldModelTrainer
 def assert_equal_weights(one, other):
     for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def assert_same(one, other):
+    assert list(one) == list(other) and all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def test_latents_are_what_the_vae_says(world):
@@ -81,12 +86,9 @@ def test_predictions_are_those_of_the_measures(world, lstm, dnc):
     result = pipeline.predictions(run, [encoded, encoded], models, trainings, seen=3, ahead=4)
     assert list(result["evaluated"]) == ["untrained", "DNC"] and list(result["ahead"]) == ["DNC", "copy baseline"]
     held_out = vae_pipeline.split(encoded.data)[1]
-    draws = run.torch_rng("judge")
-    first = measures.evaluate(models["untrained"][0], encoded.experience(), held_out, draws)
-    assert result["evaluated"]["untrained"][0] == first
-    assert result["evaluated"]["untrained"][1] == measures.evaluate(
-        models["untrained"][1], encoded.experience(), held_out, draws
-    )
+    draws = run.torch_rng("held-out latents")
+    for stored, model in zip(result["evaluated"]["untrained"], models["untrained"], strict=True):
+        assert_same(stored, measures.evaluate(model, encoded.experience(), held_out, draws))
     entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(held_out))
     assert result["entropy"] == [entropy, entropy] and len(result["copy"]) == 2
     assert result["ahead"]["DNC"].shape == result["ahead"]["copy baseline"].shape == (4,)
@@ -105,15 +107,35 @@ def test_an_lstm_of_equal_size():
     assert hidden_size > 13 and gap(hidden_size) == min(gap(hidden_size + d) for d in (-1, 0, 1))
 
 
+def test_some_models_have_fewer_training_seeds_and_others_other_ones(world, lstm, dnc):
+    run, encoded = world
+    models = pipeline.train_each(run, [encoded, encoded], {"a": lstm, "b": dnc, "c": dnc}, {"b": 1, "c": 0})
+    assert {name: len(each) for name, each in models.items()} == {"a": 2, "b": 1}
+    (later,) = pipeline.train_each(run, [encoded], {"a": lstm}, first_seed=1)["a"]
+    assert_equal_weights(later, models["a"][1])
+    results = pipeline.predictions(run, [encoded, encoded], models, {"a": lstm, "b": dnc}, seen=3, ahead=4)
+    assert [len(results["evaluated"][name]) for name in "ab"] == [2, 1]
+
+
+def test_one_model_is_evaluated_on_held_out_or_all_episodes(world, lstm):
+    _, encoded = world
+    model = lstm.model.build(torch.Generator().manual_seed(2)).eval()
+    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5)
+    held_out = vae_pipeline.split(encoded.data)[1]
+    draws = seeding.torch_generator(5, "evaluation")
+    assert_same(one, measures.evaluate(model, encoded.experience(), held_out, draws))
+    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, all_episodes=True)
+    assert every["deaths"] + every["steps"] == encoded.data.lengths.sum() and len(every["steps_by_episode"]) == 13
+
+
 def test_the_settings_of_the_notebook():
-    table = settings.read("05_vizdoom_dream")
-    resolved = settings.resolve(table, "quick", {"lr": 0.5, "num_heads": 3})
-    lstm, dnc = (pipeline.training_config(resolved, kind, 64) for kind in ("lstm", "dnc"))
-    assert lstm.model.core == CoreConfig("lstm", 128) and lstm.lr == dnc.lr == 0.5
+    resolved = settings.resolve(settings.read("05_vizdoom_dream"), "quick", {"num_heads": 3})
+    trainings = pipeline.trainings(resolved, 64)
+    assert list(trainings) == [pipeline.LSTM, pipeline.LARGE_LSTM, pipeline.DNC]
+    lstm, large, dnc = trainings.values()
+    assert lstm.model.core == CoreConfig("lstm", 128) and large == pipeline.lstm_of_equal_size(dnc)
     assert dnc.model.core == CoreConfig("dnc", 128, 16, 16, 3) and dnc.steps == 2_000_000 // (32 * 64)
-    closed = settings.resolve(table, "quick", {"allocation_gate": "closed"})
-    assert pipeline.training_config(closed, "dnc", 64).model.core.allocation_bias == CLOSED
-    assert pipeline.training_config(closed, "lstm", 64) == replace(lstm, lr=closed.lr)
+    assert lstm.model.latent_size == 64 and lstm.decay == resolved.decay
 
 
 @pytest.mark.parametrize("profile", settings.PROFILES)
@@ -148,21 +170,35 @@ def test_the_settings_reach_the_vaes():
 
 def test_frames_are_encoded_by_the_vae_of_each_training_seed(world):
     run, encoded = world
-    configs = [replace(encoded.config, training_seed=i) for i in range(2)]
-    parts = pipeline.encode(run, [encoded.data] * 2, configs)
-    assert [part.config for part in parts] == configs and all(part.data is encoded.data for part in parts)
-    assert [part.folder for part in parts] == vae_pipeline.train(run, encoded.data, configs)
+    other = VAE(generator=torch.Generator().manual_seed(1), latent_size=3, channels=1).eval()
+    parts = pipeline.encode(run, [encoded.data] * 3, [encoded.vae, other, encoded.vae])
+    assert [part.vae for part in parts] == [encoded.vae, other, encoded.vae]
     for part in parts:
+        assert part.data is encoded.data
         with torch.no_grad():
             expected = part.vae.encode(part.data.frames(np.arange(len(part.data)))).mean
         np.testing.assert_allclose(part.experience().mean, expected, rtol=2e-3, atol=2e-3)
-    assert parts[0].latents != parts[1].latents
+    assert parts[0].latents == parts[2].latents != parts[1].latents
 
 
-def test_detected_blobs_are_counted_in_held_out_frames_of_all_vaes(world, monkeypatch):
+def test_a_vae_is_trained_for_each_training_seed(world, monkeypatch):
     run, encoded = world
-    monkeypatch.setattr(vae_pipeline, "load_vae", lambda folder, config, stage: encoded.vae)
-    tallies = pipeline.detected_blobs(run, [encoded, encoded])
+    asked = []
+
+    def train(run, data, configs, label):
+        asked.extend(configs)
+        return [f"folder {config.training_seed}" for config in configs]
+
+    monkeypatch.setattr(vae_pipeline, "episodes", lambda run, count, policy: encoded.data)
+    monkeypatch.setattr(vae_pipeline, "train", train)
+    monkeypatch.setattr(vae_pipeline, "load_vae", lambda folder, config: (folder, config.training_seed))
+    assert pipeline.trained_vaes(run) == [("folder 0", 0)] and asked == pipeline.vae_configs(run.settings)
+
+
+def test_detected_blobs_are_counted_once_for_each_vae(world):
+    run, encoded = world
+    other = VAE(generator=torch.Generator().manual_seed(1), latent_size=3, channels=1).eval()
+    tallies = pipeline.detected_blobs(run, [encoded, encoded, encoded._replace(vae=other)])
     held_out = vae_pipeline.split(encoded.data)[1]
     assert len(tallies) == 2 and all(tally["frames"].tolist() == [len(rows) for rows in held_out] for tally in tallies)
     fewer = pipeline.detected_blobs(run, [encoded], num_frames=5)[0]["frames"]

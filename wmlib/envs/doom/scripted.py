@@ -1,11 +1,11 @@
-"""Scripted players of Take Cover: standing still, three random ones, and a blind shuttle that ignores all fireballs.
+"""Scripted players of Take Cover, all blind to fireballs: standing still, three random ones, a shuttle and a metronome.
 
 Reading guide. A policy is a function of a random generator that returns a player: `player = held(rng)`, then
 `action = player(frame)` for each frame of one episode (0 left, 1 stay, 2 right). All state is in the player, so a policy can
 be used for many episodes at once, in any process.
 
 How long a random player holds an action decides how far it gets, and so what "better than random" means: name the rule with
-the score. And a score that the `shuttle` reaches too is no proof that anyone looks at the fireballs.
+the score. And a score that the `shuttle` or the `metronome` reaches too is no proof that anyone looks at the fireballs.
 """
 
 from collections.abc import Callable, Iterator
@@ -88,6 +88,35 @@ def shuttle(rng: np.random.Generator, filled: float = 0.95) -> Player:
         return side
 
     return play
+
+
+def metronome(rng: np.random.Generator, first: int = 65, period: int = 130) -> Player:
+    """Run left, turn after `first` tics and then every `period` tics; ignore every frame, walls included.
+
+    Args:
+        rng: not used.
+        first: tics before the first turn, at least 0; 0: it runs right first.
+        period: tics from one turn to the next, at least 1.
+
+    Raises:
+        ValueError: a number out of its range.
+
+    Source: ours.
+    """
+    if first < 0 or period < 1:
+        raise ValueError(f"first, period: got {first} and {period}; allowed are at least 0 and at least 1 tics")
+
+    def actions() -> Iterator[int]:
+        side = LEFT
+        left = first
+        while True:
+            for _ in range(left):
+                yield side
+            side = RIGHT if side == LEFT else LEFT
+            left = period
+
+    play = actions()
+    return lambda frame: next(play)
 
 
 BASELINES: dict[str, Callable[[np.random.Generator], Player]] = {

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from wmlib.agents.evolution import Evolution
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.experiment import seeding
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS, EncodedEpisodes, experience
+from wmlib.lessons.vizdoom_dream.robust import PairedModel, RobustEvolution
 from wmlib.models.vae import Posterior
 from wmlib.models.world_model import WorldModel
 from wmlib.rollouts import Rollouts
@@ -87,7 +88,7 @@ def starts(latents: Path, data: Rollouts) -> Posterior:
     return Posterior(*(torch.from_numpy(column[data.starts].astype(np.float32)) for column in (table.mean, table.log_variance)))
 
 
-def dreams(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int) -> Dreams:
+def dreams(config: EvolutionConfig, model: WorldModel | PairedModel, begin: Posterior, seed: int) -> Dreams:
     """Return the dreams of a world model.
 
     Args:
@@ -96,30 +97,42 @@ def dreams(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: i
         begin: posteriors of the frames at which dreams may begin.
         seed: which dreams.
     """
-    return Dreams(model, ACTIONS, begin, seed=seed, max_steps=config.max_steps, temperature=config.temperature)
+    return Dreams(
+        cast(WorldModel, model), ACTIONS, begin, seed=seed, max_steps=config.max_steps, temperature=config.temperature
+    )
 
 
-def standing_still(run: Run, encoded: EncodedEpisodes, model: WorldModel, config: EvolutionConfig, count: int = 100) -> float:
-    """Return the mean steps that a player who never moves lives in dreams of a model: its score in the game is known.
+def standing_still(
+    run: Run, encoded: EncodedEpisodes, model: WorldModel, config: EvolutionConfig, count: int = 100
+) -> np.ndarray:
+    """Return the steps that a player who never moves lives in dreams of a model: its score in the game is known.
 
     Args:
         encoded: at whose first frames the dreams begin.
         model: the world model.
         config: temperature and length of the dreams.
         count: dreams.
+
+    Returns:
+        float64 (count,).
     """
     seed = seeding.entropy(run.seed, "standing still") % 2**31
-    return run.cached(noop_dream_length, config, model, starts(encoded.latents, encoded.data), seed, count)
+    return run.cached(noop_dream_lengths, config, model, starts(encoded.latents, encoded.data), seed, count)
 
 
-def noop_dream_length(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int, count: int) -> float:
-    """Return the mean steps that a controller of zeros, which always stays, lives in so many dreams."""
+def noop_dream_lengths(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int, count: int) -> np.ndarray:
+    """Return the steps that a controller of zeros, which always stays, lives in each of so many dreams, float64 (count,)."""
     weights = torch.zeros(1, linear_controller.num_features(model, ("z",)))
-    return float(dream_returns(dreams(config, model, begin, seed), weights, ("z",), range(count)).mean())
+    return dream_returns(dreams(config, model, begin, seed), weights, ("z",), range(count))[0]
 
 
 def evolve(
-    run: Run, encoded: Sequence[EncodedEpisodes], models: Sequence[WorldModel], configs: Sequence[EvolutionConfig]
+    run: Run,
+    encoded: Sequence[EncodedEpisodes],
+    models: Sequence[WorldModel],
+    configs: Sequence[EvolutionConfig],
+    others: Sequence[Sequence[WorldModel]] | None = None,
+    scales: Sequence[np.ndarray | None] | None = None,
 ) -> list[Path]:
     """Evolve controllers, each in the dreams of its model; return their folders, for `load_controller`.
 
@@ -127,7 +140,11 @@ def evolve(
         encoded: for each controller, at whose first frames its dreams begin.
         models: for each, the world model, on the CPU.
         configs: for each, how it is evolved.
+        others: for each, more world models in whose dreams its candidates live too, see `RobustEvolution`; None: none.
+        scales: for each, by what features are divided, float (F,); None: by nothing.
     """
+    others = others or [[]] * len(models)
+    scales = scales or [None] * len(models)
     jobs = [
         Job(
             begin_evolution,
@@ -138,17 +155,26 @@ def evolve(
                 "config": config,
                 "seed": run.seed,
                 "device": run.device,
+                "others": list(more),
+                "scale": scale,
             },
             config.generations,
             evolution_results,
         )
-        for each, model, config in zip(encoded, models, configs, strict=True)
+        for each, model, config, more, scale in zip(encoded, models, configs, others, scales, strict=True)
     ]
     return run_jobs(run.cache, jobs, "generations", block=5, parallel_from=3)
 
 
 def begin_evolution(
-    latents: Path, episodes: Path, model: WorldModel, config: EvolutionConfig, seed: int, device: torch.device
+    latents: Path,
+    episodes: Path,
+    model: WorldModel,
+    config: EvolutionConfig,
+    seed: int,
+    device: torch.device,
+    others: Sequence[WorldModel],
+    scale: np.ndarray | None,
 ) -> Evolution:
     """Return an evolution at its first generation.
 
@@ -156,27 +182,34 @@ def begin_evolution(
         latents, episodes: folders.
         model: the world model; it is copied to the device.
         config: how it is evolved.
-        seed, device: of the run.
+        seed, device: of the run; with several world models it is evolved on the CPU.
+        others, scale: see `evolve`.
     """
     begin = starts(latents, Rollouts(episodes))
     dreams_seed = seeding.entropy(seed, "dreams", config.training_seed) % 2**31
-    return Evolution(
-        dreams(config, copy.deepcopy(model).to(device), begin, dreams_seed),
-        config.names,
-        rng=seeding.generator(seed, "controller", config.training_seed),
-        population=config.population,
-        trials=config.trials,
-        validate_every=config.validate_every,
-    )
+    options: dict[str, Any] = {
+        "rng": seeding.generator(seed, "controller", config.training_seed),
+        "population": config.population,
+        "trials": config.trials,
+        "validate_every": config.validate_every,
+    }
+    if not others and scale is None:
+        own = dreams(config, copy.deepcopy(model).to(device), begin, dreams_seed)
+        return Evolution(own, config.names, **options)
+    size = linear_controller.num_features(model, config.names)
+    all_dreams = [dreams(config, model, begin, dreams_seed)]
+    all_dreams += [dreams(config, PairedModel(model, other), begin, dreams_seed) for other in others]
+    return RobustEvolution(all_dreams, config.names, np.ones(size) if scale is None else scale, **options)
 
 
 def evolution_results(evolution: Evolution) -> dict[str, Any]:
     """Return what is kept of an evolution: the fields of `EvolvedController`, but for its names."""
+    scaled = evolution.scaled if isinstance(evolution, RobustEvolution) else np.asarray
     return {
-        "weights": evolution.best,
+        "weights": scaled(evolution.best),
         "score": evolution.best_score,
         "history": np.array(evolution.history, np.float64),
-        "validated": np.stack(evolution.validated),
+        "validated": scaled(np.stack(evolution.validated)),
     }
 
 
@@ -206,23 +239,29 @@ def evolve_each(
     encoded: Sequence[EncodedEpisodes],
     world_models: Mapping[str, Sequence[WorldModel]],
     evolutions: Mapping[str, tuple[str, EvolutionConfig]],
+    seeds: Mapping[str, int] | None = None,
 ) -> dict[str, list[EvolvedController]]:
     """Evolve several controllers for every training seed, all side by side.
 
     Args:
         encoded: of each training seed.
-        world_models: by name, a model for each training seed.
+        world_models: by name, a model for each training seed, or for the first ones.
         evolutions: by name of the agent, the name of its world model and how its controller is evolved.
+        seeds: by name of the agent how many of the training seeds, the first ones; where there is no number, all of its
+            world models.
 
     Returns:
-        by name of the agent the controllers, one for each training seed.
+        by name of the agent the controllers, one for each training seed; names without any seed are left out.
     """
-    seeds = range(len(encoded))
-    configs = {(name, i): replace(config, training_seed=i) for name, (_, config) in evolutions.items() for i in seeds}
+    available = {name: len(world_models.get(model, ())) for name, (model, _) in evolutions.items()}
+    counts = {name: min(count, (seeds or {}).get(name, count)) for name, count in available.items()}
+    configs = {
+        (name, i): replace(config, training_seed=i) for name, (_, config) in evolutions.items() for i in range(counts[name])
+    }
     models = [world_models[evolutions[name][0]][i] for name, i in configs]
     folders = evolve(run, [encoded[i] for _, i in configs], models, list(configs.values()))
     controllers = {key: load_controller(folder, configs[key]) for key, folder in zip(configs, folders, strict=True)}
-    return {name: [controllers[name, i] for i in seeds] for name in evolutions}
+    return {name: [controllers[name, i] for i in range(count)] for name, count in counts.items() if count}
 
 
 def make_agents(
@@ -231,11 +270,8 @@ def make_agents(
     evolutions: Mapping[str, tuple[str, EvolutionConfig]],
     evolved: Mapping[str, Sequence[EvolvedController]],
 ) -> dict[str, list[WorldModelsAgent]]:
-    """Return the agents by name, one for each training seed; arguments as for `evolve_each`, and what that returned."""
+    """Return the agents by name, one for each controller; arguments as for `evolve_each`, and what that returned."""
     return {
-        name: [
-            make_agent(each, model, controller)
-            for each, model, controller in zip(encoded, world_models[world_model], evolved[name], strict=True)
-        ]
-        for name, (world_model, _) in evolutions.items()
+        name: [make_agent(encoded[i], world_models[evolutions[name][0]][i], controller) for i, controller in enumerate(of_name)]
+        for name, of_name in evolved.items()
     }

@@ -7,26 +7,21 @@ and `world_model_gates` are those of the stages, `blind_gates` those of the agen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
 from wmlib.experiment.claims import Gate
-from wmlib.experiment.statistics import Evidence, ratio_of_sums
-from wmlib.lessons.vae.estimates import recall_of_one
+from wmlib.experiment.statistics import Evidence
+from wmlib.lessons.vae.estimates import recall
+from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.lessons.vizdoom_dream.occlusion import CLASSES
 from wmlib.rollouts import Rollouts
 
-LEAST = 30  # cases below which no proportion is given
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
 STANDING_STILL = (0.75, 1.25)  # steps lived in dreams over tics in the game: gate of M
-
-Reactions = Mapping[str, np.ndarray]  # what `games.reactions` returns
-Point = list[float] | None  # value, low, high; None: too few cases
 
 
 def mean_tics(tics: np.ndarray) -> Evidence:
@@ -36,15 +31,6 @@ def mean_tics(tics: np.ndarray) -> Evidence:
         tics: (training seeds, games).
     """
     return Evidence("ratio_of_sums", {"hits": tics, "counts": np.ones(tics.shape[1], int)})
-
-
-def best_blind(scripted: Mapping[str, np.ndarray]) -> str:
-    """Return the scripted player with the longest mean life; none of them looks at fireballs.
-
-    Args:
-        scripted: tics (games,) by name.
-    """
-    return max(scripted, key=lambda name: scripted[name].mean())
 
 
 def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: np.ndarray) -> list[Gate]:
@@ -62,29 +48,33 @@ def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
     """Return the gate of the VAEs: small fireballs survive.
 
     Args:
-        tallies: of the VAE of each training seed, see `vae.measures.tally`; without any small blob the recall counts as 0.
+        tallies: of each VAE, see `vae.measures.tally`; without any small blob the recall counts as 0.
     """
-    recalls = {"values": [recall_of_one(tally) for tally in tallies]}
-    return Gate(f"V: recall of small fireballs above {RECALL:.0%}", Evidence("mean", recalls), RECALL)
+    nothing = Evidence("ratio_of_sums", {"hits": np.zeros((1, 2), int), "counts": np.ones(2, int)})
+    return Gate(f"V: recall of small fireballs above {RECALL:.0%}", recall(tallies) or nothing, RECALL)
 
 
 def world_model_gates(
-    name: str, evaluated: Sequence[Mapping[str, float]], standing_still: Sequence[float], no_op: np.ndarray
+    name: str, evaluated: Sequence[Mapping[str, Any]], standing_still: Sequence[np.ndarray], no_op: np.ndarray
 ) -> list[Gate]:
     """Return the gates of the world models of one kind: few deaths that do not happen, and dreams as long as games.
 
     Args:
         name: of the kind.
         evaluated: of each training seed, see `measures.evaluate`.
-        standing_still: of each training seed, steps that a player who never moves lives in dreams.
-        no_op: tics that this player survives in the game.
+        standing_still: of each training seed, steps (dreams,) that a player who never moves lives in dreams.
+        no_op: tics (games,) that this player survives in the game.
     """
-    alarms = {"values": [each["false_alarms"] for each in evaluated]}
-    ratios = {"values": np.array(standing_still) / no_op.mean()}
+    alarms = {
+        "hits": np.stack([each["alarms_by_episode"] for each in evaluated]),
+        "counts": np.stack([each["steps_by_episode"] for each in evaluated]),
+    }
+    steps = np.stack(standing_still)
+    ratios = {"hits": steps, "counts": np.full(steps.shape[1], no_op.mean())}
     least, most = STANDING_STILL
     return [
-        Gate(f"{name}: false alarms below {FALSE_ALARMS:.1%}", Evidence("mean", alarms), None, FALSE_ALARMS),
-        Gate(f"{name}: standing still, dream over game, in {least} to {most}", Evidence("mean", ratios), least, most),
+        Gate(f"{name}: false alarms below {FALSE_ALARMS:.1%}", Evidence("ratio_of_sums", alarms), None, FALSE_ALARMS),
+        Gate(f"{name}: standing still, dream over game, in {least} to {most}", Evidence("ratio_of_sums", ratios), least, most),
     ]
 
 
@@ -158,59 +148,75 @@ def habits(played: Rollouts) -> dict[str, float]:
     return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
 
 
-def reactions_by_class(reactions: Mapping[str, Sequence[Reactions]]) -> dict[str, Any]:
-    """Return what `figures.draw_reactions` draws.
+def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:
+    """Return the evidence of the tics that agents lose with each handicap, on the same games.
 
     Args:
-        reactions: by player, counts for each training seed; only those of agents have what `occlusion.occlusion` counts.
+        played: by agent and handicap the tics survived, see `closed_loop.play`.
     """
-
-    def stacked(runs: Sequence[Reactions], name: str) -> np.ndarray:
-        return np.stack([run[name] for run in runs])  # (training seeds, games, classes)
-
-    changed: dict[str, dict[str, list[Point]]] = {}
-    for player, runs in reactions.items():
-        if "asked" in runs[0]:
-            asked = stacked(runs, "asked")
-            changed[player] = {part: _by_class(stacked(runs, part), asked) for part in ("ball", "patch")}
-    dodges = {}
-    for player, runs in reactions.items():
-        net = stacked(runs, "away") - stacked(runs, "towards")
-        dodges[player] = _by_class(net, stacked(runs, "frames"), events=False)
-    danger = {
-        player: _by_class(stacked(runs, "deaths"), stacked(runs, "tics"), scale=1000.0) for player, runs in reactions.items()
+    return {
+        name: {handicap: mean_tics(tics[WHOLE] - tics[handicap]) for handicap in tics if handicap != WHOLE}
+        for name, tics in played.items()
     }
-    names = [f"{first}-{following - 1}" for first, following in pairwise(CLASSES)] + [f"{CLASSES[-1]} +"]
-    return {"classes": names, "changed": changed, "dodges": dodges, "danger": danger}
 
 
-def _by_class(hits: np.ndarray, counts: np.ndarray, scale: float = 1.0, events: bool = True) -> list[Point]:
-    """Estimate hits / counts of each class, both (training seeds, games, classes).
-
-    With `events`, hits cannot be negative. Where there are none in n cases, nothing varies; 3 / n is the interval's end, if
-    cases are independent.
-    """
-    points: list[Point] = []
-    for number in range(counts.shape[-1]):
-        cases = counts[..., number].sum()
-        if cases < LEAST:
-            points.append(None)
-            continue
-        ends = list(ratio_of_sums(hits[..., number], counts[..., number])[:3])
-        if events:
-            ends = [max(end, 0.0) for end in ends] if hits[..., number].any() else [0.0, 0.0, 3 / cases]
-        points.append([scale * end for end in ends])
-    return points
+def loss_rows(played: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """Return the rows for `figures.draw_losses`: agent, handicap, an estimate of the tics lost, and those of training seeds."""
+    rows = []
+    for name, lost in losses(played).items():
+        for handicap, evidence in lost.items():
+            of_seeds = (played[name][WHOLE] - played[name][handicap]).mean(1)
+            estimate = evidence.estimate()._asdict()
+            rows.append({"agent": name, "handicap": handicap, **estimate, "training_seeds": of_seeds})
+    return rows
 
 
-def changed_actions(reactions: Sequence[Reactions]) -> Evidence:
-    """Return the evidence of the proportion of actions that change without the ball, minus without a patch elsewhere.
+def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
+    """Return the gate of the blindfold: as much paint where no ball is costs little.
 
     Args:
-        reactions: counts for each training seed of an agent.
+        lost: by handicap the evidence of the tics lost, of one agent.
+        most: tics.
     """
-    ball, patch, asked = (np.stack([run[name].sum(1) for run in reactions]) for name in ("ball", "patch", "asked"))
-    return Evidence("ratio_of_sums", {"hits": ball - patch, "counts": asked})
+    return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
+
+
+def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, float]:
+    """Return the number of the training seed whose DNC loses most without its memory, and how many tics.
+
+    Args:
+        played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
+    """
+    lost = (played[WHOLE] - played[NO_MEMORY]).mean(1)
+    return int(lost.argmax()), float(lost.max())
+
+
+ROUND_MEASURES = {  # of a row of `rounds.run_rounds`, with their units
+    "recall": "recall of own deaths",
+    "dream": "steps in dreams",
+    "tics": "tics in the game",
+    "lost": "tics lost blindfolded",
+}
+
+
+def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, list[list[float]]]]:
+    """Return what `figures.draw_rounds` draws: by agent and measure, for each round [value, low, high].
+
+    Args:
+        by_agent: rows of `rounds.run_rounds` by name of the agent. A measure that a single training seed has one number of has
+            no interval.
+    """
+    return {
+        name: {measure: [_ends(row[measure]) for row in rows] for measure in ROUND_MEASURES} for name, rows in by_agent.items()
+    }
+
+
+def _ends(values: Any) -> list[float]:
+    """Return value and interval of numbers by training seed, or by training seed and game."""
+    array = np.asarray(values, float)
+    if array.ndim == 1:
+        array = np.stack([array, array], 1)  # as if two games: their spread adds nothing
+    return list(mean_tics(array).estimate()[:3])
 
 
 def prediction(predictions: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,20 +7,26 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wmlib.lessons.vae.figures import unpack
+from wmlib.lessons.vizdoom_dream.closed_loop import HANDICAPS
+from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
-ORDER = ("blue", "orange", "green", "pink", "gold", "sky")
 SOLVED = 750  # tics, the mean over 100 games that counts as solving
+COUNTS = 70  # tics, the smallest effect of interest
+
+
+def family_color(name: str) -> str:
+    """Return the color of a model's family: one for LSTMs, one for DNCs, another for all else."""
+    return COLORS["blue" if "DNC" in name else "orange" if "LSTM" in name else "green"]
 
 
 def styles(names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return color and marker for each name, in their order."""
-    triples = zip(names, cycle(ORDER), cycle(MARKERS), strict=False)
-    return {name: {"color": COLORS[color], "marker": marker} for name, color, marker in triples}
+    """Return color and marker for each name: the color is the family's, the markers go by their order."""
+    pairs = zip(names, cycle(MARKERS), strict=False)
+    return {name: {"color": family_color(name), "marker": marker} for name, marker in pairs}
 
 
 @styled
@@ -34,7 +40,7 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
     figure, axes = new_figure(7.6, 0.42 * len(rows) + 1.2)
     ax = axes[0, 0]
     for y, row in enumerate(rows):
-        color = COLORS["grey" if row["kind"] == "scripted" else "blue"]
+        color = COLORS["grey"] if row["kind"] == "scripted" else family_color(row["name"])
         ax.plot(row["quartiles"], [y, y], color=color, linewidth=9, alpha=0.18, solid_capstyle="butt")
         ax.plot(row["interquartile_mean"], y, "D", color=color, markersize=5, markerfacecolor="white")
         ax.plot([row["low"], row["high"]], [y, y], color=color, linewidth=2.2)
@@ -99,7 +105,7 @@ def draw_prediction(data: Mapping[str, Any]) -> Figure:
     dots, lines = axes[0]
     names = list(data["nll"])
     for y, name in enumerate(names):
-        color = COLORS["blue" if name.startswith("MDN") else "grey"]
+        color = family_color(name) if name.startswith("MDN") else COLORS["grey"]
         dots.plot(data["nll"][name], [y] * len(data["nll"][name]), "o", color=color, markersize=8, alpha=0.8)
     dots.set_yticks(range(len(names)), names)
     dots.set(xlabel="−ln p of the next latent, nats per dimension", ylim=(len(names) - 0.5, -0.5), title="one step")
@@ -118,7 +124,7 @@ def draw_curve(data: Mapping[str, Any]) -> Figure:
 
     Args:
         data: generations: numbers; agents: by name, of each training seed {"real": …, "dream": …} at these generations;
-            blind_shuttle: its score.
+            blind: name and mean tics of the best blind player.
     """
     figure, axes = new_figure(8.4, 3.4, columns=2, sharex=True)
     panels = (("dream", "in the 64 dreams that choose the agent"), ("real", "in the real game"))
@@ -129,54 +135,81 @@ def draw_curve(data: Mapping[str, Any]) -> Figure:
                 ax.plot(data["generations"], run[part], alpha=0.85, label=label, markersize=5, **style)
         ax.set(xlabel="generation", title=title, ylim=(0, None))
         ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 1].axhline(data["blind_shuttle"], color=COLORS["grey"], linestyle=":")
-    place = (data["generations"][0], data["blind_shuttle"])
-    axes[0, 1].annotate("blind shuttle", place, (0, 3), textcoords="offset points", fontsize=9)
+    name, tics = data["blind"]
+    axes[0, 1].axhline(tics, color=COLORS["grey"], linestyle=":")
+    axes[0, 1].annotate(name, (data["generations"][0], tics), (0, 3), textcoords="offset points", fontsize=9)
     axes[0, 0].set_ylabel("steps lived, mean")
     axes[0, 0].legend(fontsize=9)
     return figure
 
 
 @styled
-def draw_reactions(data: Mapping[str, Any]) -> Figure:
-    """Draw whether players look at fireballs.
+def draw_losses(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw how many tics agents lose when something is taken from them.
 
     Args:
-        data: classes: names of the sizes; changed: by agent {"ball": …, "patch": …}, lists of [value, low, high] by size (None
-            where too few frames were asked); dodges: by player [value, low, high] by size, moves away minus moves towards;
-            danger: by player deaths in a thousand tics by number of balls a second before, [value, low, high].
+        rows: made by `estimates.loss_rows`.
     """
-    figure, axes = new_figure(10.4, 3.6, columns=3)
-    left, middle, right = axes[0]
-    style_of = styles([*data["changed"], *(name for name in data["dodges"] if name not in data["changed"])])
-    for shift, (name, parts) in zip((-0.12, 0.12), data["changed"].items(), strict=False):
-        _draw_points(left, parts["ball"], shift, label=f"{name}, the ball", **style_of[name])
-        hollow = {"markerfacecolor": "white", "linestyle": "--"}
-        _draw_points(left, parts["patch"], shift, label=f"{name}, a patch elsewhere", **style_of[name], **hollow)
-    for ax, part in ((middle, "dodges"), (right, "danger")):
-        for i, (name, points) in enumerate(data[part].items()):
-            _draw_points(ax, points, 0.12 * (i - 1), label=name, **style_of[name])
-    middle.axhline(0, color=COLORS["grey"], linewidth=1)
-    for ax in (left, middle):
-        ax.set_xticks(range(len(data["classes"])), data["classes"])
-        ax.set_xlabel("pixels of the largest fireball")
-    left.set(ylabel="proportion of actions that change", title="painted out", ylim=(0, None))
-    middle.set(ylabel="moves away − moves towards", title="do they move away?")
-    right.set(xlabel="fireballs in sight a second before", ylabel="deaths in 1,000 tics", title="danger", ylim=(0, None))
-    right.set_xticks(range(4), ["0", "1", "2", "3+"])
-    for ax, size in ((left, 7), (right, 8)):
-        if ax.get_legend_handles_labels()[0]:  # a short run may have nothing to show
-            ax.legend(fontsize=size)
+    names = list(dict.fromkeys(row["agent"] for row in rows))
+    handicaps = [each for each in HANDICAPS if each in {row["handicap"] for row in rows}]
+    figure, axes = new_figure(7.6, 0.62 * len(handicaps) + 1.2)
+    ax = axes[0, 0]
+    for row in rows:
+        number = names.index(row["agent"])
+        y = handicaps.index(row["handicap"]) + 0.26 * (number - (len(names) - 1) / 2)
+        first = row["agent"] not in ax.get_legend_handles_labels()[1]
+        color = family_color(row["agent"])
+        ax.plot([row["low"], row["high"]], [y, y], color=color, linewidth=2.2)
+        ax.plot(row["value"], y, MARKERS[number], color=color, markersize=8, label=row["agent"] if first else None)
+        ax.plot(row["training_seeds"], [y] * len(row["training_seeds"]), "|", color="black", markersize=9)
+    ax.axvline(0, color=COLORS["grey"], linewidth=1)
+    ax.axvline(COUNTS, color=COLORS["grey"], linestyle=":")
+    ax.set_yticks(range(len(handicaps)), handicaps)
+    lost = [each for row in rows for each in (row["value"], *row["training_seeds"])]
+    least = min(0.0, *lost)
+    most = max(2.0 * COUNTS, *lost)
+    edge = 0.25 * (most - least)
+    ax.set(xlabel="tics lost in the real game, mean", ylim=(len(handicaps) - 0.5, -0.5), xlim=(least - edge, most + edge))
+    ax.legend(fontsize=9)
     return figure
 
 
-def _draw_points(ax: Axes, points: Sequence[Sequence[float] | None], shift: float, **style: Any) -> None:
-    """Draw estimates with intervals, one a class; None is left out."""
-    shifted = [(i + shift, *point) for i, point in enumerate(points) if point is not None]
-    if shifted:
-        x, value, low, high = np.array(shifted, float).T
-        ax.vlines(x, low, high, color=style["color"], alpha=0.6)
-        ax.plot(x, value, markersize=5, **{"linestyle": "-", "linewidth": 1.2, **style})
+@styled
+def draw_rounds(data: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+    """Draw what becomes of agents that learn from their own games, round by round.
+
+    Args:
+        data: made by `estimates.rounds`.
+    """
+    figure, axes = new_figure(10.4, 3.2, columns=len(ROUND_MEASURES))
+    for ax, (measure, title) in zip(axes[0], ROUND_MEASURES.items(), strict=True):
+        for shift, (name, style) in zip((-0.06, 0.06), styles(list(data)).items(), strict=False):
+            value, low, high = np.transpose(data[name][measure])
+            x = np.arange(len(value)) + shift
+            ax.vlines(x, low, high, color=style["color"], alpha=0.6)
+            ax.plot(x, value, label=name, markersize=6, **style)
+        ax.set(xlabel="round", title=title)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+@styled
+def draw_tunings(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Draw what the search tried: likelihood and recall of each tuning, the chosen ones ringed.
+
+    Args:
+        data: made by `search.search`, the chosen tuning of each world model first.
+    """
+    figure, axes = new_figure(7.6, 3.8)
+    ax = axes[0, 0]
+    for (name, style), rows in zip(styles(list(data)).items(), data.values(), strict=True):
+        points = np.array([[np.mean(row["nll"]), np.mean(row["strict_recall"])] for row in rows])
+        ax.plot(*points.T, linestyle="none", markersize=8, alpha=0.7, label=name, **style)
+        ax.plot(*points[0], "o", markersize=16, markerfacecolor="none", color=style["color"])
+    ax.set(xlabel="−ln p of the next latent, nats per dimension", ylabel="recall of deaths")
+    ax.legend(fontsize=9)
+    return figure
 
 
 @styled

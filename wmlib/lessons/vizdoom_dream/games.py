@@ -2,31 +2,29 @@
 
 Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
 policies play the same games and keeps how long they lived; `record_episodes` keeps what was seen and done. `curve` plays what
-an evolution tried on its way, and `reactions` asks recorded games whether the player looks at fireballs. `another_round`
-learns anew from the agents' own games.
+an evolution tried on its way.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
-from wmlib.lessons.vizdoom_dream import controllers, occlusion, pipeline
-from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
-from wmlib.rollouts import Rollouts, collection, joined
+from wmlib.lessons.vizdoom_dream import controllers
+from wmlib.lessons.vizdoom_dream.controllers import EvolvedController
+from wmlib.rollouts import Rollouts, collection
 from wmlib.training.jobs import cached_map, quiet_workers
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
+K = TypeVar("K")
 Policy = Callable | WorldModelsAgent
 NUM_ENVS = 8  # games that an agent plays at once in a process
 SHRUNK_IN_BATCHES = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "num_envs": NUM_ENVS}
@@ -51,7 +49,7 @@ def survived_tics(policy: Policy, count: int, seed: int) -> np.ndarray:
     return collection.score(take_cover.ENV_ID, policy, count, seed, workers=1, label=None, **_batched(policy)).lengths
 
 
-def play_each(run: Run, policies: Mapping[str, Sequence[Policy]], count: int, name: str) -> dict[str, np.ndarray]:
+def play_each(run: Run, policies: Mapping[K, Sequence[Policy]], count: int, name: str) -> dict[K, np.ndarray]:
     """Let the policies of every training seed play the same games.
 
     Args:
@@ -107,67 +105,3 @@ def collect_episodes(folder: Path, policy: Policy, count: int, seed: int, shard_
         collection.collect(
             folder / "episodes", take_cover.ENV_ID, policy, count, seed, shard_episodes=shard_episodes, **_batched(policy)
         )
-
-
-def more_experience(run: Run, agent: WorldModelsAgent, before: Rollouts, number: int) -> Rollouts:
-    """Return the episodes of a next round: those before, and after them as many games of an agent as there were at first.
-
-    Args:
-        agent: who plays.
-        before: episodes so far.
-        number: of the round, from 1; other numbers, other games.
-    """
-    first = before.manifest.get("joined", [before.manifest])[0]
-    new = record_episodes(run, agent, first["episodes"], f"round {number}", first["shard_episodes"])
-    return Rollouts(run.cached_folder(join_episodes, [before, new]) / "episodes")
-
-
-def join_episodes(folder: Path, parts: Sequence[Rollouts]) -> None:
-    """Put collections one after another into a folder `episodes`."""
-    shutil.rmtree(folder / "episodes", ignore_errors=True)  # of an attempt that was killed
-    joined.join(folder / "episodes", parts)
-
-
-def another_round(
-    run: Run,
-    encoded: Sequence[EncodedEpisodes],
-    agents: Sequence[WorldModelsAgent],
-    training: WorldModelTraining,
-    config: EvolutionConfig,
-    number: int,
-) -> tuple[list[EncodedEpisodes], list[WorldModelsAgent]]:
-    """Learn anew from all episodes so far and as many games of the agents.
-
-    Args:
-        encoded, agents: of each training seed, so far.
-        training, config: how world model and controller are trained.
-        number: of the round, from 1; other numbers, other games.
-
-    Returns:
-        of each training seed, all episodes with a new VAE and its latents, and the new agent.
-
-    Source: Mufti, Penkov & Ramamoorthy 2019, the Neural Computer Agent: collect with the current policy, learn, dream, repeat.
-    """
-    experience = [more_experience(run, agent, each.data, number) for agent, each in zip(agents, encoded, strict=True)]
-    grown = pipeline.encode(run, experience, [each.config for each in encoded])
-    world_models = pipeline.train_each(run, grown, {"model": training})
-    evolutions = {"agent": ("model", config)}
-    evolved = controllers.evolve_each(run, grown, world_models, evolutions)
-    return grown, controllers.make_agents(grown, world_models, evolutions, evolved)["agent"]
-
-
-def reactions(run: Run, policy: Policy, count: int) -> dict[str, np.ndarray]:
-    """Ask recorded games whether a player looks at fireballs; see `occlusion`.
-
-    Args:
-        policy: who plays.
-        count: games.
-
-    Returns:
-        (count, classes) each: frames, away, towards; only for an agent: asked, ball, patch, push; (count, 4) each: tics,
-        deaths.
-    """
-    played = record_episodes(run, policy, count)
-    agent = policy if isinstance(policy, WorldModelsAgent) else None
-    by_game = run.cached(occlusion.count_reactions, played, agent)
-    return {name: np.stack([game[name] for game in by_game]) for name in by_game[0]}

@@ -8,19 +8,22 @@ and lets it go on alone, with the true actions: where a dream parts from the gam
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wmlib.agents import linear_controller
 from wmlib.models.world_model import WorldModel
 from wmlib.training.world_model import Experience
+
+ALARMS = 0.001  # false alarms a step at which recalls are compared: one in a thousand
 
 
 def evaluate(
     model: WorldModel, experience: Experience, episodes: Sequence[np.ndarray], generator: torch.Generator
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare predictions with held-out episodes.
 
     Args:
@@ -33,27 +36,56 @@ def evaluate(
         nll: mean negative log likelihood of the next latent, nats per latent dimension.
         recall: proportion of the fatal actions that are predicted to be fatal (p >= 0.5).
         false_alarms: proportion of the other actions that are, too.
+        strict_recall: the recall where the threshold is so high that there are at most `ALARMS` false alarms a step.
         deaths, steps: number of fatal and of other actions.
+        alarms_by_episode, steps_by_episode: int64 (E,), false alarms and other actions, episodes in the order of their length.
     """
-    nll_sum, detected, alarms, deaths, steps = 0.0, 0, 0, 0, 0
+    nll_sum = 0.0
+    fatal_logits = []
+    other_logits = []
+    alarms = []
+    steps = []
     with torch.no_grad():
         for latents, actions, done, acted in _batches(experience, episodes, generator):
             prediction, _ = model(latents[:, :-1], actions)
             alive = acted & ~done
-            predicted = prediction.done >= 0
             nll = -prediction.mixture.marginal_log_prob(latents[:, 1:]).mean(-1)
             nll_sum += nll[alive].sum().item()
-            detected += int((predicted & done).sum())
-            alarms += int((predicted & alive).sum())
-            deaths += int(done.sum())
-            steps += int(alive.sum())
+            fatal_logits.append(prediction.done[done])
+            other_logits.append(prediction.done[alive])
+            alarms.append(((prediction.done >= 0) & alive).sum(1))
+            steps.append(alive.sum(1))
+    fatal = torch.cat(fatal_logits).numpy()
+    others = torch.cat(other_logits).numpy()
     return {
-        "nll": nll_sum / max(steps, 1),
-        "recall": detected / max(deaths, 1),
-        "false_alarms": alarms / max(steps, 1),
-        "deaths": deaths,
-        "steps": steps,
+        "nll": nll_sum / max(len(others), 1),
+        "recall": float((fatal >= 0).sum()) / max(len(fatal), 1),
+        "false_alarms": float((others >= 0).sum()) / max(len(others), 1),
+        "strict_recall": recall_at(fatal, others, ALARMS),
+        "deaths": len(fatal),
+        "steps": len(others),
+        "alarms_by_episode": torch.cat(alarms).numpy(),
+        "steps_by_episode": torch.cat(steps).numpy(),
     }
+
+
+def recall_at(fatal: np.ndarray, others: np.ndarray, alarms: float) -> float:
+    """Return the proportion of fatal actions above the lowest threshold with at most so many false alarms.
+
+    Args:
+        fatal: float (deaths,), logits of the fatal actions.
+        others: float (steps,), logits of the others.
+        alarms: proportion of the others that may be above the threshold too.
+
+    Example:
+        >>> recall_at(np.array([0.5, 2.5, 4.0]), np.array([0.0, 1.0, 2.0, 3.0]), 0.25)  # one alarm in four: above 2
+        0.6666666666666666
+    """
+    if not len(fatal) or not len(others):
+        return 0.0
+    allowed = int(alarms * len(others))
+    threshold = np.sort(others)[::-1][min(allowed, len(others) - 1)]
+    return float((fatal > threshold).mean())
 
 
 def copy_baseline(
@@ -86,6 +118,34 @@ def posterior_entropy(experience: Experience, rows: np.ndarray) -> float:
     """
     log_variance = torch.from_numpy(experience.log_variance[rows].astype(np.float32))
     return float(0.5 * (log_variance.mean() + np.log(2 * np.pi) + 1))
+
+
+@torch.no_grad()
+def feature_deviation(
+    model: WorldModel,
+    experience: Experience,
+    episodes: Sequence[np.ndarray],
+    names: Sequence[str],
+    generator: torch.Generator,
+    least: float = 1e-3,
+) -> np.ndarray:
+    """Return the standard deviation of each number that a controller sees along true episodes, float64 (F,).
+
+    Args:
+        model: on the CPU.
+        experience: all rows.
+        episodes: rows of each episode.
+        names: the features, see `linear_controller.features`.
+        generator: for the latents.
+        least: returned where a feature varies less.
+    """
+    seen = []
+    for latents, actions, _, acted in _batches(experience, episodes, generator):
+        state = model.core.initial_state(len(latents))
+        for t in range(actions.shape[1]):
+            seen.append(linear_controller.features(model, latents[:, t], state, names)[acted[:, t]])
+            state = model.next_state(latents[:, t], actions[:, t], state)
+    return torch.cat(seen).double().std(0).clamp(min=least).numpy()
 
 
 def open_loop(

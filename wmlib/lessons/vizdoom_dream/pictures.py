@@ -1,7 +1,8 @@
 """Pictures of games and dreams for the figures of notebook 05: frames, their reconstructions, and what a dream looks like.
 
-Reading guide. `strip` puts a game beside dreams at several temperatures; `film` puts a game beside a dream that begins at its
-first frame. `dream` is what an agent sees and does in one dream; `decoded` and `recorded` are rows of pictures.
+Reading guide. `strip` puts a game beside dreams at several temperatures; `film` puts a game beside a dream that begins at the
+same frame. `brightest_rows` chooses the part of the game: the one with most fireballs in it. `dream` is what an agent sees and
+does in one dream; `decoded` and `recorded` are rows of pictures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 from wmlib.agents.dream import dream_episode
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.lessons.vae.figures import pack
+from wmlib.lessons.vizdoom_dream.closed_loop import all_balls
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, dreams
 from wmlib.models.vae import VAE, Posterior
 from wmlib.rollouts import Rollouts
@@ -24,7 +26,8 @@ from wmlib.rollouts import Rollouts
 DREAM_SEED = 3  # of the dreams that are shown
 STRIP_EVERY, STRIP_PICTURES = 12, 8  # steps from one picture to the next, and pictures
 FILM_EVERY, FILM_PICTURES = 4, 40
-FILM_DREAMS = 8  # of which the longest is shown
+NEAR = 60  # pixels of a ball that is near; an explosion, which has hundreds, counts no more
+FILM_DREAMS = 16  # of which the one with most fireballs is shown
 
 
 class Dream(NamedTuple):
@@ -55,16 +58,44 @@ def decoded(vae: VAE, latents: Tensor, count: int) -> np.ndarray:
     return _padded(pictures, count)
 
 
-def recorded(vae: VAE, played: Rollouts, every: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return frames of the longest of some recorded games and their reconstructions, float (count, 64, 64, 3) each.
+def brightness(frames: np.ndarray) -> np.ndarray:
+    """Return the pixels of fireballs in each frame (T, 64, 64, 3), int64 (T,); of more than `NEAR` no more are counted."""
+    return np.minimum(all_balls(frames).sum((1, 2)), NEAR)
+
+
+def brightest_rows(played: Rollouts, every: int, count: int) -> np.ndarray:
+    """Return rows of the part of some recorded games that shows most pixels of fireballs, int64 (at most `count`,).
+
+    Args:
+        played: the games.
+        every: steps from one row to the next.
+        count: rows; fewer where all games are shorter.
+    """
+    span = every * count
+    most = -1
+    chosen = played.episode(0)[:span]
+    for number in range(len(played.lengths)):
+        rows = played.episode(number)
+        sums = np.append(0, np.cumsum(brightness(played.frames(rows))))
+        begins = np.arange(max(1, len(rows) - span + 1))
+        totals = sums[np.minimum(begins + span, len(rows))] - sums[begins]
+        if totals.max() > most:
+            most = totals.max()
+            first = int(totals.argmax())
+            chosen = rows[first : first + span]
+    return chosen[::every]
+
+
+def recorded(vae: VAE, played: Rollouts, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames of a recorded game and their reconstructions, float (count, 64, 64, 3) each.
 
     Args:
         vae: encodes and decodes.
         played: the games.
-        every: steps from one frame to the next.
-        count: pictures; black where the game is over.
+        rows: of the frames, at most `count`.
+        count: pictures; black where there are fewer rows.
     """
-    frames = played.frames(played.episode(int(played.lengths.argmax()))[::every][:count])
+    frames = played.frames(rows)
     with torch.no_grad():
         posterior = vae.encode(frames)
     return _padded(frames, count) / np.float32(255), decoded(vae, posterior.mean, count)
@@ -91,7 +122,8 @@ def strip(
         temperatures: one a row.
     """
     steps = STRIP_EVERY * STRIP_PICTURES
-    rows = list(recorded(agent.vae, played, STRIP_EVERY, STRIP_PICTURES))
+    shown = brightest_rows(played, STRIP_EVERY, STRIP_PICTURES)
+    rows = list(recorded(agent.vae, played, shown, STRIP_PICTURES))
     for temperature in temperatures:
         latents = dream(agent, replace(config, temperature=temperature), begin, 0, steps).latents
         rows.append(decoded(agent.vae, latents[::STRIP_EVERY], STRIP_PICTURES))
@@ -103,21 +135,28 @@ def strip(
 
 
 def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> tuple[dict[str, Any], Dream]:
-    """Return a film for `figures.draw_film`: a game, its reconstruction, and a dream from the same first frame; and the dream.
+    """Return a film for `figures.draw_film`: a game, its reconstruction, and a dream from the same frame; and the dream.
 
     Args:
         agent: who plays and dreams.
-        played: games of the agent; the longest is shown.
-        config: of the dreams, of which the longest of a few is shown.
+        played: games of the agent; the part with most fireballs is shown.
+        config: of the dreams, of which the one with most fireballs is shown.
+
+    The film's `poster` is the number of the picture of the game with most fireballs.
     """
-    first = played.starts[[played.lengths.argmax()]]
+    shown = brightest_rows(played, FILM_EVERY, FILM_PICTURES)
     with torch.no_grad():
-        begin = agent.vae.encode(played.frames(first))
+        begin = agent.vae.encode(played.frames(shown[:1]))
     steps = FILM_EVERY * FILM_PICTURES
-    longest = max((dream(agent, config, begin, i, steps) for i in range(FILM_DREAMS)), key=lambda one: len(one.latents))
-    rows = [
-        *recorded(agent.vae, played, FILM_EVERY, FILM_PICTURES),
-        decoded(agent.vae, longest.latents[::FILM_EVERY], FILM_PICTURES),
-    ]
-    data = {"png": pack(np.stack(rows)), "rows": ["real game", "reconstruction", "dream"], "every": FILM_EVERY}
-    return data, longest
+    dreams = [dream(agent, config, begin, i, steps) for i in range(FILM_DREAMS)]
+    pictures = [decoded(agent.vae, each.latents[::FILM_EVERY], FILM_PICTURES) for each in dreams]
+    best = int(np.argmax([brightness(each).sum() for each in pictures]))
+    rows = [*recorded(agent.vae, played, shown, FILM_PICTURES), pictures[best]]
+    bright = brightness(played.frames(shown))
+    data = {
+        "png": pack(np.stack(rows)),
+        "rows": ["real game", "reconstruction", "dream"],
+        "every": FILM_EVERY,
+        "poster": int(bright.argmax()),
+    }
+    return data, dreams[best]

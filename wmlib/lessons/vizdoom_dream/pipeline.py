@@ -1,9 +1,10 @@
 """The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
-Reading guide. In the order of the data: `encode` trains the VAEs of `vae_configs`, unless notebook 04 has done so, and encodes
-all frames once; `train` trains world models on the latents, and `load_world_model` reads one; `predictions` evaluates them on
-episodes held out. Each answers from the cache if the same was computed before. `WorldModelTraining` says which world model and
-how it is trained. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
+Reading guide. In the order of the data: `trained_vaes` trains the VAEs of `vae_configs`, unless notebook 04 has done so, where
+the kept one is not taken; `encode` encodes all frames once; `train` trains world models on the latents, and `load_world_model`
+reads one; `predictions` evaluates them on episodes held out. Each answers from the cache if the same was computed before.
+`WorldModelTraining` says which world model and how it is trained, `trainings` those that are compared; `search.py` finds their
+learning rates. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from wmlib.experiment import seeding
 from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import measures
 from wmlib.models.layers import num_parameters
-from wmlib.models.specs import ALLOCATION_GATES, CoreConfig, equal_hidden
+from wmlib.models.specs import CoreConfig, equal_hidden
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel, WorldModelConfig
 from wmlib.rollouts import Rollouts
-from wmlib.training.jobs import Job, load_output, parallel_map, run_jobs
+from wmlib.training.jobs import Job, cached_map, load_output, parallel_map, run_jobs
 from wmlib.training.schedules import linear_decay
 from wmlib.training.vae import WEIGHTED
 from wmlib.training.world_model import Experience, WorldModelTrainer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 ACTIONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # how left, stay and right are given to a world model
 COLUMNS = ("mean", "log_variance")
 GATE_FRAMES = 3000  # held-out frames, about, on which a VAE is evaluated
+LSTM, LARGE_LSTM, DNC = "MDN-LSTM", "MDN-LSTM, equal parameters", "MDN-DNC"  # the world models that are compared
 SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
 
 
@@ -45,8 +47,6 @@ class EncodedEpisodes(NamedTuple):
     """Hold the first parts of one training seed: the episodes, a VAE, and the latents of all frames."""
 
     data: Rollouts
-    config: vae_pipeline.TrainingConfig
-    folder: Path  # of the VAE
     vae: VAE
     latents: Path  # see `encode_frames`
 
@@ -85,33 +85,25 @@ class WorldModelTraining:
         return linear_decay(step, self.steps, self.lr, self.decay) if self.rows else 0.0
 
 
-def training_config(settings: Any, kind: str, latent_size: int) -> WorldModelTraining:
-    """Return the training of notebook 05 for one kind of core.
+def trainings(settings: Any, latent_size: int) -> dict[str, WorldModelTraining]:
+    """Return the trainings of the three world models that are compared, by name; `search.tuned` gives each its own tuning.
 
     Args:
         settings: the notebook's, resolved.
-        kind: "lstm" or "dnc".
         latent_size: Z, of the VAE.
     """
-    core = CoreConfig("lstm", settings.hidden_size)
-    if kind == "dnc":
-        core = CoreConfig(
-            "dnc",
-            settings.hidden_size,
-            settings.num_slots,
-            settings.word_size,
-            settings.num_heads,
-            allocation_bias=ALLOCATION_GATES[settings.allocation_gate],
+
+    def with_core(core: CoreConfig) -> WorldModelTraining:
+        return WorldModelTraining(
+            WorldModelConfig(core, latent_size, action_size=ACTIONS.shape[1]),
+            rows=settings.rows,
+            batch_size=settings.batch_size,
+            seq_len=settings.seq_len,
+            decay=settings.decay,
         )
-    model = WorldModelConfig(core, latent_size, action_size=ACTIONS.shape[1])
-    return WorldModelTraining(
-        model,
-        rows=settings.rows,
-        batch_size=settings.batch_size,
-        seq_len=settings.seq_len,
-        lr=settings.lr,
-        decay=settings.decay,
-    )
+
+    dnc = with_core(CoreConfig("dnc", settings.hidden_size, settings.num_slots, settings.word_size, settings.num_heads))
+    return {LSTM: with_core(CoreConfig("lstm", settings.hidden_size)), LARGE_LSTM: lstm_of_equal_size(dnc), DNC: dnc}
 
 
 def lstm_of_equal_size(training: WorldModelTraining) -> WorldModelTraining:
@@ -146,20 +138,26 @@ def vae_configs(settings: Any) -> list[vae_pipeline.TrainingConfig]:
     ]
 
 
-def encode(run: Run, data: Sequence[Rollouts], configs: Sequence[vae_pipeline.TrainingConfig]) -> list[EncodedEpisodes]:
-    """Train a VAE for each training seed, or find it in the cache, and encode all frames.
+def trained_vaes(run: Run) -> list[VAE]:
+    """Train a VAE for each training seed, or find it in the cache; see `vae_configs`."""
+    settings = run.settings
+    data = vae_pipeline.episodes(run, settings.vae_episodes, settings.vae_policy)
+    configs = vae_configs(settings)
+    folders = vae_pipeline.train(run, data, configs, "VAEs")
+    return [vae_pipeline.load_vae(folder, config) for folder, config in zip(folders, configs, strict=True)]
+
+
+def encode(run: Run, data: Sequence[Rollouts], vaes: Sequence[VAE]) -> list[EncodedEpisodes]:
+    """Encode all frames, once for each pair of episodes and VAE.
 
     Args:
         data: the episodes of each training seed.
-        configs: the VAE of each.
+        vaes: the VAE of each.
     """
-    folders = vae_pipeline.train(run, data, configs, "VAEs")
-    encoded = []
-    for rollouts, config, folder in zip(data, configs, folders, strict=True):
-        vae = vae_pipeline.load_vae(folder, config)
-        latents = run.cached_folder(encode_frames, rollouts, vae, run.device)
-        encoded.append(EncodedEpisodes(rollouts, config, folder, vae, latents))
-    return encoded
+    return [
+        EncodedEpisodes(rollouts, vae, run.cached_folder(encode_frames, rollouts, vae, run.device))
+        for rollouts, vae in zip(data, vaes, strict=True)
+    ]
 
 
 def encode_frames(folder: Path, data: Rollouts, vae: VAE, device: torch.device) -> None:
@@ -192,19 +190,19 @@ def experience(latents: Path, data: Rollouts) -> Experience:
 
 
 def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes], num_frames: int = GATE_FRAMES) -> list[dict]:
-    """Return, for the VAE of each training seed, the tally of bright blobs in held-out frames (see `vae.measures.tally`).
+    """Return, for each VAE, the tally of bright blobs in held-out frames (see `vae.measures.tally`).
 
     Args:
-        encoded: of each training seed.
+        encoded: of each training seed; a VAE that several share is evaluated once.
         num_frames: about so many of the held-out frames are read, evenly spread.
     """
     data = encoded[0].data
     held_out = vae_pipeline.split(data)[1]
     step = max(1, sum(map(len, held_out)) // num_frames)
-    configs = [each.config for each in encoded]
-    folders = [each.folder for each in encoded]
-    tallies = vae_pipeline.measure(run, configs, folders, data, [rows[::step] for rows in held_out], [-1])
-    return [stages[-1] for stages in tallies]
+    rows = [each[::step] for each in held_out]
+    different = {id(each.vae): each.vae for each in encoded}.values()
+    calls = [{"model": vae, "folder": data.folder, "test_rows": rows} for vae in different]
+    return cached_map(run.cache, vae_pipeline.evaluate_vae, calls, "measures", parallel=len(calls) > 1)
 
 
 def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[WorldModelTraining]) -> list[Path]:
@@ -272,22 +270,33 @@ def load_world_model(folder: Path, training: WorldModelTraining) -> WorldModel:
 
 
 def train_each(
-    run: Run, encoded: Sequence[EncodedEpisodes], trainings: Mapping[str, WorldModelTraining]
+    run: Run,
+    encoded: Sequence[EncodedEpisodes],
+    trainings: Mapping[str, WorldModelTraining],
+    seeds: Mapping[str, int] | None = None,
+    first_seed: int = 0,
 ) -> dict[str, list[WorldModel]]:
     """Train several world models for every training seed, all side by side.
 
     Args:
         encoded: of each training seed.
         trainings: by name.
+        seeds: by name how many of the training seeds, the first ones; where there is no number, all.
+        first_seed: number of the first training seed.
 
     Returns:
-        by name the models, on the CPU, one for each training seed.
+        by name the models, on the CPU, one for each training seed; names without any seed are left out.
     """
-    seeds = range(len(encoded))
-    by_seed = {(name, i): replace(training, training_seed=i) for i in seeds for name, training in trainings.items()}
+    counts = {name: (seeds or {}).get(name, len(encoded)) for name in trainings}
+    by_seed = {
+        (name, i): replace(training, training_seed=first_seed + i)
+        for i in range(len(encoded))
+        for name, training in trainings.items()
+        if i < counts[name]
+    }
     folders = train(run, [encoded[i] for _, i in by_seed], list(by_seed.values()))
     models = {key: load_world_model(folder, by_seed[key]) for key, folder in zip(by_seed, folders, strict=True)}
-    return {name: [models[name, i] for i in seeds] for name in trainings}
+    return {name: [models[name, i] for i in range(count)] for name, count in counts.items() if count}
 
 
 def predictions(
@@ -303,7 +312,7 @@ def predictions(
 
     Args:
         encoded: of each training seed.
-        world_models: by name, a model for each training seed.
+        world_models: by name, a model for each training seed, or for the first ones.
         trainings: by name; a model without any training is not asked to predict many steps.
         seen, ahead: steps shown first, and predicted after these, see `measures.open_loop`.
 
@@ -316,9 +325,8 @@ def predictions(
     trained = [name for name in names if trainings[name].rows > 0]
     models = [list(world_models[name]) for name in names]
     predict_many = [name in trained for name in names]
-    # the names of these two streams are a part of the seed: renaming one would change the numbers
-    draws = run.torch_rng("judge")
-    rng = run.rng("foresight")
+    draws = run.torch_rng("held-out latents")
+    rng = run.rng("open loop")
     results = run.cached(evaluate_models, list(encoded), models, predict_many, seen, ahead, draws, rng)
     errors_ahead = {name: errors["model"] for name, errors in zip(trained, results["ahead"], strict=True)}
     return {
@@ -327,6 +335,20 @@ def predictions(
         "entropy": results["entropy"],
         "ahead": {**errors_ahead, "copy baseline": results["ahead"][0]["copy"]},
     }
+
+
+def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, all_episodes: bool = False) -> dict[str, Any]:
+    """Return what `measures.evaluate` says of one world model; in this process.
+
+    Args:
+        latents, episodes: folders.
+        model: the world model, on the CPU.
+        seed: of the latents.
+        all_episodes: True evaluates on all episodes, not on those held out: for games that the model has not seen.
+    """
+    data = Rollouts(episodes)
+    chosen = [data.episode(i) for i in range(len(data.starts))] if all_episodes else vae_pipeline.split(data)[1]
+    return measures.evaluate(model, experience(latents, data), chosen, seeding.torch_generator(seed, "evaluation"))
 
 
 def evaluate_models(
@@ -358,7 +380,7 @@ def evaluate_models(
     copies = []
     entropies = []
     for kind in models:
-        cases = zip(kind, tables, splits, strict=True)
+        cases = zip(kind, tables[: len(kind)], splits[: len(kind)], strict=True)
         evaluated.append([measures.evaluate(model, table, held_out, draws) for model, table, (_, held_out) in cases])
     for table, (rows, held_out) in zip(tables, splits, strict=True):
         copies.append(measures.copy_baseline(table, rows, held_out, draws))

@@ -1,0 +1,73 @@
+"""The same search for every world model: what is tried, what is chosen, and where it is put."""
+
+import numpy as np
+import pytest
+
+from wmlib.experiment import settings
+from wmlib.lessons.vizdoom_dream import pipeline, search
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
+from wmlib.lessons.vizdoom_dream.search import BIASED, DEFAULT, Tuning
+from wmlib.models.specs import CLOSED
+
+
+def test_every_family_has_equally_many_tunings():
+    assert search.tunings(2) == [(2e-3, DEFAULT), (2e-3, BIASED), (1e-3, DEFAULT), (1e-3, BIASED)]
+
+
+def test_a_tuning_is_put_into_a_training(lstm, dnc):
+    one, other = (search.tuned(each, Tuning(0.5, BIASED)) for each in (lstm, dnc))
+    assert one.lr == other.lr == 0.5
+    assert one.model.core.forget_bias == 1.0 and one.model.core.allocation_bias is None
+    assert other.model.core.allocation_bias == CLOSED and other.model.core.hidden_size == dnc.model.core.hidden_size
+    one, other = (search.tuned(each, Tuning(0.5, DEFAULT)) for each in (lstm, dnc))
+    assert one.model.core.forget_bias is None and other.model.core.allocation_bias is None
+
+
+def row(lr, nll, recall):
+    return {"lr": lr, "gate": DEFAULT, "nll": nll, "strict_recall": recall}
+
+
+def test_of_nearly_equal_likelihoods_the_recall_decides():
+    best = row(1, [0.500, 0.502], [0.3, 0.3])
+    near = row(2, [0.503, 0.503], [0.2, 0.6])
+    far, farther = row(3, [0.6, 0.6], [0.9, 0.9]), row(4, [0.7, 0.7], [1.0, 1.0])
+    assert search.ordered([farther, far, best, near]) == [near, best, far, farther]
+    assert search.choose({"a": [near, best], "b": [best]}) == {"a": Tuning(2, DEFAULT), "b": Tuning(1, DEFAULT)}
+
+
+def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
+    run, encoded = world
+    trained = []
+    train = pipeline.train
+
+    def note(run, encoded, trainings):
+        trained.extend(trainings)
+        return train(run, encoded, trainings)
+
+    monkeypatch.setattr(search, "train", note)
+    found = search.search(run, encoded, {LSTM: lstm, DNC: dnc}, lrs=1, rows=48, seeds=2)
+    assert {(each.training_seed, each.rows) for each in trained} == {(1000, 48), (1001, 48)} and len(trained) == 8
+    assert list(found) == [LSTM, DNC] and {each["gate"] for each in found[DNC]} == {DEFAULT, BIASED}
+    training = next(each for each in trained if each.training_seed == 1001 and each.model.core.kind == "dnc")
+    (folder,) = pipeline.train(run, [encoded], [training])
+    model = pipeline.load_world_model(folder, training)
+    alone = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, run.seed)
+    gate = BIASED if training.model.core.allocation_bias == CLOSED else DEFAULT
+    (of_gate,) = (each for each in found[DNC] if each["gate"] == gate)
+    assert of_gate["nll"][1] == alone["nll"] and len(of_gate["strict_recall"]) == 2
+
+
+def test_the_stored_tunings_are_those_of_the_settings():
+    overrides = {"lstm_lr": 0.5, "dnc_gate": "biased", "large_lstm_lr": 0.25}
+    resolved = settings.resolve(settings.read("05_vizdoom_dream"), "quick", overrides)
+    assert search.stored(resolved) == {
+        LSTM: Tuning(0.5, BIASED),
+        LARGE_LSTM: Tuning(0.25, BIASED),
+        DNC: Tuning(resolved.dnc_lr, BIASED),
+    }
+
+
+@pytest.mark.parametrize("lrs", [1, 4])
+def test_all_rates_are_positive_and_differ(lrs):
+    rates = [tuning.lr for tuning in search.tunings(lrs)]
+    assert len(set(rates)) == lrs and np.all(np.array(rates) > 0)

@@ -1,0 +1,131 @@
+"""The fair trial of notebook 05: every world model gets the same search for its learning rate and the start of one gate.
+
+Reading guide. A `Tuning` is a learning rate and how one gate starts: the DNC's allocation gate, the LSTM's forget gate. So
+each family has equally many to choose from. `search` trains all of them on seeds that are used for nothing else, `choose` says
+which is the best, and `tuned` gives it to a training. Where the search is not run, `stored` takes what an earlier one chose.
+
+The choice: of the tunings whose likelihood on held-out episodes is the best or nearly so, the one that detects most deaths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from wmlib.lessons.vizdoom_dream.pipeline import (
+    DNC,
+    LARGE_LSTM,
+    LSTM,
+    EncodedEpisodes,
+    WorldModelTraining,
+    evaluate_model,
+    load_world_model,
+    train,
+)
+from wmlib.models.specs import CLOSED
+from wmlib.training.jobs import cached_map
+
+if TYPE_CHECKING:
+    from wmlib.experiment.run import Run
+
+FIRST_SEED = 1000  # training seeds of the search: no other training has them
+LRS = (2e-3, 1e-3, 4e-3, 5e-4)
+DEFAULT, BIASED = "default", "biased"  # how a gate starts: default initialization, or with the bias that helps elsewhere
+FORGET_BIAS = 1.0  # of an LSTM's forget gate, where it is biased: it starts open
+NEARLY = 0.005  # nats per dimension: likelihoods this close count as equal
+
+
+class Tuning(NamedTuple):
+    """Hold what is searched: the learning rate of Adam, and how a gate starts, `DEFAULT` or `BIASED`."""
+
+    lr: float
+    gate: str
+
+
+def tunings(lrs: int) -> list[Tuning]:
+    """Return all tunings of the first so many learning rates, as many for each family."""
+    return [Tuning(lr, gate) for lr, gate in product(LRS[:lrs], (DEFAULT, BIASED))]
+
+
+def tuned(training: WorldModelTraining, tuning: Tuning) -> WorldModelTraining:
+    """Return a training with a tuning: the gate is the allocation gate of a DNC, the forget gate of an LSTM."""
+    core = training.model.core
+    biased = tuning.gate == BIASED
+    if core.kind == "dnc":
+        core = replace(core, allocation_bias=CLOSED if biased else None)
+    else:
+        core = replace(core, forget_bias=FORGET_BIAS if biased else None)
+    return replace(training, lr=tuning.lr, model=replace(training.model, core=core))
+
+
+def stored(settings: Any) -> dict[str, Tuning]:
+    """Return the tunings in the settings, by name of the world model: what an earlier search chose."""
+    return {
+        LSTM: Tuning(settings.lstm_lr, settings.lstm_gate),
+        LARGE_LSTM: Tuning(settings.large_lstm_lr, settings.large_lstm_gate),
+        DNC: Tuning(settings.dnc_lr, settings.dnc_gate),
+    }
+
+
+def search(
+    run: Run, encoded: EncodedEpisodes, trainings: Mapping[str, WorldModelTraining], lrs: int, rows: int, seeds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Try all tunings of all world models on the same episodes.
+
+    Args:
+        encoded: whose training episodes they learn from, and on whose held-out episodes they are compared.
+        trainings: by name of the world model.
+        lrs: learning rates, the first ones of `LRS`.
+        rows: of experience that each reads.
+        seeds: training seeds of each, from `FIRST_SEED`.
+
+    Returns:
+        by name of the world model the tunings, the chosen one first: lr, gate, nll and strict_recall (see `measures.evaluate`),
+        lists over training seeds.
+    """
+    keys = list(product(trainings, tunings(lrs), range(FIRST_SEED, FIRST_SEED + seeds)))
+    tried = [replace(tuned(trainings[name], tuning), rows=rows, training_seed=seed) for name, tuning, seed in keys]
+    folders = train(run, [encoded] * len(tried), tried)
+    calls = [
+        {
+            "latents": encoded.latents,
+            "episodes": encoded.data.folder,
+            "model": load_world_model(folder, training),
+            "seed": run.seed,
+        }
+        for folder, training in zip(folders, tried, strict=True)
+    ]
+    results = dict(zip(keys, cached_map(run.cache, evaluate_model, calls, "tunings"), strict=True))
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for name in trainings:
+        by_name[name] = []
+        for tuning in tunings(lrs):
+            of_seeds = [results[name, tuning, seed] for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+            scores = {part: [result[part] for result in of_seeds] for part in ("nll", "strict_recall")}
+            by_name[name].append({**tuning._asdict(), **scores})
+    return {name: ordered(rows_of_name) for name, rows_of_name in by_name.items()}
+
+
+def ordered(tried: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return tunings, the best first: those of nearly the best likelihood by recall, then the others by likelihood.
+
+    Args:
+        tried: rows with nll and strict_recall, lists over training seeds.
+    """
+
+    def nats(row: dict[str, Any]) -> float:
+        return float(np.mean(row["nll"]))
+
+    limit = min(nats(row) for row in tried) + NEARLY
+    good = [row for row in tried if nats(row) <= limit]
+    good.sort(key=lambda row: -np.mean(row["strict_recall"]))
+    return good + sorted((row for row in tried if nats(row) > limit), key=nats)
+
+
+def choose(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Tuning]:
+    """Return the chosen tuning of each world model, of what `search` returned."""
+    return {name: Tuning(rows[0]["lr"], rows[0]["gate"]) for name, rows in found.items()}
