@@ -125,6 +125,9 @@ def test_rounds():
     value, low, _ = data["recall"][1]
     assert value == pytest.approx(0.3) and low == pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-3)  # t of one degree of freedom
     assert list(data) == list(estimates.ROUND_MEASURES)
+    table = estimates.round_table({"MDN-DNC": {name: [[0.5, 0.5, 0.5], [1750, 1700, 1800.2]] for name in data}}).splitlines()
+    assert table[0].count("|") == table[1].count("|") == 7 and len(table) == 4
+    assert table[2].startswith("| MDN-DNC | 0 | 0.50 | 0.50 |") and "| MDN-DNC | 1 | 1750 [1700, 1800] |" in table[3]
 
 
 def test_prediction():

@@ -211,6 +211,23 @@ def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dic
     }
 
 
+def round_table(by_agent: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> str:
+    """Return a Markdown table of what `rounds` returned: value and interval of each measure, a row for each agent and round."""
+    lines = [f"| agent | round | {' | '.join(ROUND_MEASURES.values())} |", "|---|---|" + "---|" * len(ROUND_MEASURES)]
+    for name, measures in by_agent.items():
+        for number in range(len(measures["tics"])):
+            points = [measures[measure][number] for measure in ROUND_MEASURES]
+            cells = [_in_words(*point) for point in points]
+            lines.append(f"| {name} | {number} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _in_words(value: float, low: float, high: float) -> str:
+    """Return a value and its interval, if it has one: large numbers whole, small ones with two decimals."""
+    numbers = [f"{number:.0f}" if abs(value) >= 10 else f"{number:.2f}" for number in (value, low, high)]
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]" if low < high else numbers[0]
+
+
 def _ends(values: Any) -> list[float]:
     """Return value and interval of numbers by training seed, or by training seed and game."""
     array = np.asarray(values, float)
