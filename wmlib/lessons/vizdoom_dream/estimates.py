@@ -13,7 +13,7 @@ import numpy as np
 import scipy.stats
 
 from wmlib.experiment.claims import Gate
-from wmlib.experiment.statistics import Evidence
+from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
 from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
@@ -181,14 +181,29 @@ def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
     return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
 
 
-def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, float]:
-    """Return the number of the training seed whose DNC loses most without its memory, and how many tics.
+def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, Estimate]:
+    """Return the number of the training seed whose DNC loses most without its memory, and the tics lost, over games.
 
     Args:
         played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
     """
-    lost = (played[WHOLE] - played[NO_MEMORY]).mean(1)
-    return int(lost.argmax()), float(lost.max())
+    lost = played[WHOLE] - played[NO_MEMORY]
+    number = int(lost.mean(1).argmax())
+    return number, mean_tics(lost[[number]]).estimate()
+
+
+def memory_use(lost: Estimate, smallest: float) -> str:
+    """Return what the loss of the agent that loses most says of the use of memory, a sentence.
+
+    Args:
+        lost: tics, see `memory_user`.
+        smallest: tics from which a loss counts.
+    """
+    if lost.low > 0 and lost.value >= smallest:
+        return "It uses its memory."
+    if lost.high < smallest:
+        return "So no agent here uses its memory: that is the finding."
+    return "These games are too few to tell whether it uses it."
 
 
 ROUND_MEASURES = {  # of a row of `rounds.run_rounds`, with their units
