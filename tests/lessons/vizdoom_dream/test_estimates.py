@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wmlib.experiment.claims import report
-from wmlib.experiment.statistics import ratio_of_sums
+from wmlib.experiment.statistics import Estimate, ratio_of_sums
 from wmlib.lessons.vizdoom_dream import estimates
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
@@ -113,7 +113,16 @@ def test_what_agents_lose_with_a_handicap():
 
 def test_whose_memory_is_used():
     whole = np.array([[100, 200], [300, 400], [100, 100]])
-    assert estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - [[0, 10], [20, 30], [5, 5]]}) == (1, 25.0)
+    number, lost = estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - [[0, 10], [20, 30], [5, 5]]})
+    assert number == 1 and lost.value == 25 and lost.low < 20 and lost.high > 30  # over two games
+
+
+@pytest.mark.parametrize(
+    "ends, words",
+    [((90, 10, 170), "It uses"), ((20, -20, 60), "no agent here uses"), ((90, -10, 190), "too few"), ((50, 10, 90), "too few")],
+)
+def test_what_a_loss_says_of_the_use_of_memory(ends, words):
+    assert words in estimates.memory_use(Estimate(*ends, n=1), 70)
 
 
 def test_rounds():
@@ -125,6 +134,9 @@ def test_rounds():
     value, low, _ = data["recall"][1]
     assert value == pytest.approx(0.3) and low == pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-3)  # t of one degree of freedom
     assert list(data) == list(estimates.ROUND_MEASURES)
+    table = estimates.round_table({"MDN-DNC": {name: [[0.5, 0.5, 0.5], [1750, 1700, 1800.2]] for name in data}}).splitlines()
+    assert table[0].count("|") == table[1].count("|") == 7 and len(table) == 4
+    assert table[2].startswith("| MDN-DNC | 0 | 0.50 | 0.50 |") and "| MDN-DNC | 1 | 1750 [1700, 1800] |" in table[3]
 
 
 def test_prediction():

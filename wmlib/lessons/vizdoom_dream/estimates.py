@@ -13,7 +13,7 @@ import numpy as np
 import scipy.stats
 
 from wmlib.experiment.claims import Gate
-from wmlib.experiment.statistics import Evidence
+from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
 from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
@@ -181,14 +181,29 @@ def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
     return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
 
 
-def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, float]:
-    """Return the number of the training seed whose DNC loses most without its memory, and how many tics.
+def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, Estimate]:
+    """Return the number of the training seed whose DNC loses most without its memory, and the tics lost, over games.
 
     Args:
         played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
     """
-    lost = (played[WHOLE] - played[NO_MEMORY]).mean(1)
-    return int(lost.argmax()), float(lost.max())
+    lost = played[WHOLE] - played[NO_MEMORY]
+    number = int(lost.mean(1).argmax())
+    return number, mean_tics(lost[[number]]).estimate()
+
+
+def memory_use(lost: Estimate, smallest: float) -> str:
+    """Return what the loss of the agent that loses most says of the use of memory, a sentence.
+
+    Args:
+        lost: tics, see `memory_user`.
+        smallest: tics from which a loss counts.
+    """
+    if lost.low > 0 and lost.value >= smallest:
+        return "It uses its memory."
+    if lost.high < smallest:
+        return "So no agent here uses its memory: that is the finding."
+    return "These games are too few to tell whether it uses it."
 
 
 ROUND_MEASURES = {  # of a row of `rounds.run_rounds`, with their units
@@ -209,6 +224,23 @@ def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dic
     return {
         name: {measure: [_ends(row[measure]) for row in rows] for measure in ROUND_MEASURES} for name, rows in by_agent.items()
     }
+
+
+def round_table(by_agent: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> str:
+    """Return a Markdown table of what `rounds` returned: value and interval of each measure, a row for each agent and round."""
+    lines = [f"| agent | round | {' | '.join(ROUND_MEASURES.values())} |", "|---|---|" + "---|" * len(ROUND_MEASURES)]
+    for name, measures in by_agent.items():
+        for number in range(len(measures["tics"])):
+            points = [measures[measure][number] for measure in ROUND_MEASURES]
+            cells = [_in_words(*point) for point in points]
+            lines.append(f"| {name} | {number} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _in_words(value: float, low: float, high: float) -> str:
+    """Return a value and its interval, if it has one: large numbers whole, small ones with two decimals."""
+    numbers = [f"{number:.0f}" if abs(value) >= 10 else f"{number:.2f}" for number in (value, low, high)]
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]" if low < high else numbers[0]
 
 
 def _ends(values: Any) -> list[float]:
