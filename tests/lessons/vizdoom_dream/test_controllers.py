@@ -118,4 +118,4 @@ def test_other_weights_make_another_agent(world, model):
 def test_the_settings_of_the_notebook():
     resolved = settings.resolve(settings.read("05_vizdoom_dream"), "quick", {"temperature": 0.5})
     config = controllers.evolution_config(resolved)
-    assert config == EvolutionConfig(("z", "h", "c"), 20, 32, 8, temperature=0.5, max_steps=1000)
+    assert config == EvolutionConfig(("z", "h", "c"), 35, 32, 8, temperature=0.5, max_steps=1000)

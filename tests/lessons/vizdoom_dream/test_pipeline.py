@@ -134,7 +134,7 @@ def test_the_settings_of_the_notebook():
     assert list(trainings) == [pipeline.LSTM, pipeline.LARGE_LSTM, pipeline.DNC]
     lstm, large, dnc = trainings.values()
     assert lstm.model.core == CoreConfig("lstm", 128) and large == pipeline.lstm_of_equal_size(dnc)
-    assert dnc.model.core == CoreConfig("dnc", 128, 16, 16, 3) and dnc.steps == 2_000_000 // (32 * 64)
+    assert dnc.model.core == CoreConfig("dnc", 128, 16, 16, 3) and dnc.steps == 4_000_000 // (32 * 64)
     assert lstm.model.latent_size == 64 and lstm.decay == resolved.decay
 
 
