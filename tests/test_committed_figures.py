@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wmlib.experiment import results, settings
+from wmlib.experiment import results
 from wmlib.lessons.addition import figures as addition
 from wmlib.lessons.cma_es_toy import figures as cma_es_toy
 from wmlib.lessons.mixture_density import figures as mixture_density
@@ -129,15 +129,8 @@ def assert_looks_like(png, file):
     assert np.abs(again - stored).mean() < 1  # of 255: other machines may smooth letters differently
 
 
-def results_of(notebook):
-    found = results.read(FIGURES / notebook / "results.json")
-    if found["settings"] != {name: setting.quick for name, setting in settings.read(notebook).items()}:
-        pytest.skip("the committed results are of other settings: test_notebooks.py says so")
-    return found
-
-
 def data_of(notebook):
-    return results_of(notebook)["data"]
+    return results.read(FIGURES / notebook / "results.json")["data"]
 
 
 @pytest.mark.parametrize(("notebook", "name"), each(DRAWN))
@@ -153,7 +146,7 @@ def test_a_films_poster_is_a_frame_of_its_results(notebook, name):
 
 @pytest.mark.parametrize("notebook", DRAWN)
 def test_no_committed_figure_is_left_out(notebook):
-    names = {figure["name"] for figure in results_of(notebook)["figures"]}
+    names = {figure["name"] for figure in results.read(FIGURES / notebook / "results.json")["figures"]}
     films = POSTERS.get(notebook, {})
     assert names == {*DRAWN[notebook], *films, *(f"{film}_poster" for film in films)}
     assert {path.stem for path in FIGURES.glob(f"{notebook}/*.png")} == {*DRAWN[notebook], *films}

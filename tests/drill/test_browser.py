@@ -1,7 +1,6 @@
 """In a browser: no picture is broken and no link is dead, in JupyterLab as `./run_all.sh lab` starts it, nor in the gallery."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from wmlib.command import runner
 from wmlib.command.gallery import build_gallery
+from wmlib.command.screenshot import BrowserMissing, open_browser
 from wmlib.experiment import paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.kind("in a browser")]
@@ -32,21 +32,11 @@ WHOLE_NOTEBOOKS = '{"windowingMode": "none"}'  # draw cells out of sight, too
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium without a window, driven by Selenium."""
-    pytest.importorskip("selenium", reason="needs Selenium: pip install -e '.[dev]'")
-    from selenium import webdriver
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    chromium = next((path for path in map(shutil.which, names) if path), None)
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs Chromium and its driver (Debian, Ubuntu: apt install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    for argument in ("--headless=new", "--disable-dev-shm-usage", "--window-size=1400,1000", *root):
-        options.add_argument(argument)
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as opened:
-        yield opened
+    try:
+        with open_browser((1400, 1000)) as opened:
+            yield opened
+    except BrowserMissing as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def shown(monkeypatch):
 
 def show(part, stored, **options):
     run = SimpleNamespace(settings=SimpleNamespace(games=5), study=stored)
-    study.show_part(run, part, "rounds", lambda rows: len(rows), "alt", lambda s: f"{s['games']} games", **options)
+    study.show_part(run, part, "rounds", len, "alt", lambda _, s: f"{s['games']} games", **options)
 
 
 STORED = {"data": {"rounds": [1, 2, 3]}, "settings": {"games": 500}}
@@ -38,8 +38,10 @@ def test_both_beside_each_other(shown):
     show([1], STORED, beside=True)
     assert [call[0] for call in shown] == ["saved", "shown", "said"]
     del shown[:]
-    show([1], None, beside=True)
-    assert shown == [("saved", 1, "5 games")]
+    for stored in (None, STORED | {"settings": {"games": 5}}):  # none, or the same run again
+        show([1], stored, beside=True)
+        assert shown == [("saved", 1, "5 games")]
+        del shown[:]
 
 
 @pytest.mark.parametrize("stored", [None, {"data": {}, "settings": {}}])

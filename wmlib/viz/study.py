@@ -20,7 +20,7 @@ def show_part(
     name: str,
     draw: Callable[[Any], Figure],
     alt: str,
-    caption: Callable[[Mapping[str, Any]], str],
+    caption: Callable[[Any, Mapping[str, Any]], str],
     *,
     beside: bool = False,
 ) -> None:
@@ -32,17 +32,17 @@ def show_part(
         name: of the part in the study run's data, and of the figure's file.
         draw: takes the part.
         alt: see `save_figure`.
-        caption: takes the settings of the run whose numbers are drawn.
-        beside: True shows the study run's figure beside this run's own too, if there is one.
+        caption: takes the part that is drawn and the settings of its run.
+        beside: True shows the study run's figure beside this run's own too, if there is one and its settings are others.
     """
     if part:
-        save_figure(run, draw(part), name, alt, caption(vars(run.settings)))
-        if not beside:
-            return
+        save_figure(run, draw(part), name, alt, caption(part, vars(run.settings)))
     study = run.study or {"data": {}, "settings": {}}
+    if part and not (beside and study["settings"] != vars(run.settings)):
+        return
     stored = study["data"].get(name)
     if stored:
         show_figure(draw(stored), alt)
-        note(f"*From the study run. {caption(study['settings'])}*")
+        note(f"*From the study run. {caption(stored, study['settings'])}*")
     elif not part:
         note("*This profile makes no such run; the study run draws this figure.*")

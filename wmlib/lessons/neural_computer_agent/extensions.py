@@ -1,22 +1,18 @@
-"""What notebook 07 adds to its main comparison: rehearsal, guards taken away, 8 x 8 and a small view, made and shown.
+"""What notebook 07 adds to its main comparison: rehearsal, guards taken away, 8 x 8 and a small view, made.
 
 Reading guide. `run_all` makes the runs that the settings ask for and returns what the figures need; a part with no seeds is
-empty. `show` draws a part: of this run, or of the stored study run where this run has none.
+empty, and `wmlib.viz.study.show_part` then shows that of the stored study run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from matplotlib.figure import Figure
 
 from wmlib.agents.rehearsal import RehearsalConfig
 from wmlib.lessons.neural_computer_agent import ablations, baselines, estimates, partial_view, rehearsal
 from wmlib.lessons.neural_computer_agent.pipeline import DNC, RunConfig, run_agents
-from wmlib.viz.figures import save_figure, show_figure
-from wmlib.viz.lesson import note
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
@@ -100,26 +96,3 @@ def _view(run: Run, configs: Mapping[str, RunConfig], block: int) -> dict[str, A
         "walks": {arm: partial_view.curves(outputs, "walks") for arm, outputs in results.items()},
         "paths": {arm: partial_view.curves(outputs, "paths") for arm, outputs in results.items()},
     }
-
-
-def show(
-    run: Run, data: Mapping[str, Any], name: str, draw: Callable[[Any], Figure], alt: str, caption: Callable[[Any], str]
-) -> None:
-    """Show the figure of a part: saved from this run's numbers; without any, shown from the study run's; without these, a line.
-
-    Args:
-        run: the notebook's run.
-        data: of its results.
-        name: of the part, in `data` and of the figure's file.
-        draw, caption: take the part.
-        alt: see `save_figure`.
-    """
-    if data[name]:
-        save_figure(run, draw(data[name]), name, alt, caption(data[name]))
-        return
-    stored = ((run.study or {}).get("data") or {}).get(name)
-    if stored:
-        show_figure(draw(stored), alt)
-        note(f"*From the study run. {caption(stored)}*")
-    else:
-        note("*This profile makes no such run; the study run draws this figure.*")
