@@ -1,17 +1,14 @@
 """Time the page with the dream in a browser that has one core: milliseconds of each part, by agent and kernel.
 
-`pytest tests/benchmarks/test_bench_web.py -s`, four minutes; needs Chromium and its driver.
+`pytest tests/benchmarks/test_bench_web.py -s`; needs Chromium and its driver.
 
-The first table: core, mixture and decoder of one step, and "paint", all that is drawn of it, with the panels of the memory: the
+The table: core, mixture and decoder of one step, and "paint", all that is drawn of it, with the panels of the memory: the
 fastest of many short turns, since other processes only ever slow a turn down. "frames" is what the page reaches when it plays,
 where it wants 35 a second, as the game has. "limit" is the proportion of the core's best single-precision matrix product that
 the multiplications of core, mixture and decoder would need.
-
-The second: what edits of the memory do, to be compared with what the page says of them.
 """
 
 import os
-import statistics
 import time
 
 import pytest
@@ -26,8 +23,6 @@ TURNS = 15
 STEPS = 20  # a turn
 PLAYS = 3
 SECONDS = 5.0  # of play
-DREAMS = 12
-MARKS = (1, 10, 50, 200)  # steps after the edit
 LEAST_FRAMES = 30  # a second
 
 
@@ -101,34 +96,3 @@ def test_frame_times(one_core, tmp_path):
                 print(f"{title:18}{'SIMD' if simd else 'plain':10}{row}{total:9.2f}{frames:8.1f}{share:7.0%}")
                 if simd and os.getloadavg()[0] < 1:  # on a machine that does something else it says nothing
                     assert frames >= LEAST_FRAMES
-
-
-EDIT = """
-const [edit, number, marks, longest] = arguments;
-endTwin();
-begin(session.title, number);
-const alone = edit === "nothing";
-for (let i = 0; i < 100 && !session.over; i++) { advance(); }
-if (edit === "erase") { erase([number % 16]); } else if (edit === "erase all") { erase([...Array(16).keys()]); }
-else if (!alone) { setEdit(edit, true); }
-const dream = alone ? session.original : session.twin;
-while (!dream.dead && dream.age < longest && !session.over) { advance(); }
-return [dream.age, marks.map((mark) => session.distances[mark - 1] ?? null)];
-"""
-
-
-def test_what_edits_do(one_core, tmp_path):
-    with open_browser((1000, 900)) as browser:
-        print(f"\n{DREAMS} dreams, edited at step 100, temperature 1: mean distance of the twins after steps; mean life")
-        print(" " * 34 + "".join(f"{mark:>8}" for mark in MARKS) + f"{'life':>8}")
-        page = written(tmp_path, True)
-        for i, title in enumerate(published.AGENTS):
-            browser.get("about:blank")
-            browser.get(f"{page.as_uri()}#agent={i}&pause")
-            for edit in ("nothing", "erase", "erase all", "zeroReads", "freezeMemory", "zeroH"):
-                results = [browser.execute_script(EDIT, edit, number, MARKS, 2100) for number in range(DREAMS)]
-                row = ""
-                for k in range(len(MARKS)):
-                    known = [distances[k] for _, distances in results if distances[k] is not None]
-                    row += f"{statistics.mean(known):8.3f}" if known else f"{'':8}"
-                print(f"{title:18}{edit:16}{row}{statistics.mean(life for life, _ in results):8.0f}", flush=True)

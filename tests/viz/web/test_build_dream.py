@@ -190,3 +190,70 @@ def test_a_dream_of_a_hundred_free_steps_in_both_kernels(javascript, name):
         differences = {part: np.abs(np.array(ours[part]) - np.array(theirs[part])).max() for part in theirs}
         print(f"{name}, {kernel}: {differences}")
         assert max(differences.values()) < TOLERANCE
+
+
+EDITS = """
+const EDITS = {
+  erase: (twin, number) => twin.state.memory.fill(0, 16 * number, 16 * number + 16),
+  "erase all": (twin) => twin.state.memory.fill(0),
+  zeroReads: (twin) => (twin.edits.zeroReads = true),
+  freezeMemory: (twin) => (twin.edits.freezeMemory = true),
+  zeroH: (twin) => (twin.edits.zeroH = true),
+};
+
+// The distance after each step of every edit at step 100; null once a twin is dead.
+function edited(agent, starts, number) {
+  const generator = new Chance(number);
+  const dream = new Dream(agent, firstLatents(starts, number, generator));
+  const step = (dream, chance) => dream.step(dream.act(), chance, 1);
+  while (dream.age < 100) {
+    step(dream, drawChance(generator, 64));
+  }
+  const twins = Object.values(EDITS).map((edit) => {
+    const twin = dream.twin();
+    edit(twin, number);
+    return twin;
+  });
+  return Array.from({ length: 200 }, () => {
+    const chance = drawChance(generator, 64);
+    [dream, ...twins].forEach((one) => step(one, chance));
+    return twins.map((twin) => (dream.dead || twin.dead ? null : distance(dream.z, twin.z)));
+  });
+}
+
+// Whether there is a fireball in every tenth picture of the second hundred steps, at temperature 0.1.
+function coldFireballs(agent, starts, number) {
+  const generator = new Chance(number);
+  const dream = new Dream(agent, firstLatents(starts, number, generator));
+  const seen = [];
+  while (dream.age < 200 && !dream.dead) {
+    dream.step(dream.act(), drawChance(generator, 64), 0.1);
+    if (dream.age > 100 && dream.age % 10 === 0) {
+      seen.push(largestBlob(dream.paint()).size >= SMALLEST_BLOB);
+    }
+  }
+  return seen;
+}
+
+function main({ kernels, agent, starts, dreams }) {
+  const made = new Agent(new Kernels(kernels), agent);
+  const numbers = [...Array(dreams).keys()];
+  const distances = numbers.map((number) => edited(made, starts, number));
+  return [Object.keys(EDITS), distances, numbers.flatMap((number) => coldFireballs(made, starts, number))];
+}"""
+DREAMS = 12
+
+
+@pytest.mark.parametrize("name", ["controller", "controller_dnc_512"])
+def test_what_the_page_says_of_edits_and_of_temperature_holds(javascript, name):
+    value = {"kernels": build.kernels(), "agent": build.agent_record(weights.load_agent(name)), "dreams": DREAMS}
+    edits, distances, fireballs = javascript(EDITS, value | {"starts": starts.read()["starts"][name]})
+    means = dict(zip(edits, np.nanmean(np.array(distances, float), 0).T, strict=True))
+    for edit, values in means.items():
+        print(f"{name}, {edit}: {', '.join(f'step {step} {values[step - 1]:.4f}' for step in (1, 2, 10, 50, 100, 200))}")
+    print(f"{name}: a fireball in {np.mean(fireballs):.1%} of {len(fireballs)} pictures at temperature 0.1")
+    assert means["erase"][0] < 0.1 * means["zeroReads"][0]
+    assert means["erase"][0] < means["erase"][9] < means["erase"][49] < means["erase"][199]
+    assert (means["freezeMemory"][:10] < 0.5 * means["zeroReads"][:10]).all()
+    assert means["zeroH"][1] > max(values[1] for edit, values in means.items() if edit != "zeroH")
+    assert np.mean(fireballs) < 0.05 if name == "controller" else np.mean(fireballs) > 0.1

@@ -8,9 +8,13 @@
 // agent.paint(z)                           the picture of latents, 64 x 64 x 3 numbers from 0 to 1
 // new Dream(agent, z)                      a dream that begins at latents z; dream.step(action, chance, temperature)
 // dream.twin()                             a second dream in the same state
+// firstLatents(starts, number, generator)  where a dream begins; starts: mean and log variance, as in starts.json
+// largestBlob(picture)                     {size, middle}: the nearest fireball, if the picture has one
 
 const FRAME = 64; // pixels
 const DONE_LOGIT = 0; // a dream ends when the model gives that a probability of at least 0.5
+const BRIGHT = 0.6; // mean brightness of a bright pixel, as in notebook 04's fireball test
+const SMALLEST_BLOB = 3; // pixels
 
 class Agent {
   constructor(kernels, record) {
@@ -224,4 +228,50 @@ function drawChance(generator, size) {
 
 function distance(a, b) {
   return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
+}
+
+function firstLatents({ mean, log_variance }, number, generator) {
+  const [count, size] = mean.shape;
+  const from = (number % count) * size;
+  const means = floatsOf(mean).subarray(from, from + size);
+  const logVariances = floatsOf(log_variance).subarray(from, from + size);
+  return means.map((value, d) => value + Math.exp(0.5 * logVariances[d]) * generator.normal());
+}
+
+// The largest set of touching bright pixels: its size in pixels, and its middle from 0 (left) to 1.
+function largestBlob(picture) {
+  const labels = new Uint8Array(FRAME * FRAME); // 1: bright, 2: counted
+  for (let i = 0; i < labels.length; i++) {
+    labels[i] = picture[3 * i] + picture[3 * i + 1] + picture[3 * i + 2] > 3 * BRIGHT ? 1 : 0;
+  }
+  const best = { size: 0, middle: 0 };
+  for (let start = 0; start < labels.length; start++) {
+    if (labels[start] !== 1) {
+      continue;
+    }
+    const stack = [start];
+    labels[start] = 2;
+    let size = 0;
+    let across = 0;
+    while (stack.length) {
+      const at = stack.pop();
+      const x = at % FRAME;
+      const y = (at - x) / FRAME;
+      size += 1;
+      across += x;
+      for (let ny = Math.max(0, y - 1); ny <= Math.min(FRAME - 1, y + 1); ny++) {
+        for (let nx = Math.max(0, x - 1); nx <= Math.min(FRAME - 1, x + 1); nx++) {
+          if (labels[ny * FRAME + nx] === 1) {
+            labels[ny * FRAME + nx] = 2;
+            stack.push(ny * FRAME + nx);
+          }
+        }
+      }
+    }
+    if (size > best.size) {
+      best.size = size;
+      best.middle = across / size / (FRAME - 1);
+    }
+  }
+  return best;
 }

@@ -15,8 +15,6 @@ const RATE = 35; // steps a second: the game's tics
 const LONGEST = 2100; // steps, the game's cap
 const HISTORY = 120; // steps in the charts
 const SPOKEN_EVERY = 5000; // ms between two messages for a screen reader
-const BRIGHT = 0.6; // mean brightness of a bright pixel, as in notebook 04's fireball test
-const SMALLEST_BLOB = 3; // pixels
 const EDITS = { zeroReads: "its reads zeroed", freezeMemory: "its memory frozen", zeroH: "h zeroed" };
 
 const element = (id) => document.getElementById(id);
@@ -71,20 +69,12 @@ function agentOf(title) {
 function begin(title, number) {
   const agent = agentOf(title);
   const generator = new Chance(number);
-  const { mean, log_variance } = data.agents[title].starts;
-  const count = mean.shape[0];
-  const first = (number % count) * agent.latentSize;
-  const means = floatsOf(mean);
-  const logVariances = floatsOf(log_variance);
-  const z = Float32Array.from({ length: agent.latentSize }, (_, d) => {
-    return means[first + d] + Math.exp(0.5 * logVariances[first + d]) * generator.normal();
-  });
   session = {
     title,
     number,
     agent,
     generator,
-    original: new Dream(agent, z),
+    original: new Dream(agent, firstLatents(data.agents[title].starts, number, generator)),
     twin: null,
     edited: "", // what was done to the twin
     editedAt: 0,
@@ -210,44 +200,6 @@ function setEdit(edit, on) {
 }
 
 // --- what is to be seen
-
-// The largest set of touching bright pixels: its size in pixels, and its middle from 0 (left) to 1.
-function largestBlob(picture) {
-  const labels = new Uint8Array(FRAME * FRAME); // 1: bright, 2: counted
-  for (let i = 0; i < labels.length; i++) {
-    labels[i] = picture[3 * i] + picture[3 * i + 1] + picture[3 * i + 2] > 3 * BRIGHT ? 1 : 0;
-  }
-  const best = { size: 0, middle: 0 };
-  for (let start = 0; start < labels.length; start++) {
-    if (labels[start] !== 1) {
-      continue;
-    }
-    const stack = [start];
-    labels[start] = 2;
-    let size = 0;
-    let across = 0;
-    while (stack.length) {
-      const at = stack.pop();
-      const x = at % FRAME;
-      const y = (at - x) / FRAME;
-      size += 1;
-      across += x;
-      for (let ny = Math.max(0, y - 1); ny <= Math.min(FRAME - 1, y + 1); ny++) {
-        for (let nx = Math.max(0, x - 1); nx <= Math.min(FRAME - 1, x + 1); nx++) {
-          if (labels[ny * FRAME + nx] === 1) {
-            labels[ny * FRAME + nx] = 2;
-            stack.push(ny * FRAME + nx);
-          }
-        }
-      }
-    }
-    if (size > best.size) {
-      best.size = size;
-      best.middle = across / size / (FRAME - 1);
-    }
-  }
-  return best;
-}
 
 function fireballText(picture) {
   const blob = largestBlob(picture);
