@@ -203,6 +203,23 @@ def test_the_wrong_moves_are_those_of_pytorch_and_the_policy_dreams_shortest_pat
         assert result["over"] and result["same"] and result["age"] == distances(layout)[0, 0]
 
 
+def test_new_levels_have_at_least_five_times_as_many_wrong_moves_on_average(computed, shipped_models):
+    data = {
+        "model": small.frame_model_record(shipped_models[1]),
+        "levels": [as_text(level).split() for level in LEVELS[6]],
+        "kernels": build.kernels(),
+    }
+    program = """
+        const model = new FrameModel(kernels, data.model);
+        const chance = new Chance(0);
+        const drawn = Array.from({ length: 20 }, () => randomRows(6, () => chance.uniform()));
+        return [data.levels, drawn].map((levels) => levels.map((rows) => wrongMoves(model, new Grid(rows)).length));
+    """
+    learnt, new = computed(data, program)
+    print(f"wrong moves: learnt levels {learnt}, new levels {new}")
+    assert np.mean(new) > 5 * np.mean(learnt)
+
+
 def test_policies_that_the_page_cannot_run_are_refused():
     box = navigation.gymnasium.spaces.Box(-1, 1, (5,), np.float32)
     rng = torch.Generator()
