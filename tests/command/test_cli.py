@@ -1,5 +1,6 @@
 """The command line: every command as a user types it, and one line for whatever the user can mend."""
 
+import errno
 import json
 import os
 import re
@@ -297,6 +298,29 @@ def test_bad_input_of_web_is_one_line(project, page, capsys, arguments, message)
     assert main(["web", *(str(project.path / word) if "/" in word else word for word in arguments)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("wmlib: ") and error.count("\n") == 1
+
+
+def test_a_full_disk_is_said_once_with_the_option_that_names_another_file(project, page, monkeypatch, capsys):
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["web"]) == 2
+    file = project.path / "build/dream.html"
+    reason = "No space left on device"
+    assert capsys.readouterr().err == f"wmlib: web: cannot write {file} ({reason}); name another file, with --page\n"
+
+
+def test_a_picture_that_cannot_be_written_names_its_option(project, page, monkeypatch, capsys):
+    from wmlib.command import screenshot
+    from wmlib.experiment.atomic import write_atomically
+
+    monkeypatch.setattr(screenshot, "take", lambda page, picture: write_atomically(picture, lambda temporary: None))
+    (project.path / "FILE").write_text("in the way")
+    picture = project.path / "FILE/page.png"
+    assert main(["web", "--picture", str(picture)]) == 2
+    reason = "File exists"
+    assert capsys.readouterr().err == f"wmlib: web: cannot write {picture} ({reason}); name another file, with --picture\n"
 
 
 def test_the_gallery_of_notebook_05_has_the_page(project, page, store, wmlib):

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -311,25 +313,36 @@ def command_web(options: argparse.Namespace) -> int:
         raise SettingError(f"--page: got {options.page}; allowed is another name, as {SMALL_PAGE} is written beside it")
     if options.record:
         boundary.check_installed("doom")
-        agents = {name: weights.load_agent(name) for name in published.AGENTS.values()}
-        starts.write(starts.record(agents, next(iter(agents))))
-        print(f"recorded: {starts.FILE}")
     try:
-        published.write_page(page, weights.load_agent)
+        if options.record:
+            agents = {name: weights.load_agent(name) for name in published.AGENTS.values()}
+            with _naming(starts.FILE, "make it writable"):
+                starts.write(starts.record(agents, next(iter(agents))))
+            print(f"recorded: {starts.FILE}")
+        with _naming(page, "name another file, with --page"):
+            published.write_page(page, weights.load_agent)
         print(f"dream: {page} ({_size(page.stat().st_size)})")
         beside = page.with_name(SMALL_PAGE)
-        with naming_the_file(beside):
+        with _naming(beside, "name another file, with --page"):
             small.write_small_page(beside, weights.load)
         print(f"small dreams: {beside} ({_size(beside.stat().st_size)})")
         if options.picture:
-            screenshot.take(page, Path(options.picture))
+            with _naming(Path(options.picture), "name another file, with --picture"):
+                screenshot.take(page, Path(options.picture))
             print(f"picture: {options.picture}")
-    except OSError as error:
-        file = error.filename or page
-        raise SettingError(f"web: cannot write {file} ({error.strerror or error}); name another file, with --page") from None
     except ValueError as error:
         raise SettingError(f"web: {error}") from None
     return 0
+
+
+@contextmanager
+def _naming(file: Path, to_do: str) -> Iterator[None]:
+    """Turn an error of the disk into one that names the file and what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ValueError(f"cannot write {file} ({reason}); {to_do}") from None
 
 
 def command_lab(options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from typing import Any
 
 from PIL import Image
 
+from wmlib.experiment.atomic import write_atomically
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TO_INSTALL = (
     "install Chromium and its driver (Debian, Ubuntu: apt install chromium chromium-driver; and pip install -e '.[dev]')"
@@ -31,20 +33,20 @@ class BrowserMissing(ValueError):
 
 
 @contextmanager
-def open_browser(size: tuple[int, int] = SIZE, *arguments: str, dark: bool = False, calm: bool = False) -> Iterator[Any]:
+def open_browser(size: tuple[int, int] = SIZE, calm: bool = False) -> Iterator[Any]:
     """Open Chromium without a window, driven by Selenium.
 
     Args:
         size: of the page, in pixels.
-        arguments: further switches of Chromium.
-        dark: as for readers whose system is dark.
         calm: as for readers who asked their system for less motion.
 
     Raises:
         BrowserMissing: with what to install.
+        ValueError: the driver does not start Chromium, as when their versions differ.
     """
     try:
         from selenium import webdriver
+        from selenium.common.exceptions import SessionNotCreatedException
     except ModuleNotFoundError:
         raise BrowserMissing(f"there is no Selenium: {TO_INSTALL}") from None
     chromium = next((path for path in map(shutil.which, BROWSERS) if path), None)
@@ -55,18 +57,28 @@ def open_browser(size: tuple[int, int] = SIZE, *arguments: str, dark: bool = Fal
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    for argument in ("--headless=new", "--disable-dev-shm-usage", "--hide-scrollbars", *root, *arguments):
+    for argument in ("--headless=new", "--disable-dev-shm-usage", "--hide-scrollbars", *root):
         options.add_argument(argument)
     media = {
-        "prefers-color-scheme": "dark" if dark else "light",
+        "prefers-color-scheme": "light",
         "prefers-reduced-motion": "reduce" if calm else "no-preference",
     }
     features = [{"name": name, "value": value} for name, value in media.items()]
-    screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as browser:
+    try:
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    except SessionNotCreatedException as error:
+        reason = " ".join(str(error.msg).partition("; For documentation")[0].split())
+        raise ValueError(f"{driver} does not start {chromium} ({reason}); their versions must agree: {TO_INSTALL}") from None
+    with browser:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        set_size(browser, *size)
         yield browser
+
+
+def set_size(browser: Any, width: int, height: int) -> None:
+    """Give an open browser's page a size, in pixels."""
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
 
 def take(page: Path, picture: Path, fragment: str = SHOWN, size: tuple[int, int] = SIZE) -> None:
@@ -79,10 +91,12 @@ def take(page: Path, picture: Path, fragment: str = SHOWN, size: tuple[int, int]
         size: of the picture, in pixels.
 
     Raises:
-        BrowserMissing: see `open_browser`.
+        BrowserMissing, ValueError: see `open_browser`.
+        WriteError: the picture cannot be written.
     """
     with open_browser(size) as browser:
         browser.get(page.resolve().as_uri() + fragment)
         data = base64.b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", {})["data"])
     shown = Image.open(io.BytesIO(data)).convert("RGB")
-    shown.quantize(COLOURS, dither=Image.Dither.NONE).save(picture, "PNG", optimize=True)
+    few = shown.quantize(COLOURS, dither=Image.Dither.NONE)
+    write_atomically(picture, lambda temporary: few.save(temporary, "PNG", optimize=True))

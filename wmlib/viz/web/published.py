@@ -41,7 +41,6 @@ def published_page(load: Callable[[str], WorldModelsAgent]) -> str:
 def write_page(file: Path, load: Callable[[str], WorldModelsAgent]) -> Path:
     """Write the page of the published agents into a file, and return it; arguments as for `published_page`."""
     html = published_page(load)
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, lambda temporary: temporary.write_text(html, encoding="utf-8"))
     return file
 

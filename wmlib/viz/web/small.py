@@ -101,7 +101,6 @@ def published_small_page(load: Callable[[str], tuple[Any, dict]], notebook: str 
 def write_small_page(file: Path, load: Callable[[str], tuple[Any, dict]]) -> Path:
     """Write the page of the published models into a file, and return it; arguments as for `published_small_page`."""
     page = published_small_page(load)
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return file
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom.take_cover import ENV_ID, SIZE
+from wmlib.experiment.atomic import write_atomically
 from wmlib.viz.web.build import pack
 
 FILE = Path(__file__).parent / "starts.json"
@@ -40,7 +41,8 @@ def unpack(packed: Mapping[str, Any]) -> np.ndarray:
 
 def write(recorded: Mapping[str, Any]) -> None:
     """Replace `starts.json`."""
-    FILE.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(recorded, indent=1) + "\n"
+    write_atomically(FILE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any]:
