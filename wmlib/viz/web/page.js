@@ -76,8 +76,7 @@ function begin(title, number) {
     generator,
     original: new Dream(agent, firstLatents(data.agents[title].starts, number, generator)),
     twin: null,
-    edited: "", // what was done to the twin
-    editedAt: 0,
+    edits: new Map(), // what was done to the twin and has not been undone -> step
     distances: [],
     players: new Set(), // who moved: "you", "the agent"
     temperatures: new Set(),
@@ -161,19 +160,16 @@ function shownDream() {
   return session.twin && wanted === "edited" ? session.twin : session.original;
 }
 
-function startTwin(edited) {
+function startTwin() {
   if (!session.twin) {
     session.twin = session.original.twin();
-    session.editedAt = session.original.age;
-    session.distances = [];
     session.over = session.original.dead;
   }
-  session.edited = session.edited ? `${session.edited}, ${edited}` : edited;
 }
 
 function endTwin() {
   session.twin = null;
-  session.edited = "";
+  session.edits.clear();
   session.distances = [];
   for (const edit of Object.keys(EDITS)) {
     element(edit).checked = false;
@@ -182,8 +178,9 @@ function endTwin() {
 }
 
 function erase(slots) {
-  startTwin(slots.length === 1 ? `slot ${slots[0] + 1} erased` : "all slots erased");
-  const { state } = session.twin;
+  startTwin();
+  const { state, age } = session.twin;
+  session.edits.set(slots.length === 1 ? `slot ${slots[0] + 1} erased` : "all slots erased", age);
   const { width } = session.agent.core;
   for (const slot of slots) {
     state.memory.fill(0, slot * width, (slot + 1) * width);
@@ -192,11 +189,19 @@ function erase(slots) {
 
 function setEdit(edit, on) {
   if (on) {
-    startTwin(EDITS[edit]);
+    startTwin();
+    session.edits.set(EDITS[edit], session.twin.age);
+  } else {
+    session.edits.delete(EDITS[edit]);
   }
   if (session.twin) {
     session.twin.edits[edit] = on;
   }
+}
+
+function editsText() {
+  const words = Array.from(session.edits, ([edit, step]) => `${edit} at step ${step}`);
+  return words.join(", ") || "no edit any more";
 }
 
 // --- what is to be seen
@@ -440,7 +445,7 @@ function drawGates() {
 
 function drawDistance() {
   const { context, width, height } = prepare(element("distance"));
-  const { distances, editedAt } = session;
+  const { distances } = session;
   const [least, most] = [-4, 0.5]; // powers of ten
   const left = 56;
   const bottom = height - 20;
@@ -462,7 +467,7 @@ function drawDistance() {
     return;
   }
   const span = Math.max(50, distances.length);
-  context.fillText(`${span} steps after the edit`, width - 4, height - 9);
+  context.fillText(`${span} steps after the first edit`, width - 4, height - 9);
   context.strokeStyle = colours.edit;
   context.lineWidth = 2;
   context.beginPath();
@@ -471,7 +476,7 @@ function drawDistance() {
   const now = distances.length ? ` Now ${distances.at(-1).toFixed(3)}.` : "";
   say(
     "distance-caption",
-    `Mean distance of a latent number between the twins since step ${editedAt} (${session.edited}), on a logarithmic scale; ` +
+    `Mean distance of a latent number between the twins (${editsText()}), on a logarithmic scale; ` +
       `a latent number has a standard deviation of about 1.${now}`
   );
 }
@@ -510,7 +515,7 @@ function draw() {
   element("shown").hidden = !twin;
   if (twin) {
     putPicture(element("twin"), twin.paint());
-    say("twin-caption", `The same chance, ${session.edited} at step ${session.editedAt}: ${lifeText(twin)}.`);
+    say("twin-caption", `The same chance, ${editsText()}: ${lifeText(twin)}.`);
   }
   drawGame();
   drawMemory();
