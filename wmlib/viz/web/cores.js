@@ -4,6 +4,7 @@
 // core.initialState()            zeros, an object of Float32Arrays by the names of LSTMState and DNCState
 // copyState(state)               a state of its own with the same numbers
 // core.step(x, state, edits)     takes in x (inputSize numbers), changes `state` in place, returns the outputs (outputSize)
+// readOf(state)                  a DNC's read weighting of each slot, the mean of its heads
 // edits                          {zeroReads, freezeMemory, zeroH}: true while that part is switched off
 //
 // A DNC's state also has `gates`: [allocation gate, write gate, free gate of each head] of the last step.
@@ -22,6 +23,18 @@ function makeCore(kernels, record) {
 
 function copyState(state) {
   return Object.fromEntries(Object.entries(state).map(([name, part]) => [name, part.slice()]));
+}
+
+function readOf({ write, read }) {
+  const slots = write.length;
+  const heads = read.length / slots;
+  return Float32Array.from({ length: slots }, (_, slot) => {
+    let sum = 0;
+    for (let at = slot; at < read.length; at += slots) {
+      sum += read[at];
+    }
+    return sum / heads;
+  });
 }
 
 // The equations of an LSTM cell: raw holds the four gates of `size` cells each; h and c are changed in place.

@@ -39,10 +39,7 @@ class Agent {
 
   predict(z, action, state, edits) {
     const start = this.times && performance.now();
-    this.input.set(z);
-    if (this.normalize) {
-      normalizeLayer(this.input.subarray(0, z.length), this.normalize);
-    }
+    this.input.set(this.normalize ? layerNorm(z, this.normalize) : z);
     this.input.set(this.actions[action], z.length);
     const features = this.core.step(this.input, state, edits);
     const middle = this.times && performance.now();
@@ -107,15 +104,6 @@ class Agent {
       this.times.decoder += performance.now() - start;
     }
     return picture;
-  }
-}
-
-function normalizeLayer(values, { weight, bias }) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  const scale = 1 / Math.sqrt(variance + 1e-5); // PyTorch's constant
-  for (let i = 0; i < values.length; i++) {
-    values[i] = (values[i] - mean) * scale * weight[i] + bias[i];
   }
 }
 

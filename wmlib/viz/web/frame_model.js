@@ -24,7 +24,7 @@ class FrameModel {
   coreInput(frame, before) {
     const { encoder, vector, norm } = this.layers;
     const seen = relu(this.convolve(encoder, frame));
-    return joined(layerNorm(norm, linear(vector, seen)), oneHot(before, this.numActions));
+    return joined(layerNorm(linear(vector, seen), norm), oneHot(before, this.numActions));
   }
 
   see(frame, before, state) {
@@ -103,14 +103,6 @@ function linear(layer, x) {
     y[i] = sum;
   }
   return y;
-}
-
-// To mean 0 and variance 1, then scaled and shifted.
-function layerNorm(layer, x) {
-  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
-  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
-  const scale = 1 / Math.sqrt(variance + 1e-5); // PyTorch's constant
-  return x.map((value, i) => (value - mean) * scale * layer.weight[i] + layer.bias[i]);
 }
 
 // The largest value of each plane, then the mean of each.

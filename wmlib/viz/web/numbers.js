@@ -2,6 +2,7 @@
 //
 // floatsOf(packed)  {type: "half" | "float", data: base64} -> Float32Array; build.py's `pack` writes such records.
 // bytesOf(base64)   -> Uint8Array
+// layerNorm(x, {weight, bias})  to mean 0 and variance 1, then scaled and shifted
 // Chance(seed)      random numbers that a seed repeats: uniform() in (0, 1], normal() with mean 0 and standard deviation 1.
 
 function bytesOf(base64) {
@@ -41,6 +42,13 @@ function floatsOf(packed) {
     floats[i] = tableOfHalves[halves[i]];
   }
   return floats;
+}
+
+function layerNorm(x, { weight, bias }) {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
+  const scale = 1 / Math.sqrt(variance + 1e-5); // PyTorch's constant
+  return x.map((value, i) => (value - mean) * scale * weight[i] + bias[i]);
 }
 
 // The generator is "mulberry32": a counter, and a mixture of its bits.

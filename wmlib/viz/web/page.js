@@ -124,16 +124,8 @@ function advance() {
 function keepHistory() {
   const { past } = session;
   const { state } = shownDream();
-  const { slots, heads } = session.agent.core;
-  const read = Float32Array.from({ length: slots }, (_, n) => {
-    let sum = 0;
-    for (let head = 0; head < heads; head++) {
-      sum += state.read[head * slots + n];
-    }
-    return sum / heads;
-  });
   past.write.push(state.write.slice());
-  past.read.push(read);
+  past.read.push(readOf(state));
   past.gates.push(state.gates.slice());
   for (const list of Object.values(past)) {
     if (list.length > HISTORY) {

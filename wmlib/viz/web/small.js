@@ -7,7 +7,6 @@ const LETTERS = ["A", "B", "C", "D"]; // the symbols
 const DIRECTIONS = ["up", "down", "left", "right"];
 const KEYS = { ArrowUp: 0, ArrowDown: 1, ArrowLeft: 2, ArrowRight: 3 };
 const CORRIDOR_LENGTH = 1;
-const NUM_CUES = 8;
 const PLAY_EVERY = 700; // milliseconds from one step of the corridor to the next
 const WALK_EVERY = 300; // from one move of the agent to the next
 const FIRST_LEVEL = 3; // it has walls, and moves that the model gets wrong
@@ -43,12 +42,6 @@ function repeat(step, milliseconds) {
     }
   }, milliseconds);
   return () => clearInterval(timer);
-}
-
-// The read weighting of each slot, of all heads together.
-function readOf(state) {
-  const slots = state.write.length;
-  return Array.from({ length: slots }, (_, slot) => state.read.reduce((sum, value, at) => sum + (at % slots === slot ? value : 0), 0));
 }
 
 // Mark cells of a picture: each entry is [row, column, classes of the shapes on it].
