@@ -5,8 +5,14 @@ import shutil
 import subprocess
 
 import pytest
+import torch
 
+from wmlib.agents import linear_controller
+from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.command.screenshot import BrowserMissing, open_browser
+from wmlib.models.lstm import LSTM
+from wmlib.models.vae import VAE
+from wmlib.models.world_model import WorldModel
 from wmlib.viz.web import build
 
 IN_NODE = 'console.log(JSON.stringify(main(JSON.parse(require("fs").readFileSync(0)))));'
@@ -33,3 +39,14 @@ def javascript(tmp_path):
             pytest.skip(f"neither Node (Debian, Ubuntu: apt install nodejs) nor a browser: {error}")
 
     return run
+
+
+@pytest.fixture
+def lstm_agent():
+    """An agent with an LSTM, of random weights: none is published."""
+    rng = torch.Generator().manual_seed(0)
+    model = WorldModel(LSTM(66, 48, generator=rng), 64, generator=rng)
+    vae = VAE(generator=rng, channels=3)
+    size = linear_controller.num_features(model, ("z", "h", "c"))
+    actions = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    return WorldModelsAgent(vae, model, 0.3 * torch.randn(size, generator=rng), ("z", "h", "c"), actions)

@@ -6,11 +6,9 @@ import torch
 
 from wmlib import weights
 from wmlib.agents import linear_controller
-from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
-from wmlib.models.vae import VAE, Posterior
-from wmlib.models.world_model import WorldModel
+from wmlib.models.vae import Posterior
 from wmlib.viz.web import build, starts
 
 STEPS = 100
@@ -105,21 +103,8 @@ def test_cores_of_random_weights_in_both_kernels(javascript):
                 assert_close(answer["state"][part], values.flatten().numpy())
 
 
-def lstm_agent():
-    """An agent with an LSTM, of random weights: none is published."""
-    rng = generator()
-    model = WorldModel(LSTM(66, 48, generator=rng), 64, generator=rng)
-    vae = VAE(generator=rng, channels=3)
-    size = linear_controller.num_features(model, ("z", "h", "c"))
-    actions = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-    return WorldModelsAgent(vae, model, 0.3 * torch.randn(size, generator=rng), ("z", "h", "c"), actions)
-
-
-AGENTS = {
-    "LSTM, random weights": lstm_agent,
-    "DNC, small": lambda: weights.load_agent("controller"),
-    "DNC, 512 cells": lambda: weights.load_agent("controller_dnc_512"),
-}
+# title -> name of the weights; no agent with an LSTM is published
+AGENTS = {"LSTM, random weights": None, "DNC, small": "controller", "DNC, 512 cells": "controller_dnc_512"}
 DREAM = """
 function main({ kernels, ...dream }) {
   return Object.values(kernels).map((kernel) => run(kernel, dream));
@@ -168,16 +153,16 @@ def dreamed(agent, first, uniform, normal):
 
 def first_latents(name):
     """Where a published agent's dreams begin, (1, 64); for others the origin."""
-    recorded = starts.read()["starts"].get({"DNC, small": "controller", "DNC, 512 cells": "controller_dnc_512"}.get(name))
-    if recorded is None:
+    if AGENTS[name] is None:
         return torch.zeros(1, 64)
+    recorded = starts.read()["starts"][AGENTS[name]]
     posterior = Posterior(*(torch.from_numpy(starts.unpack(recorded[part]))[:1] for part in ("mean", "log_variance")))
     return posterior.reparameterized(torch.randn(1, 64, generator=generator()))
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_a_dream_of_a_hundred_free_steps_in_both_kernels(javascript, name):
-    agent = AGENTS[name]()
+def test_a_dream_of_a_hundred_free_steps_in_both_kernels(javascript, lstm_agent, name):
+    agent = weights.load_agent(AGENTS[name]) if AGENTS[name] else lstm_agent
     rng = np.random.default_rng(0)
     uniform = 1 - rng.random((STEPS, 64), np.float32)
     normal = rng.standard_normal((STEPS, 64)).astype(np.float32)

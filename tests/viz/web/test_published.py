@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from wmlib import weights
 from wmlib.command.screenshot import BrowserMissing, open_browser
-from wmlib.viz.web import published
+from wmlib.viz.web import build, published, starts
 
 REPORT = "return dreamPage.report()"
 PLAY = "dreamPage.steps(arguments[0]); return dreamPage.report()"
@@ -95,6 +96,33 @@ def test_what_is_switched_off_moves_the_twin(opened, browser, edit):
     state = browser.execute_script("return [session.twin.state, session.original.state].map(s => ({...s}))")
     part = {"zeroReads": "reads", "freezeMemory": "write", "zeroH": "h"}[edit]
     assert not any(state[0][part]) and any(state[1][part])
+
+
+def test_an_lstm_dreams_without_the_part_of_the_memory(lstm_agent, tmp_path, browser):
+    from selenium.webdriver.support.select import Select
+
+    torch.nn.init.constant_(lstm_agent.world_model.done.bias, -9)  # or it dies at once
+    recorded = starts.read()
+    first = recorded["starts"]["controller"]
+    agents = {"LSTM": lstm_agent, "DNC": weights.load_agent("controller")}
+    html = build.build_page(agents, {"LSTM": first, "DNC": first, "game": recorded["game"]}, 1.0, "")
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    browser.get(f"{(tmp_path / 'page.html').as_uri()}#pause&steps=5&edit=zeroH&erase=2")
+    parts = ["memory", "freezeMemory", "erase-all", "writes", "zeroH"]
+
+    def shown():
+        return [part for part in parts if browser.find_element("id", part).is_displayed()]
+
+    report = browser.execute_script(REPORT)
+    assert report["step"] == 5 and report["distance"] > 0 and shown() == ["zeroH"]
+    agent = Select(browser.find_element("id", "agent"))
+    agent.select_by_visible_text("DNC")
+    assert shown() == parts and len(browser.find_elements("css selector", "#slots button")) == 16
+    browser.find_element("id", "freezeMemory").click()
+    agent.select_by_visible_text("LSTM")
+    assert browser.execute_script(PLAY, 5)["distance"] > 0 and shown() == ["zeroH"]
+    assert not browser.find_element("id", "freezeMemory").is_selected()
+    assert browser.get_log("browser") == []
 
 
 def test_it_is_played_by_keys_alone(opened, browser):

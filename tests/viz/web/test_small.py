@@ -229,6 +229,12 @@ def test_policies_that_the_page_cannot_run_are_refused():
         small.policy_record(ActorCritic(box, 3, PolicyConfig(core=CoreConfig()), generator=rng))
 
 
+def test_a_corridor_without_slots_is_refused(shipped_models):
+    model = FrameModel(CoreConfig("lstm"), (3, 8, 8), 4, generator=torch.Generator())
+    with pytest.raises(ValueError, match="corridor has the core LSTM; the page swaps slots, which only a DNC has"):
+        small.build_small_page(model, *shipped_models[1:])
+
+
 # --- the page
 
 

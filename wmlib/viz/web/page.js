@@ -84,11 +84,38 @@ function begin(title, number) {
     scale: 0,
     over: false,
   };
+  showMemoryPart();
   for (const edit of Object.keys(EDITS)) {
     if (element(edit).checked) {
       setEdit(edit, true);
     }
   }
+}
+
+// An LSTM has no memory to look at or to edit.
+function showMemoryPart() {
+  const { slots } = session.agent.core;
+  document.querySelectorAll(".of-memory").forEach((part) => {
+    part.hidden = !slots;
+  });
+  if (!slots) {
+    element("zeroReads").checked = false;
+    element("freezeMemory").checked = false;
+  }
+  element("slots").replaceChildren(...allSlots().map(slotButton));
+}
+
+const allSlots = () => Array.from({ length: session.agent.core.slots ?? 0 }, (_, slot) => slot);
+
+function slotButton(slot) {
+  const button = document.createElement("button");
+  button.textContent = button.title = `Erase slot ${slot + 1}`;
+  button.onclick = () => {
+    erase([slot]);
+    speak();
+    draw();
+  };
+  return button;
 }
 
 function advance() {
@@ -109,7 +136,9 @@ function advance() {
   if (twin && !original.dead && !twin.dead) {
     session.distances.push(distance(original.z, twin.z));
   }
-  keepHistory();
+  if (session.agent.core.slots) {
+    keepHistory();
+  }
   const ages = [original, twin].filter((dream) => dream && !dream.dead).map((dream) => dream.age);
   session.over = ages.length === 0 || Math.max(...ages) >= LONGEST;
   if (original.dead || original.age >= LONGEST) {
@@ -510,6 +539,23 @@ function draw() {
     say("twin-caption", `The same chance, ${editsText()}: ${lifeText(twin)}.`);
   }
   drawGame();
+  if (session.agent.core.slots) {
+    drawMemoryPart();
+  }
+  drawDistance();
+  drawScores();
+  const words = describe();
+  say("status", words[0].toUpperCase() + words.slice(1));
+  say("pause", playing ? "Pause" : "Play");
+  say("temperature-value", temperature.toFixed(2));
+  times.paint += performance.now() - painted;
+  if (performance.now() - lastSpoken > SPOKEN_EVERY && playing) {
+    element("spoken").textContent = words;
+    lastSpoken = performance.now();
+  }
+}
+
+function drawMemoryPart() {
   drawMemory();
   const fullWrite = drawWeightings(element("writes"), session.past.write);
   const fullRead = drawWeightings(element("reads"), session.past.read);
@@ -524,17 +570,6 @@ function draw() {
       "Look for rows that stand out: without any, all slots are read alike, and what is read is their mean."
   );
   drawGates();
-  drawDistance();
-  drawScores();
-  const words = describe();
-  say("status", words[0].toUpperCase() + words.slice(1));
-  say("pause", playing ? "Pause" : "Play");
-  say("temperature-value", temperature.toFixed(2));
-  times.paint += performance.now() - painted;
-  if (performance.now() - lastSpoken > SPOKEN_EVERY && playing) {
-    element("spoken").textContent = words;
-    lastSpoken = performance.now();
-  }
 }
 
 function frame(now) {
@@ -604,7 +639,7 @@ function listen() {
     };
   }
   element("erase-all").onclick = () => {
-    erase(Array.from({ length: session.agent.core.slots }, (_, slot) => slot));
+    erase(allSlots());
     speak();
     draw();
   };
@@ -680,22 +715,6 @@ function release() {
   }
 }
 
-function makeSlotButtons() {
-  const slots = session.agent.core.slots;
-  element("slots").replaceChildren(
-    ...Array.from({ length: slots }, (_, slot) => {
-      const button = document.createElement("button");
-      button.textContent = button.title = `Erase slot ${slot + 1}`;
-      button.onclick = () => {
-        erase([slot]);
-        speak();
-        draw();
-      };
-      return button;
-    })
-  );
-}
-
 // --- the page opens
 
 function steps(count) {
@@ -717,13 +736,11 @@ function open() {
   }
   readColours();
   begin(titles[place], Number(wanted.get("number")) || 0);
-  makeSlotButtons();
   watchSizes();
   listen();
   steps(Number(wanted.get("steps")) || 0);
-  if (wanted.has("erase")) {
-    const all = Array.from({ length: session.agent.core.slots }, (_, slot) => slot);
-    erase(wanted.get("erase") === "all" ? all : [Number(wanted.get("erase"))]);
+  if (wanted.has("erase") && session.agent.core.slots) {
+    erase(wanted.get("erase") === "all" ? allSlots() : [Number(wanted.get("erase"))]);
   }
   steps(Number(wanted.get("more")) || 0);
   element("about").textContent = data.about;

@@ -17,6 +17,7 @@ from torch import nn
 from wmlib.agents.policies import ActorCritic
 from wmlib.envs.grid.levels import LEVELS, as_text
 from wmlib.experiment.atomic import write_atomically
+from wmlib.models.dnc import DNC
 from wmlib.models.frame_model import FrameModel
 from wmlib.viz.web.build import FOLDER, as_json, core_record, fill, kernels, pack_layer, script
 from wmlib.viz.web.published import shown
@@ -68,6 +69,8 @@ def build_small_page(corridor: FrameModel, grid: FrameModel, policy: ActorCritic
     Raises:
         ValueError: a core or a policy that the page cannot run.
     """
+    if not isinstance(corridor.core, DNC):
+        raise ValueError(f"corridor has the core {type(corridor.core).__name__}; the page swaps slots, which only a DNC has")
     data = {
         "kernels": kernels(),
         "corridor": frame_model_record(corridor),
