@@ -2,7 +2,9 @@
 
 import base64
 import io
+from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,10 @@ from wmlib import weights
 from wmlib.viz.web import build, published, starts
 
 
+def picture_of(game):
+    return Image.open(io.BytesIO(base64.b64decode(game["webp"])))
+
+
 def test_what_is_committed_is_small_and_of_the_published_agents():
     recorded = starts.read()
     assert starts.FILE.stat().st_size < 50_000 and recorded["made"]
@@ -19,7 +25,7 @@ def test_what_is_committed_is_small_and_of_the_published_agents():
     for part in (part for start in recorded["starts"].values() for part in start.values()):
         assert part["type"] == "half" and starts.unpack(part).shape == (starts.STARTS, 64)
     game = recorded["game"]
-    picture = Image.open(io.BytesIO(base64.b64decode(game["webp"])))
+    picture = picture_of(game)
     assert picture.size == (64 * game["pictures"], 64)
     assert np.asarray(picture).std() > 10, "something is to be seen"
 
@@ -32,7 +38,7 @@ def test_a_tensor_comes_back():
 def test_the_first_picture_of_the_game_is_that_of_the_first_start():
     """As latents, since the page's dream 0 begins there."""
     recorded = starts.read()
-    strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(recorded["game"]["webp"]))).convert("RGB"))
+    strip = np.asarray(picture_of(recorded["game"]).convert("RGB"))
     for name, start in recorded["starts"].items():
         with torch.no_grad():
             mean = weights.load_agent(name).vae.encode(strip[None, :, :64]).mean[0].numpy()
@@ -40,11 +46,19 @@ def test_the_first_picture_of_the_game_is_that_of_the_first_start():
         assert distances[0] == distances.min()
 
 
+def test_a_player_who_always_dies_too_soon_is_refused(monkeypatch):
+    env = SimpleNamespace(reset=lambda seed: (np.zeros((64, 64, 3), np.uint8), {}))
+    monkeypatch.setattr(gymnasium, "make", lambda name: env)
+    monkeypatch.setattr(starts, "_play", lambda env, agent, seed: [env.reset(seed)[0]] * (100 + seed))
+    with pytest.raises(ValueError, match="player: a hasty one dies in all 16 games before tic 240; let another agent play"):
+        starts.record({"a hasty one": None}, "a hasty one")
+
+
 def test_recording_again_gives_the_same_latents(monkeypatch):
     pytest.importorskip("vizdoom", reason="needs the game: pip install -e '.[doom]'")
     monkeypatch.setattr(starts, "PICTURES", 2)
     again = starts.record({"controller": weights.load_agent("controller")}, "controller")
-    assert again["game"]["seed"] == 0 and again["game"]["pictures"] == 2
+    assert again["game"]["seed"] == 0 and picture_of(again["game"]).size == (2 * 64, 64)
     for part, packed in again["starts"]["controller"].items():
         ours = starts.unpack(starts.read()["starts"]["controller"][part])
         np.testing.assert_allclose(starts.unpack(packed), ours, atol=2e-2)

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from wmlib.agents.world_models_agent import WorldModelsAgent
-from wmlib.envs.doom.take_cover import ENV_ID, SIZE
+from wmlib.envs.doom.take_cover import ENV_ID
 from wmlib.experiment.atomic import write_atomically
 from wmlib.viz.web.build import pack
 
@@ -55,6 +55,9 @@ def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any
 
     Returns:
         JSON: "starts" by name of the agent, mean and log variance, (16, 64) each; "game", its pictures in a row as WebP.
+
+    Raises:
+        ValueError: no game lasts long enough.
     """
     env = gymnasium.make(ENV_ID)
     firsts = [env.reset(seed=seed)[0] for seed in range(STARTS)]
@@ -62,6 +65,8 @@ def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any
         frames = _play(env, agents[player], seed)
         if len(frames) == EVERY * PICTURES:
             break
+    else:
+        raise ValueError(f"player: {player} dies in all {STARTS} games before tic {EVERY * PICTURES}; let another agent play")
     env.close()
     firsts = [firsts[seed], *firsts[:seed], *firsts[seed + 1 :]]
     strip = Image.fromarray(np.concatenate(frames[::EVERY], 1))
@@ -72,7 +77,7 @@ def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any
         with torch.no_grad():
             posterior = agent.vae.encode(np.stack(firsts))
         starts[name] = {"mean": pack(posterior.mean.half()), "log_variance": pack(posterior.log_variance.half())}
-    game = {"seed": seed, "player": player, "every": EVERY, "pictures": PICTURES, "size": SIZE}
+    game = {"seed": seed, "every": EVERY, "pictures": PICTURES}
     game["webp"] = base64.b64encode(buffer.getvalue()).decode()
     made = f"{ENV_ID}, seeds 0 to {STARTS - 1}: python -m wmlib web --record"
     return {"made": made, "starts": starts, "game": game}
