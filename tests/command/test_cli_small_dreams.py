@@ -1,6 +1,6 @@
 """`python -m wmlib web` writes the page of the two small dreams beside the other one."""
 
-from wmlib.command.cli import _small_dreams, main
+from wmlib.command.cli import _dreams, main
 from wmlib.command.gallery import SMALL_DREAMS
 from wmlib.viz.web import SMALL_PAGE, published
 
@@ -20,6 +20,6 @@ def test_neither_page_overwrites_the_other(tmp_path, capsys):
 
 
 def test_the_gallery_gets_it_where_the_notebook_was_executed(tmp_path):
-    assert _small_dreams(tmp_path) is None
+    assert _dreams(tmp_path) == {}
     (tmp_path / f"{SMALL_DREAMS}.ipynb").touch()
-    assert f'<a href="{SMALL_DREAMS}.html">notebook 07</a>' in _small_dreams(tmp_path)
+    assert f'<a href="{SMALL_DREAMS}.html">notebook 07</a>' in _dreams(tmp_path)[SMALL_DREAMS]

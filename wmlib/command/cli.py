@@ -16,7 +16,7 @@ from wmlib.experiment import backend, paths, results, settings
 from wmlib.experiment.atomic import WriteError, naming_the_file
 from wmlib.experiment.settings import SettingError
 from wmlib.lessons import NEEDS_DOOM
-from wmlib.viz.web import SMALL_PAGE
+from wmlib.viz.web import DREAM_PAGE, SMALL_PAGE
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,7 +68,7 @@ def parser() -> Parser:
     cache.add_argument("--prune", action="store_true", help="delete what the current code can no longer use")
     cache.set_defaults(do=command_cache)
     web = commands.add_parser("web", help="write the dreams that anybody can play: HTML files that open from the disk")
-    web.add_argument("--page", metavar="FILE", help=f"where to; default build/dream.html; {SMALL_PAGE} is written beside it")
+    web.add_argument("--page", metavar="FILE", help=f"where to; default build/{DREAM_PAGE}; {SMALL_PAGE} is written beside it")
     web.add_argument("--picture", metavar="FILE", help="also take a picture of it, PNG; needs Chromium and its driver")
     web.add_argument("--record", action="store_true", help="first play the real game anew, for where dreams begin")
     web.set_defaults(do=command_web)
@@ -161,9 +161,7 @@ def build_gallery(profile: str) -> None:
     try:
         with naming_the_file(out / "gallery", only_writes=False):
             inside = "study" if profile == "study" else ""
-            index = build(
-                executed, paths.all_figures(profile), out / "gallery", inside, _dream(executed), _small_dreams(executed)
-            )
+            index = build(executed, paths.all_figures(profile), out / "gallery", inside, _dreams(executed))
     except ValueError as error:
         reason, *faults = str(error).splitlines()
         for fault in faults:
@@ -176,26 +174,18 @@ def build_gallery(profile: str) -> None:
     print(f"gallery: {index}")
 
 
-def _dream(executed: Path) -> str | None:
-    """Return the page with the dream of notebook 05 if that was executed, else None."""
+def _dreams(executed: Path) -> dict[str, str]:
+    """Return the pages that are to be played, HTML, by the notebook that they belong to, of those that were executed."""
     from wmlib import weights
-    from wmlib.command.gallery import DREAM
+    from wmlib.command.gallery import DREAM, SMALL_DREAMS
     from wmlib.viz.web.published import published_page
-
-    if not (executed / f"{DREAM}.ipynb").is_file():
-        return None
-    return published_page(weights.load_agent)
-
-
-def _small_dreams(executed: Path) -> str | None:
-    """Return the page with the two small dreams of notebook 07 if that was executed, else None."""
-    from wmlib import weights
-    from wmlib.command.gallery import SMALL_DREAMS
     from wmlib.viz.web.small import published_small_page
 
-    if not (executed / f"{SMALL_DREAMS}.ipynb").is_file():
-        return None
-    return published_small_page(weights.load, notebook=f"{SMALL_DREAMS}.html")
+    pages = {
+        DREAM: lambda: published_page(weights.load_agent),
+        SMALL_DREAMS: lambda: published_small_page(weights.load, notebook=f"{SMALL_DREAMS}.html"),
+    }
+    return {name: make() for name, make in pages.items() if (executed / f"{name}.ipynb").is_file()}
 
 
 def command_gallery(options: argparse.Namespace) -> int:
@@ -308,7 +298,7 @@ def command_web(options: argparse.Namespace) -> int:
     from wmlib.command import screenshot
     from wmlib.viz.web import published, small, starts
 
-    page = Path(options.page) if options.page else paths.root() / "build" / "dream.html"
+    page = Path(options.page) if options.page else paths.root() / "build" / DREAM_PAGE
     if page.name == SMALL_PAGE:
         raise SettingError(f"--page: got {options.page}; allowed is another name, as {SMALL_PAGE} is written beside it")
     if options.record:

@@ -45,7 +45,7 @@ def test_the_table_of_claims_opens_the_gallery(everything):
 def test_a_dream_is_linked_from_the_index_and_from_its_notebook(site):
     site.add("01_good", "A text.")
     site.add("05_vizdoom_dream", "A text.", stored=False)
-    build_gallery(site.executed, site.root / "figures", site.out, dream="<p>a dream</p>")
+    build_gallery(site.executed, site.root / "figures", site.out, dreams={"05_vizdoom_dream": "<p>a dream</p>"})
     assert (site.out / "dream.html").read_text() == "<p>a dream</p>"
     linked = {name for name in ("index", "01_good", "05_vizdoom_dream") if site.page(name).find("a", href="dream.html")}
     assert linked == {"index", "05_vizdoom_dream"}

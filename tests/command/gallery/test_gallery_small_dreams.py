@@ -8,7 +8,7 @@ from wmlib.viz.web import SMALL_PAGE
 def test_small_dreams_are_linked_from_the_index_and_from_their_notebook(site):
     for name in ("01_good", SMALL_DREAMS):
         site.add(name, "## Text", title=name)
-    build_gallery(site.executed, site.root / "figures", site.out, small_dreams="<p>two dreams</p>")
+    build_gallery(site.executed, site.root / "figures", site.out, dreams={SMALL_DREAMS: "<p>two dreams</p>"})
     assert (site.out / SMALL_PAGE).read_text(encoding="utf-8") == "<p>two dreams</p>"
     for page in ("index", SMALL_DREAMS):
         assert site.page(page).find("a", href=SMALL_PAGE).get_text()
@@ -22,5 +22,5 @@ def test_without_them_nothing_is_linked(site):
     assert all(site.page(page).find("a", href=SMALL_PAGE) is None for page in ("index", SMALL_DREAMS))
 
 
-def test_the_name_is_that_of_a_notebook():
-    assert (gallery.paths.notebooks() / f"{SMALL_DREAMS}.ipynb").is_file()
+def test_the_names_are_those_of_notebooks():
+    assert all((gallery.paths.notebooks() / f"{name}.ipynb").is_file() for name in gallery.LINKS)

@@ -8,13 +8,14 @@ file in a temporary folder, and renames that folder into place when all is well.
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wmlib.command.claims import claims_table
 from wmlib.command.gallery.page import Page, Site, show_picture
 from wmlib.experiment import paths, results
-from wmlib.viz.web import SMALL_PAGE
+from wmlib.viz.web import DREAM_PAGE, SMALL_PAGE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,9 +30,30 @@ SMALL_DREAMS = "07_neural_computer_agent"  # the notebook whose two small dreams
 _TEMPLATES = Path(__file__).parent
 
 
-def build_gallery(
-    executed: Path, figures: Path, out: Path, inside: str = "", dream: str | None = None, small_dreams: str | None = None
-) -> Path:
+class Link(NamedTuple):
+    """Name a page of its own and say what its link says."""
+
+    file: str
+    words: str
+    rest: str  # of the sentence
+
+
+LINKS = {
+    DREAM: Link(
+        DREAM_PAGE,
+        "Play in a dream",
+        "the world model of notebook 05 runs in one page. Dodge its fireballs, and reach into its memory.",
+    ),
+    SMALL_DREAMS: Link(
+        SMALL_PAGE,
+        "Swap two memories",
+        "two small models of notebook 07 run in one page. Swap two slots of a DNC by hand and see two doors swap; walk in a "
+        "dream beside the true grid.",
+    ),
+}
+
+
+def build_gallery(executed: Path, figures: Path, out: Path, inside: str = "", dreams: Mapping[str, str] | None = None) -> Path:
     """Write a static site from executed notebooks: an index with the table of claims and one card each, and one page each.
 
     A notebook with an error output is shown as failed, one without `results.json` as not run yet. All faults of all
@@ -44,8 +66,8 @@ def build_gallery(
             as from the project's folder `notebooks`, where the sources are.
         out: folder of the site; replaced if it holds an earlier gallery.
         inside: the folder in `NN_name` that holds them: "study" for those of the study run.
-        dream: a page of its own, HTML, that the index and the page of notebook 05 link to; None: there is none.
-        small_dreams: the same for notebook 07.
+        dreams: pages of their own, HTML, by the notebook of `LINKS` that they belong to; the index and the notebook's page
+            link to them. None: there are none.
 
     Returns:
         Path: `out / "index.html"`.
@@ -92,7 +114,7 @@ def build_gallery(
         index = Page("index", None)
         index.body = admit(markdown_to_html(claims_table(figures, "{}.ipynb"), index), index, site, attachments={})
         _check([*pages, index])
-        _write(pages, index, folder, dream, small_dreams)
+        _write(pages, index, folder, dreams or {})
         folder.chmod(0o755)  # mkdtemp makes it private
         _swap(folder, out)
     finally:
@@ -152,7 +174,7 @@ def _check(pages: list[Page]) -> None:
         raise ValueError("\n".join([f"the gallery was not written: {count} in the notebooks", *faults]))
 
 
-def _write(pages: list[Page], index: Page, folder: Path, dream: str | None, small_dreams: str | None) -> None:
+def _write(pages: list[Page], index: Page, folder: Path, dreams: Mapping[str, str]) -> None:
     """Write all pages and the style sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -161,8 +183,7 @@ def _write(pages: list[Page], index: Page, folder: Path, dream: str | None, smal
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["duration"] = _duration
-    environment.globals.update(site_title=TITLE, site_lead=LEAD, dream=dream is not None, dreaming=DREAM)
-    environment.globals.update(small_dreams=small_dreams is not None, small_dreaming=SMALL_DREAMS, small_page=SMALL_PAGE)
+    environment.globals.update(site_title=TITLE, site_lead=LEAD, links={name: LINKS[name] for name in dreams})
     for page in pages:
         page.heading = Markup(page.heading)
         page.body = Markup(page.body)
@@ -174,10 +195,8 @@ def _write(pages: list[Page], index: Page, folder: Path, dream: str | None, smal
     html = environment.get_template("index.html.j2").render(pages=pages, claims=Markup(index.body), summary=_summary(pages))
     (folder / "index.html").write_text(html, encoding="utf-8")
     shutil.copyfile(_TEMPLATES / "style.css", folder / "style.css")
-    if dream is not None:
-        (folder / "dream.html").write_text(dream, encoding="utf-8")
-    if small_dreams is not None:
-        (folder / SMALL_PAGE).write_text(small_dreams, encoding="utf-8")
+    for name, dream in dreams.items():
+        (folder / LINKS[name].file).write_text(dream, encoding="utf-8")
 
 
 def _summary(pages: list[Page]) -> list[str]:
