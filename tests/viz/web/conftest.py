@@ -1,5 +1,9 @@
-"""JavaScript for tests: run by Node where it is installed, else by Chromium; else the test says what to install."""
+"""JavaScript and a browser for tests; where they are missing, the test is skipped and says what to install.
 
+JavaScript runs in Node where it is installed, else in Chromium.
+"""
+
+import contextlib
 import json
 import shutil
 import subprocess
@@ -39,6 +43,31 @@ def javascript(tmp_path):
             pytest.skip(f"neither Node (Debian, Ubuntu: apt install nodejs) nor a browser: {error}")
 
     return run
+
+
+@contextlib.contextmanager
+def opened_or_skipped(calm):
+    """A browser, or a skipped test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_browser(calm=calm))
+        except BrowserMissing as error:
+            pytest.skip(str(error))
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium without a window."""
+    with opened_or_skipped(calm=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def calm_browser():
+    """A Chromium without a window, for readers who asked their system for less motion."""
+    with opened_or_skipped(calm=True) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wmlib import weights
-from wmlib.command.screenshot import BrowserMissing, open_browser
+from wmlib.command.screenshot import set_size
 from wmlib.viz.web import build, published, starts
 
 REPORT = "return dreamPage.report()"
@@ -20,20 +20,12 @@ def page(tmp_path_factory):
     return published.write_page(tmp_path_factory.mktemp("page") / "dream.html", weights.load_agent)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        with open_browser((360, 800)) as opened:
-            yield opened
-    except BrowserMissing as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def opened(page, browser):
     """A function that opens the page with what follows its address; it must not complain to the console."""
 
     def go(fragment=""):
+        set_size(browser, 360, 800)
         browser.get("about:blank")  # or only the fragment would change
         browser.get(f"{page.as_uri()}#pause&{fragment}")
         assert browser.get_log("browser") == []
@@ -174,20 +166,12 @@ def test_a_best_score_is_kept_for_one_player_at_one_temperature(opened, browser)
     assert "temperature 0.60: you –, the agent –." in browser.execute_script(end)
 
 
-def test_it_stands_still_for_readers_who_asked_for_that_and_fits_every_screen(page, browser):
-    calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": calm})
-    try:
-        browser.get("about:blank")
-        browser.get(f"{page.as_uri()}#steps=5&erase=0")
-        assert not browser.execute_script(REPORT)["playing"]
-        for width in (360, 900, 1600):
-            screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        calm[0]["value"] = "no-preference"
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": calm})
+def test_it_stands_still_for_readers_who_asked_for_that_and_fits_every_screen(page, calm_browser):
+    calm_browser.get(f"{page.as_uri()}#steps=5&erase=0")
+    assert not calm_browser.execute_script(REPORT)["playing"]
+    for width in (360, 900, 1600):
+        set_size(calm_browser, width, 800)
+        assert calm_browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 def test_what_is_seen_is_also_said(opened, browser):

@@ -1,6 +1,5 @@
 """The page of the two small dreams: JavaScript computes what PyTorch does, and in a browser two doors swap."""
 
-import contextlib
 import re
 import time
 
@@ -10,7 +9,7 @@ import torch
 
 from wmlib import weights
 from wmlib.agents.policies import ActorCritic, PolicyConfig
-from wmlib.command.screenshot import BrowserMissing, open_browser
+from wmlib.command.screenshot import set_size
 from wmlib.envs.grid import cue_corridor, navigation
 from wmlib.envs.grid.levels import LEVELS, as_text, distances, moves
 from wmlib.lessons.neural_computer_agent import corridor, corridor_memory, shipped
@@ -272,23 +271,13 @@ def test_a_notebook_shows_the_page(tmp_path, monkeypatch):
     assert (tmp_path / "build" / SMALL_PAGE).read_text() == "<p>a page</p>"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium without a window and without motion."""
-    with contextlib.ExitStack() as stack:
-        try:
-            opened = stack.enter_context(open_browser((1000, 1000), calm=True))
-        except BrowserMissing as error:
-            pytest.skip(str(error))
-        yield opened
-
-
 @pytest.fixture
-def opened(browser, page):
+def opened(calm_browser, page):
     """The browser with the page just loaded; nothing may have gone wrong by the end."""
-    browser.get(page.as_uri())
-    yield browser
-    assert browser.get_log("browser") == []
+    set_size(calm_browser, 1000, 1000)
+    calm_browser.get(page.as_uri())
+    yield calm_browser
+    assert calm_browser.get_log("browser") == []
 
 
 def said(browser, name):
@@ -400,11 +389,9 @@ def test_a_new_level_can_be_solved_and_is_said_to_be_new(opened):
 
 @pytest.mark.parametrize("width", [360, 900, 1600])
 def test_nothing_overflows_at_any_width(opened, width):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    set_size(opened, width, 900)
     time.sleep(0.1)
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
     assert opened.execute_script("return document.querySelectorAll('svg:not([aria-label])').length") == 0
     small_ones = "return [...document.querySelectorAll('button')].filter((b) => b.getBoundingClientRect().height < 24).length"
     assert opened.execute_script(small_ones) == 0
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**metrics, "width": 1000})
