@@ -14,6 +14,23 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 hypothesis.settings.register_profile("wmlib", deadline=None)
 hypothesis.settings.load_profile("wmlib")
 
+
+@pytest.fixture(scope="session")
+def contrast():
+    """A function that returns the contrast of two colours "#rrggbb", 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast_of(a, b):
+        dark, light = sorted((luminance(a), luminance(b)))
+        return (light + 0.05) / (dark + 0.05)
+
+    return contrast_of
+
+
 TOML = """
 [01_good]
 steps = { doc = "how many", smoke = 1, quick = 3, study = 5, paper = 9, min = 1, max = 10 }

@@ -11,7 +11,6 @@ from wmlib.models.dnc import DNC
 from wmlib.models.feedforward import FeedForward
 from wmlib.viz.web import build
 
-CSS = (build.FOLDER / "page.css").read_text(encoding="utf-8")
 READ_FLOATS = "function main(packed) { return Array.from(floatsOf(packed), (x) => (Object.is(x, -0) ? '-0' : String(x))); }"
 
 
@@ -68,23 +67,26 @@ def test_every_place_of_the_template_is_filled():
     assert not re.search(r"\b(src|href)=[\"'](?!data:|#)", page) and "@import" not in page, "the page fetches nothing"
 
 
-def luminance(colour):
-    """As WCAG 2 defines it; colour "#rrggbb"."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+TEXTS = {
+    "page.css": [("ink", "paper"), ("ink", "sunk"), ("quiet", "raised"), ("quiet", "sunk"), ("on-mark", "mark")],
+    "small.css": [(text, ground) for text in ("ink", "quiet", "link") for ground in ("paper", "sunk")],
+}
+MARKS = {
+    "page.css": [(mark, "sunk") for mark in ("mark", "edit", "line", "quiet")],
+    "small.css": [
+        *(("goal", "floor"), ("agent", "floor"), ("wall", "floor"), ("wall", "paper"), ("wrong", "floor"), ("wrong", "wall")),
+        *((mark, ground) for mark in ("write", "read", "edge") for ground in ("paper", "sunk")),
+    ],
+}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_marks_stand_out(scheme):
-    blocks = re.findall(r":root \{(.*?)\}", CSS, flags=re.DOTALL)
-    colours = dict(re.findall(r"--(\S+): (#\w{6})", blocks[0] if scheme == "light" else blocks[1]))
-
-    def contrast(a, b):
-        dark, light = sorted(luminance(colours[name]) for name in (a, b))
-        return (light + 0.05) / (dark + 0.05)
-
-    for text, ground in (("ink", "paper"), ("ink", "sunk"), ("quiet", "raised"), ("quiet", "sunk"), ("on-mark", "mark")):
-        assert contrast(text, ground) >= 4.5, (text, ground)
-    for mark in ("mark", "edit", "line", "quiet"):
-        assert contrast(mark, "sunk") >= 3, mark
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_and_marks_stand_out(contrast, name, scheme):
+    css = (build.FOLDER / name).read_text(encoding="utf-8")
+    block = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--(\S+): (#\w{6})", block))
+    for text, ground in TEXTS[name]:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for mark, ground in MARKS[name]:
+        assert contrast(colours[mark], colours[ground]) >= 3, (mark, ground)
