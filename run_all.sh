@@ -5,6 +5,7 @@
 #   ./run_all.sh test [pytest arguments]      the tests
 #   ./run_all.sh lint                         style, types and spelling, as CI checks them
 #   ./run_all.sh lab                          JupyterLab
+#   ./run_all.sh web                          two pages with dreams to play, in build/
 #   ./run_all.sh 01 --profile smoke -p ...    see: ./run_all.sh run --help
 set -euo pipefail
 here=$PWD
