@@ -77,8 +77,8 @@ def record(agents: Mapping[str, WorldModelsAgent], player: str) -> dict[str, Any
         with torch.no_grad():
             posterior = agent.vae.encode(np.stack(firsts))
         starts[name] = {"mean": pack(posterior.mean.half()), "log_variance": pack(posterior.log_variance.half())}
-    game = {"seed": seed, "every": EVERY, "pictures": PICTURES}
-    game["webp"] = base64.b64encode(buffer.getvalue()).decode()
+    webp = base64.b64encode(buffer.getvalue()).decode()
+    game = {"seed": seed, "every": EVERY, "pictures": PICTURES, "webp": webp}
     made = f"{ENV_ID}, seeds 0 to {STARTS - 1}: python -m wmlib web --record"
     return {"made": made, "starts": starts, "game": game}
 
