@@ -90,6 +90,16 @@ def test_hidden_numbers_told_about_long_ago():
     assert tuple(gap[:3]) == (0.25, 0.25, 0.25)
 
 
+@pytest.mark.parametrize(("lost", "passes"), [(0.0, True), (0.1, True), (0.3, False), (10.0, False)])
+def test_always_changed_is_no_knowledge(lost, passes):
+    """Of ten unchanged numbers of each kind and game both know nine; one forgets more of them."""
+    worse = hidden_tally() | {"right": hidden_tally()["right"] - lost}
+    gate = estimates.unchanged_gate([worse] * 2, [hidden_tally()] * 2, ("DNC", "LSTM"))
+    value, low, *_ = gate.evidence.estimate()
+    assert value == pytest.approx(-lost / 10) and (low > gate.least) == passes
+    assert "no fewer than the LSTM, but for 0.02" in gate.text
+
+
 def test_gates_are_about_each_model_and_each_rule():
     of_seeds = tallies()
     worse = [{**of_seeds[0], "right": of_seeds[0]["right"] - 1}]

@@ -84,9 +84,9 @@ def test_predictors_are_sorted_by_seed_and_have_kinds():
 
 @pytest.mark.parametrize("names", [roster.FILMED, roster.MAPPED, roster.DREAMING, roster.PAIR])
 def test_pictures_name_models_that_exist(names):
-    from wmlib.lessons.pommerman.baselines import BASELINES
+    from wmlib.lessons.pommerman.own_action import RULES
 
-    assert set(names) <= set(BASELINES) | set(roster.compared(roster.searched(resolved())))
+    assert set(names) <= set(RULES) | set(roster.compared(roster.searched(resolved())))
 
 
 def test_every_setting_that_a_search_holds_for_exists():

@@ -1,10 +1,11 @@
 """The rules of notebook 04, and the gate of the claim about the paper's size."""
 
+import numpy as np
 import pytest
 
 from wmlib.experiment.claims import judge
 from wmlib.experiment.statistics import Evidence
-from wmlib.lessons.vae import claims
+from wmlib.lessons.vae import claims, estimates
 from wmlib.lessons.vae.pipeline import TrainingConfig
 from wmlib.training.vae import PAPER
 
@@ -24,6 +25,21 @@ def test_the_paper_s_loss_is_judged_at_its_size_alone(channels, frames, verdict)
     record = judge(claims.rules(config)[0], evidence, [claims.size_gate(config)])
     assert record["verdict"] == verdict and record["n"] == 1
     assert ("gate" in record["reason"]) == (verdict == "undecided")
+
+
+def tally(detected):
+    """Five episodes of 20 small blobs."""
+    counts = np.zeros((5, 4), int)
+    return {"blobs": counts + 20, "detected": counts + detected}
+
+
+@pytest.mark.parametrize(("linear", "verdict"), [(17, "reproduced"), (19, "undecided"), (20, "undecided")])
+def test_the_weighted_loss_must_beat_pca(linear, verdict):
+    weighted = [tally(19)] * 5
+    claim = claims.rules(TrainingConfig(PAPER, 40_000))[1]
+    record = judge(claim, estimates.recall(weighted), [claims.linear_gate(weighted, [tally(linear)])])
+    assert record["verdict"] == verdict and ("beats PCA" in record["reason"]) == (verdict == "undecided")
+    assert claims.linear_gate([tally(0) | {"blobs": np.zeros((5, 4))}], [tally(0)]).evidence.estimate().low == 0
 
 
 def test_there_are_at_most_five_claims_and_each_has_a_rule():

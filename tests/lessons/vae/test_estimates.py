@@ -72,6 +72,16 @@ def test_a_difference_of_recalls_is_taken_seed_by_seed_on_the_same_blobs():
     assert evidence.estimate().value == 0.375 and evidence.estimate().n == 2
     assert estimates.recall_difference([ONE, blind], [ONE, blind]).estimate()[:3] == (0, 0, 0)
     assert estimates.recall_difference([NONE], [NONE]) is None
+    of_baseline = estimates.recall_difference([ONE, blind], [ONE])  # one for both seeds
+    assert of_baseline.values["hits"] == [[0, 0], [-10, -20]] and of_baseline.estimate().n == 2
+
+
+def test_scores_by_name_are_those_of_small_blobs():
+    rows = estimates.score_rows({"PCA": [ONE], "nothing": [NONE]})
+    assert rows["PCA"]["recall"][0] == 0.75 and rows["PCA"]["precision"][0] == 0.9 and rows["PCA"]["squared_error"] == 3
+    assert rows["nothing"] == {"recall": None, "precision": None, "squared_error": 3}
+    *_, first, second = estimates.score_table_in_words(rows).splitlines()
+    assert first.startswith("| PCA | 75.0% [") and "| 90.0% [" in first and second == "| nothing | – | – | 3.0 |"
 
 
 def test_a_table_of_stages_has_the_means_of_the_training_seeds():

@@ -84,6 +84,19 @@ def test_a_fireball_is_sent_to_each_column_by_each_way():
     check(data, [as_bytes(by_slope), as_bytes(by_curve)])
 
 
+def test_the_column_reached_is_that_of_the_largest_blob():
+    dark = np.zeros((4, 64, 64, 3), np.float32)
+    dark[1, 20:23, 8:12] = 1  # twelve pixels, columns 8 to 11
+    dark[1, 40, 50:53] = 1
+    dark[2, 5, 63] = 0.7
+    dark[2, 9, 3] = 0.7  # as large: the first counts
+    dark[3, 5, :] = 0.5  # not bright
+    assert pictures.columns_reached(dark) == [None, 9.5, 63, None]
+    assert pictures.columns_reached((dark * 255).astype(np.uint8)) == [None, 9.5, 63, None]
+    data = pictures.fireball_moves(vae(), np.zeros(3), 30.0, [20, 30], {"slope": np.zeros(3), "curve": np.zeros((6, 3))})
+    assert np.shape(data["reached"]) == (2, 2)
+
+
 def test_the_sliders_pictures():
     latents = measures.encode(vae(), FRAMES[:2]).mean.numpy()
     way = np.array([0.0, 0.0, 0.5])

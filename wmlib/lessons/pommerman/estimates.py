@@ -31,6 +31,7 @@ AGE_LABELS = [
     *(f"{a}–{b - 1}" for a, b in itertools.pairwise(hidden_numbers.AGES)),
     f"{hidden_numbers.AGES[-1]}+",
 ]
+MARGIN = 0.02  # of unchanged hidden numbers, by which a model may know fewer
 FEW_CHANGES = 200  # changed components of a group, or hidden numbers, below which a column is drawn faint
 
 
@@ -210,6 +211,28 @@ def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rules: Se
         for model in models
         for rule in rules
     ]
+
+
+def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
+    """Return the gate "a keeps no fewer unchanged numbers than b, but for `MARGIN`": "always changed" is no knowledge.
+
+    Args:
+        a, b: of `hidden_numbers.tally`, one a training seed, paired.
+        names: of a and of b.
+    """
+    hits, totals = _unchanged_counts(a)
+    hits_of_b, _ = _unchanged_counts(b)
+    text = f"of unchanged numbers the {names[0]} knows no fewer than the {names[1]}, but for {MARGIN:g}"
+    return Gate(text, _ratio(hits - hits_of_b, totals), least=-MARGIN)
+
+
+def _unchanged_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same as `_hidden_counts` of the numbers that are still as at the start, however old."""
+    hits, totals = (
+        np.stack([(t[part] - t[changed]).sum(1) for t in tallies])
+        for part, changed in (("right", "changed_right"), ("all", "changed"))
+    )
+    return hits, totals
 
 
 def _hidden_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:

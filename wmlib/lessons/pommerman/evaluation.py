@@ -17,11 +17,11 @@ import torch
 
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman import hidden_numbers, measures
-from wmlib.lessons.pommerman.baselines import BASELINES
 from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.lessons.pommerman.data import Views, held_out_views, read_batch, training_pairs
 from wmlib.lessons.pommerman.games import GameTable, load_games
 from wmlib.lessons.pommerman.hidden_numbers import Clues
+from wmlib.lessons.pommerman.own_action import RULES
 from wmlib.lessons.pommerman.pipeline import load_model
 from wmlib.training.jobs import cached_map
 
@@ -54,9 +54,9 @@ def measure_models(
 
 def measure_baselines(run: Run, folder: Path, max_steps: int) -> dict[str, list[dict[str, Any]]]:
     """Evaluate what needs no network, as `measure_models` does; by name a list of one result: there is no training seed."""
-    calls = [{"folder": folder, "name": name, "max_steps": max_steps} for name in BASELINES]
+    calls = [{"folder": folder, "name": name, "max_steps": max_steps} for name in RULES]
     results = cached_map(run.cache, evaluate_baseline, calls, "evaluating", parallel=_many_steps(folder, max_steps))
-    return {name: [result] for name, result in zip(BASELINES, results, strict=True)}
+    return {name: [result] for name, result in zip(RULES, results, strict=True)}
 
 
 def _many_steps(folder: Path, max_steps: int) -> bool:
@@ -70,8 +70,8 @@ def evaluate_model(folder: Path, config: ModelConfig, model_folder: Path, max_st
 
 
 def evaluate_baseline(folder: Path, name: str, max_steps: int) -> dict[str, Any]:
-    """Evaluate one of `BASELINES`, as `evaluate_model` does."""
-    return _evaluate(BASELINES[name](*training_pairs(folder)), folder, max_steps, can_dream=True)
+    """Evaluate one of `RULES`, as `evaluate_model` does."""
+    return _evaluate(RULES[name](*training_pairs(folder)), folder, max_steps, can_dream=True)
 
 
 def _evaluate(model: measures.Predictor, folder: Path, max_steps: int, *, can_dream: bool) -> dict[str, Any]:

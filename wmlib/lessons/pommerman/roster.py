@@ -12,17 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.own_action import BEST_TABLE
 from wmlib.models.specs import ALLOCATION_GATES, CoreConfig
 
 LITERAL = "MDN-DNC, integers in"
 ORACLE = "all four actions (oracle)"
 PAIR = ("MDN-DNC", "MDN-LSTM")  # of the thesis' claim
 FILMED = (LITERAL, "MDN-LSTM", "MDN-DNC", "DNC")
-MAPPED = ("table of cells", "DNC", ORACLE)  # in the picture by distance
+MAPPED = (BEST_TABLE, "DNC", ORACLE)  # in the picture by distance
 DREAMING = (  # in the picture by horizon
     "copy baseline",
     "most common board",
-    "table of cells",
+    BEST_TABLE,
     "MDN-LSTM",
     "MDN-DNC",
     "feed-forward, last two states",

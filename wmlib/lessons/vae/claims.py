@@ -1,9 +1,11 @@
-"""What notebook 04 judges: four claims and their rules, written down before the run."""
+"""What notebook 04 judges: four claims, their rules and gates, written down before the run."""
 
 from __future__ import annotations
 
 from wmlib.experiment.claims import Claim, Gate
 from wmlib.experiment.statistics import Evidence
+from wmlib.lessons.vae import estimates
+from wmlib.lessons.vae.estimates import Tallies
 from wmlib.lessons.vae.pipeline import TrainingConfig
 
 SMALL = "bright blobs of 6-20 pixels, held-out episodes"
@@ -71,3 +73,15 @@ def size_gate(paper: TrainingConfig) -> Gate:
     proportion = min(paper.channels / PAPER_CHANNELS, paper.frames / PAPER_FRAMES)
     text = f"the size is the paper's, {PAPER_CHANNELS} channels and {PAPER_FRAMES:,} training frames (as a proportion of it)"
     return Gate(text, Evidence("mean", {"values": [proportion, proportion]}), least=0.999)
+
+
+def linear_gate(weighted: Tallies, linear: Tallies) -> Gate:
+    """Return the gate of the second claim: a code that is only linear detects fewer.
+
+    Args:
+        weighted: tallies of the weighted loss, one a training seed.
+        linear: that of PCA.
+    """
+    nothing = Evidence("mean", {"values": [0.0, 0.0]})  # where there is no blob
+    difference = estimates.recall_difference(weighted, linear) or nothing
+    return Gate(f"the weighted loss beats PCA (recall of {SMALL})", difference)

@@ -102,14 +102,44 @@ def two_by_two(models: Mapping[str, Tallies], baselines: Mapping[str, Tally]) ->
 
 
 def recall_difference(models: Tallies, others: Tallies) -> Evidence | None:
-    """Return the evidence of the recall of small blobs minus that of other VAEs, of the same training seeds and episodes.
+    """Return the evidence of the recall of small blobs minus that of others, on the same episodes.
 
     Args:
-        models, others: one tally a training seed, in the same order. None is returned where there is no small blob.
+        models: one tally a training seed. None is returned where there is no small blob.
+        others: as many, of the same training seeds in the same order; or that of a baseline.
     """
-    hits = [a["detected"][:, SMALL] - b["detected"][:, SMALL] for a, b in zip(models, others, strict=True)]
+    hits, hits_of_others = (np.stack([tally["detected"][:, SMALL] for tally in each]) for each in (models, others))
     counts = models[0]["blobs"][:, SMALL]
-    return Evidence("ratio_of_sums", {"hits": np.stack(hits), "counts": counts}) if counts.sum() else None
+    return Evidence("ratio_of_sums", {"hits": hits - hits_of_others, "counts": counts}) if counts.sum() else None
+
+
+def score_rows(models: Mapping[str, Tallies]) -> dict[str, dict]:
+    """Return by name recall and precision of small blobs, (value, low, high) or None, and squared_error a frame."""
+    return {
+        name: {
+            "recall": _ends(recall(tallies)),
+            "precision": _ends(precision(tallies)),
+            "squared_error": squared_error(tallies).estimate().value,
+        }
+        for name, tallies in models.items()
+    }
+
+
+def score_table_in_words(rows: Mapping[str, Mapping]) -> str:
+    """Return the rows of `score_rows` as a table in Markdown.
+
+    Example:
+        >>> row = {"recall": (0.8, 0.7, 0.9), "precision": None, "squared_error": 8.05}
+        >>> print(score_table_in_words({"PCA": row}).splitlines()[-1])
+        | PCA | 80.0% [70.0%, 90.0%] | – | 8.1 |
+    """
+    lines = ["| code | recall, 6-20 pixels | precision | squared error a frame |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        proportions = [
+            "–" if ends is None else "{:.1%} [{:.1%}, {:.1%}]".format(*ends) for ends in (row["recall"], row["precision"])
+        ]
+        lines.append(f"| {name} | {' | '.join(proportions)} | {row['squared_error']:.1f} |")
+    return "\n".join(lines)
 
 
 def stage_table(frames: Sequence[float], seeds: Sequence[Tallies]) -> list[dict]:

@@ -87,6 +87,8 @@ def fireball_moves(
 ) -> dict:
     """Return pictures of a frame's latent (Z,) whose fireball is sent to each of the columns, a row for each way.
 
+    The entry `reached` has a row for each way too, see `columns_reached`.
+
     Args:
         vae: decodes.
         latent: of the frame.
@@ -95,7 +97,43 @@ def fireball_moves(
         ways: by name of the row, see `probe.ways`.
     """
     grid = [measures.decode(vae, probe.moved(latent, column, columns, way)) for way in ways.values()]
-    return {"png": pack(np.stack(grid)), "rows": list(ways), "columns": [f"to pixel {c:g}" for c in columns]}
+    return {
+        "png": pack(np.stack(grid)),
+        "rows": list(ways),
+        "columns": [f"to pixel {c:g}" for c in columns],
+        "reached": [columns_reached(pictures) for pictures in grid],
+    }
+
+
+def columns_reached(pictures: np.ndarray) -> list[float | None]:
+    """Return the column, in pixels from the left, of the largest bright blob of each picture; None where there is none."""
+    labels, sizes = measures.blobs(pictures)
+    sizes = np.append(0, sizes)
+    columns: list[float | None] = []
+    for picture in labels:
+        largest = picture.flat[sizes[picture].argmax()]
+        columns.append(float(np.nonzero(picture == largest)[1].mean()) if largest else None)
+    return columns
+
+
+def moves_in_words(data: Mapping) -> str:
+    """Return the columns reached as a table in Markdown.
+
+    Args:
+        data: as from `fireball_moves`.
+
+    Example:
+        >>> data = {"rows": ["slope"], "columns": ["to pixel 8", "to pixel 16"], "reached": [[None, 15.5]]}
+        >>> print(moves_in_words(data))
+        | way | to pixel 8 | to pixel 16 |
+        |---|---|---|
+        | slope | no blob | 15.5 |
+    """
+    lines = [f"| way | {' | '.join(data['columns'])} |", f"|---{'|---' * len(data['columns'])}|"]
+    for way, reached in zip(data["rows"], data["reached"], strict=True):
+        cells = ["no blob" if column is None else f"{column:.1f}" for column in reached]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def moved_fireball(
