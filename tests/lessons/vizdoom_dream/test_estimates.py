@@ -1,7 +1,5 @@
 """The numbers behind verdicts and figures, against ones that are computed by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -84,12 +82,6 @@ def test_scores_of_validations():
     assert estimates.validation_scores(controller(1.0), EvolutionConfig(generations=10), [1, 0]).tolist() == [1000, 500]
     every_two = EvolutionConfig(generations=10, validate_every=2)
     assert estimates.validation_scores(controller(1.0, validate_every=2), every_two, [0, 4]).tolist() == [200, 1000]
-
-
-def test_habits():
-    acted = np.array([1, 1, 1, 1, 1, 0, 1, 1, 1, 0], bool)
-    played = SimpleNamespace(actions=np.array([0, 0, 2, 2, 2, 1, 2, 0, 0, 1]), acted=acted)  # without the last rows 00222200
-    assert estimates.habits(played) == {"left": 0.5, "stay": 0.0, "right": 0.5, "held": 8 / 3}
 
 
 def test_what_agents_lose_with_a_handicap():

@@ -140,22 +140,17 @@ def test_the_settings_of_the_notebook():
 
 @pytest.mark.parametrize("profile", settings.PROFILES)
 def test_the_vaes_are_those_of_notebook_04(profile):
-    """The two blocks agree, so that 05 finds the episodes and VAEs of 04 in the cache; quick: the episodes alone.
-
-    Quick, 04 trains four losses in five minutes, each on half of the frames that 05's VAEs see.
-    """
+    """The two blocks agree, so that 05 finds the episodes and VAEs of 04 in the cache."""
     of_04, of_05 = (settings.read(name) for name in ("04_vae", "05_vizdoom_dream"))
     names = [name for name in of_05 if name.startswith("vae_")]
     only_in_04 = ("seeds", "paper_seeds", "paper_frames", "paper_channels")
     assert names == [f"vae_{name}" for name in of_04 if name not in only_in_04]
-    changed = {"frames": of_04["frames"].quick * 2} if profile == "quick" else {}
     for name in names:
         ours, theirs = of_05[name], of_04[name.removeprefix("vae_")]
-        value = getattr(theirs, profile)
-        assert getattr(ours, profile) == changed.get(name.removeprefix("vae_"), value), name
+        assert getattr(ours, profile) == getattr(theirs, profile), name
         assert (ours.min, ours.max, ours.choices) == (theirs.min, theirs.max, theirs.choices)
     resolved = settings.resolve(of_05, profile, {"seeds": 2})
-    expected = vae_pipeline.configs(settings.resolve(of_04, profile, {"seeds": 2, **changed}), WEIGHTED)
+    expected = vae_pipeline.configs(settings.resolve(of_04, profile, {"seeds": 2}), WEIGHTED)
     assert pipeline.vae_configs(resolved) == expected
 
 

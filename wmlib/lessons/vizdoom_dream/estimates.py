@@ -17,7 +17,6 @@ from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
 from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.rollouts import Rollouts
 
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
@@ -139,13 +138,6 @@ def validations(config: EvolutionConfig, points: int) -> list[int]:
 def validation_scores(controller: EvolvedController, config: EvolutionConfig, numbers: Sequence[int]) -> np.ndarray:
     """Return the steps that the means of some validations lived in dreams: float (len(numbers),)."""
     return controller.history[config.validate_every - 1 :: config.validate_every, 2][list(numbers)]
-
-
-def habits(played: Rollouts) -> dict[str, float]:
-    """Return the proportion of each action in recorded games, and how long one is held: left, stay, right; held, in tics."""
-    actions = played.actions[played.acted]
-    left, stay, right = np.bincount(actions, minlength=3) / len(actions)
-    return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
 
 
 def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:
