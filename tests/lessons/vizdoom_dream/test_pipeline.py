@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wmlib import weights
 from wmlib.experiment import seeding, settings
 from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import measures, pipeline
@@ -161,6 +162,26 @@ def test_the_settings_reach_the_vaes():
     assert (one.latent_size, one.frames, one.lr, one.decay) == (5, 700, 0.5, 0.25)
     assert (one.channels, one.batch_size) == (resolved.vae_channels, resolved.vae_batch_size)
     assert other == replace(one, training_seed=1)
+
+
+@pytest.mark.parametrize("vae", ["kept", "trained"])
+def test_the_kept_vae_has_seen_none_of_the_episodes(world, monkeypatch, vae):
+    run, encoded = world
+    asked = []
+
+    def cached_folder(make, policy, count, seed):
+        asked.append((make, policy, count, seed))
+        return encoded.data.folder.parent
+
+    monkeypatch.setattr(run, "cached_folder", cached_folder)
+    monkeypatch.setattr(run, "settings", replace(run.settings, vae=vae))
+    assert pipeline.episodes(run).folder == encoded.data.folder
+    of_04 = vae_pipeline.episodes(run, run.settings.episodes, run.settings.vae_policy)
+    ours, theirs = asked
+    assert of_04.folder == encoded.data.folder and ours[:3] == theirs[:3]
+    assert (ours[3] == theirs[3]) == (vae == "trained")
+    kept = weights.load("vae_10000_episodes")[1]
+    assert "seed 1" in kept["made"] and "10,000 episodes" in kept["made"] and theirs[3] == 1
 
 
 def test_frames_are_encoded_by_the_vae_of_each_training_seed(world):

@@ -1,8 +1,8 @@
 """The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
-Reading guide. In the order of the data: `trained_vaes` trains the VAEs of `vae_configs`, unless notebook 04 has done so, where
-the kept one is not taken; `encode` encodes all frames once; `train` trains world models on the latents, and `load_world_model`
-reads one; `predictions` evaluates them on episodes held out. Each answers from the cache if the same was computed before.
+Reading guide. In the order of the data: `episodes` are what is learnt from; `trained_vaes` trains the VAEs of `vae_configs`,
+unless notebook 04 has done so, where the kept one is not taken; `encode` encodes all frames once; `train` trains world models
+on the latents, `load_world_model` reads one; `predictions` evaluates them on episodes held out. Each answers from the cache.
 `WorldModelTraining` says which world model and how it is trained, `trainings` those that are compared; `search.py` finds their
 learning rates. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
 """
@@ -115,6 +115,20 @@ def lstm_of_equal_size(training: WorldModelTraining) -> WorldModelTraining:
     parameters = num_parameters(training.model.build(torch.Generator()))
     hidden_size = equal_hidden(parameters, lambda size: with_lstm(size).build(torch.Generator()))
     return replace(training, model=with_lstm(hidden_size))
+
+
+def episodes(run: Run) -> Rollouts:
+    """Return the episodes that world models learn from.
+
+    The kept VAE has seen 10,000 episodes of seed 1. With it they have a seed of their own, so that it has seen none of them.
+    Where VAEs are trained they are the episodes of notebook 04, if the settings are the same.
+    """
+    settings = run.settings
+    if settings.vae == "trained":
+        return vae_pipeline.episodes(run, settings.episodes, settings.vae_policy)
+    policy = vae_pipeline.POLICIES[settings.vae_policy]
+    seed = seeding.entropy(run.seed, "episodes") % 2**31
+    return Rollouts(run.cached_folder(vae_pipeline.play_episodes, policy, settings.episodes, seed) / "episodes")
 
 
 def vae_configs(settings: Any) -> list[vae_pipeline.TrainingConfig]:
