@@ -86,11 +86,11 @@ def test_predictions_are_those_of_the_measures(world, lstm, dnc):
     models = pipeline.train_each(run, [encoded, encoded], trainings)
     result = pipeline.predictions(run, [encoded, encoded], models, trainings, seen=3, ahead=4)
     assert list(result["evaluated"]) == ["untrained", "DNC"] and list(result["ahead"]) == ["DNC", "copy baseline"]
-    held_out = vae_pipeline.split(encoded.data)[1]
+    test = pipeline.part_of(encoded.data, "test")
     draws = run.torch_rng("held-out latents")
     for stored, model in zip(result["evaluated"]["untrained"], models["untrained"], strict=True):
-        assert_same(stored, measures.evaluate(model, encoded.experience(), held_out, draws))
-    entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(held_out))
+        assert_same(stored, measures.evaluate(model, encoded.experience(), test, draws))
+    entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(test))
     assert result["entropy"] == [entropy, entropy] and len(result["copy"]) == 2
     assert result["ahead"]["DNC"].shape == result["ahead"]["copy baseline"].shape == (4,)
 
@@ -118,14 +118,23 @@ def test_some_models_have_fewer_training_seeds_and_others_other_ones(world, lstm
     assert [len(results["evaluated"][name]) for name in "ab"] == [2, 1]
 
 
+def test_the_episodes_of_the_search_are_not_those_that_are_reported(world):
+    _, encoded = world
+    held_out = vae_pipeline.split(encoded.data)[1]
+    search, test = (pipeline.part_of(encoded.data, part) for part in ("search", "test"))
+    assert len(search) == len(test) == 1
+    for ours, theirs in zip(search + test, held_out, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 def test_one_model_is_evaluated_on_held_out_or_all_episodes(world, lstm):
     _, encoded = world
     model = lstm.model.build(torch.Generator().manual_seed(2)).eval()
-    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5)
+    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "held out")
     held_out = vae_pipeline.split(encoded.data)[1]
     draws = seeding.torch_generator(5, "evaluation")
     assert_same(one, measures.evaluate(model, encoded.experience(), held_out, draws))
-    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, all_episodes=True)
+    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "all")
     assert every["deaths"] + every["steps"] == encoded.data.lengths.sum() and len(every["steps_by_episode"]) == 13
 
 

@@ -322,7 +322,7 @@ def predictions(
     seen: int = SEEN,
     ahead: int = AHEAD,
 ) -> dict:
-    """Return how well world models predict held-out episodes.
+    """Return how well world models predict held-out episodes, those on which no tuning was chosen.
 
     Args:
         encoded: of each training seed.
@@ -351,18 +351,30 @@ def predictions(
     }
 
 
-def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, all_episodes: bool = False) -> dict[str, Any]:
+def part_of(data: Rollouts, part: str) -> list[np.ndarray]:
+    """Return the rows of each episode of a part of a collection.
+
+    Args:
+        data: the episodes.
+        part: "all", "held out", or one half of these: "search", on which tunings are chosen, or "test", which is reported.
+    """
+    held_out = vae_pipeline.split(data)[1]
+    half = len(held_out) // 2
+    every = [data.episode(i) for i in range(len(data.starts))]
+    return {"all": every, "held out": held_out, "search": held_out[:half], "test": held_out[half:]}[part]
+
+
+def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, part: str) -> dict[str, Any]:
     """Return what `measures.evaluate` says of one world model; in this process.
 
     Args:
         latents, episodes: folders.
         model: the world model, on the CPU.
         seed: of the latents.
-        all_episodes: True evaluates on all episodes, not on those held out: for games that the model has not seen.
+        part: of the episodes, see `part_of`.
     """
     data = Rollouts(episodes)
-    chosen = [data.episode(i) for i in range(len(data.starts))] if all_episodes else vae_pipeline.split(data)[1]
-    return measures.evaluate(model, experience(latents, data), chosen, seeding.torch_generator(seed, "evaluation"))
+    return measures.evaluate(model, experience(latents, data), part_of(data, part), seeding.torch_generator(seed, "evaluation"))
 
 
 def evaluate_models(
@@ -374,7 +386,7 @@ def evaluate_models(
     draws: torch.Generator,
     rng: np.random.Generator,
 ) -> dict[str, list]:
-    """Evaluate world models on held-out episodes.
+    """Evaluate world models on the part "test" of the episodes.
 
     Args:
         encoded: of each training seed.
@@ -389,17 +401,17 @@ def evaluate_models(
         seed; ahead: of each kind that predicts many steps, what `measures.open_loop` returns.
     """
     tables = [each.experience() for each in encoded]
-    splits = [vae_pipeline.split(each.data) for each in encoded]
+    tests = [part_of(each.data, "test") for each in encoded]
     evaluated = []
     copies = []
     entropies = []
     for kind in models:
-        cases = zip(kind, tables[: len(kind)], splits[: len(kind)], strict=True)
-        evaluated.append([measures.evaluate(model, table, held_out, draws) for model, table, (_, held_out) in cases])
-    for table, (rows, held_out) in zip(tables, splits, strict=True):
-        copies.append(measures.copy_baseline(table, rows, held_out, draws))
-        entropies.append(measures.posterior_entropy(table, np.concatenate(held_out)))
-    starts = measures.draw_starts(splits[0][1], seen + ahead, rng)
+        cases = zip(kind, tables[: len(kind)], tests[: len(kind)], strict=True)
+        evaluated.append([measures.evaluate(model, table, test, draws) for model, table, test in cases])
+    for each, table, test in zip(encoded, tables, tests, strict=True):
+        copies.append(measures.copy_baseline(table, vae_pipeline.split(each.data)[0], test, draws))
+        entropies.append(measures.posterior_entropy(table, np.concatenate(test)))
+    starts = measures.draw_starts(tests[0], seen + ahead, rng)
     errors_ahead = [
         measures.open_loop(kind[0], tables[0], starts, draws, seen=seen, ahead=ahead)
         for kind, is_asked in zip(models, predict_many, strict=True)

@@ -77,7 +77,7 @@ def search(
     """Try all tunings of all world models on the same episodes.
 
     Args:
-        encoded: whose training episodes they learn from, and on whose held-out episodes they are compared.
+        encoded: whose training episodes they learn from; they are compared on the half of the held-out ones that is for this.
         trainings: by name of the world model.
         lrs: learning rates, the first ones of `LRS`.
         rows: of experience that each reads.
@@ -96,6 +96,7 @@ def search(
             "episodes": encoded.data.folder,
             "model": load_world_model(folder, training),
             "seed": run.seed,
+            "part": "search",
         }
         for folder, training in zip(folders, tried, strict=True)
     ]
