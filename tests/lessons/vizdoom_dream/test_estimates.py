@@ -8,6 +8,7 @@ from wmlib.experiment.statistics import Estimate, ratio_of_sums
 from wmlib.lessons.vizdoom_dream import estimates
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
 
 
 def controller(score, generations=10, validate_every=5):
@@ -42,6 +43,15 @@ def test_who_outlives_the_best_blind_player():
     a, b = estimates.blind_gates(agents, ["a", "b"], scripted["blind shuttle"])
     assert a.text == "the a outlives the best blind player" and a.evidence.estimate().value == 10.5
     assert b.evidence.estimate()[:3] == (0, 0, 0)
+
+
+def test_the_dnc_has_to_outlive_the_lstm_of_equal_parameters():
+    agents = {DNC: np.array([[40, 30], [90, 90]]), LARGE_LSTM: np.array([[30, 10]]), LSTM: np.array([[99, 99], [99, 99]])}
+    (gate,) = estimates.size_gates(agents)
+    assert gate.evidence.estimate().value == 15 and gate.evidence.estimate().n == 1  # of the seeds that both have
+    assert (gate.least, gate.most) == (0, None) and LARGE_LSTM in gate.text
+    del agents[LARGE_LSTM]
+    assert estimates.size_gates(agents) == []
 
 
 def test_gates_of_the_stages(capsys):

@@ -1,7 +1,7 @@
 """The numbers of notebook 05 that verdicts and figures use, made of tics survived, controllers, recordings and predictions.
 
 Reading guide. Intervals know training seeds and games; scripted players have no training seeds and count as fixed. `vae_gate`
-and `world_model_gates` are those of the stages, `blind_gates` those of the agents.
+and `world_model_gates` are those of the stages, `blind_gates` and `size_gates` those of the agents.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
 from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM
 
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
@@ -41,6 +42,18 @@ def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: n
         blind: tics (games,) of the best blind player.
     """
     return [Gate(f"the {name} outlives the best blind player", mean_tics(agents[name] - blind)) for name in names]
+
+
+def size_gates(agents: Mapping[str, np.ndarray]) -> list[Gate]:
+    """Return the gate "the DNC outlives the LSTM of equal parameters", on the same games; none where that LSTM has not played.
+
+    Args:
+        agents: tics (training seeds, games) by name; the LSTM may have fewer training seeds, the first ones.
+    """
+    if LARGE_LSTM not in agents:
+        return []
+    lstm = agents[LARGE_LSTM]
+    return [Gate(f"the {DNC} outlives the {LARGE_LSTM}", mean_tics(agents[DNC][: len(lstm)] - lstm))]
 
 
 def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
