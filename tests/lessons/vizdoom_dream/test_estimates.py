@@ -109,8 +109,12 @@ def test_what_agents_lose_with_a_handicap():
         ("b", NO_MEMORY, -1),
     ]
     assert rows[0]["training_seeds"].tolist() == [20, 60] and rows[0]["n"] == 2
-    gate = estimates.control_gate(lost["a"], 70)
-    assert gate.most == 70 and gate.least is None and gate.evidence.estimate()[:3] == (0, 0, 0)
+
+
+def test_sight_is_what_the_balls_cost_more_than_other_paint():
+    whole = np.array([[100, 200], [300, 400]])
+    played = {WHOLE: whole, BLINDFOLD: whole - [[10, 30], [50, 70]], ELSEWHERE: whole - 35}
+    assert estimates.sight(played).estimate().value == 5 and estimates.sight(played).estimate().n == 2
 
 
 def test_whose_memory_is_used():

@@ -15,7 +15,7 @@ import scipy.stats
 from wmlib.experiment.claims import Gate
 from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
-from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
+from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM
 
@@ -176,14 +176,13 @@ def loss_rows(played: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, 
     return rows
 
 
-def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
-    """Return the gate of the blindfold: as much paint where no ball is costs little.
+def sight(played: Mapping[str, np.ndarray]) -> Evidence:
+    """Return the evidence of what sight is worth: tics with as much paint elsewhere minus tics with all balls painted out.
 
     Args:
-        lost: by handicap the evidence of the tics lost, of one agent.
-        most: tics.
+        played: of one kind of agent, tics by handicap, see `closed_loop.play`.
     """
-    return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
+    return mean_tics(played[ELSEWHERE] - played[BLINDFOLD])
 
 
 def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, Estimate]:
