@@ -118,14 +118,15 @@ def test_sight_is_what_the_balls_cost_more_than_other_paint():
 
 
 def test_whose_memory_is_used():
-    whole = np.array([[100, 200], [300, 400], [100, 100]])
-    number, lost = estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - [[0, 10], [20, 30], [5, 5]]})
-    assert number == 1 and lost.value == 25 and lost.low < 20 and lost.high > 30  # over two games
+    whole = np.full((3, 5), 100)
+    lost = [[0, 10, 90, 90, 90], [20, 30, 0, 10, 20], [5, 5, 99, 99, 99]]  # two games to choose on, three to judge on
+    number, estimate = estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - lost})
+    assert number == 1 and estimate.value == 10 and estimate.low < 0 and estimate.high > 20
 
 
 @pytest.mark.parametrize(
     "ends, words",
-    [((90, 10, 170), "It uses"), ((20, -20, 60), "no agent here uses"), ((90, -10, 190), "too few"), ((50, 10, 90), "too few")],
+    [((90, 10, 170), "It uses"), ((20, -20, 60), "does not need"), ((90, -10, 190), "too few"), ((50, 10, 90), "too few")],
 )
 def test_what_a_loss_says_of_the_use_of_memory(ends, words):
     assert words in estimates.memory_use(Estimate(*ends, n=1), 70)

@@ -186,18 +186,22 @@ def sight(played: Mapping[str, np.ndarray]) -> Evidence:
 
 
 def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, Estimate]:
-    """Return the number of the training seed whose DNC loses most without its memory, and the tics lost, over games.
+    """Choose the training seed whose DNC loses most without its memory on the first half of the games; judge it on the second.
 
     Args:
-        played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
+        played: of a DNC's agents, tics by handicap, see `closed_loop.play`; at least four games.
+
+    Returns:
+        number of the training seed, and the tics it loses on the second half.
     """
     lost = played[WHOLE] - played[NO_MEMORY]
-    number = int(lost.mean(1).argmax())
-    return number, mean_tics(lost[[number]]).estimate()
+    half = lost.shape[1] // 2
+    number = int(lost[:, :half].mean(1).argmax())
+    return number, mean_tics(lost[[number], half:]).estimate()
 
 
 def memory_use(lost: Estimate, smallest: float) -> str:
-    """Return what the loss of the agent that loses most says of the use of memory, a sentence.
+    """Return what an agent's loss says of the use of its memory, a sentence.
 
     Args:
         lost: tics, see `memory_user`.
@@ -206,7 +210,7 @@ def memory_use(lost: Estimate, smallest: float) -> str:
     if lost.low > 0 and lost.value >= smallest:
         return "It uses its memory."
     if lost.high < smallest:
-        return "So no agent here uses its memory: that is the finding."
+        return "It does not need its memory."
     return "These games are too few to tell whether it uses it."
 
 
