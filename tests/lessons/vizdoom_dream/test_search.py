@@ -67,6 +67,13 @@ def test_the_stored_tunings_are_those_of_the_settings():
     }
 
 
+@pytest.mark.parametrize("profile", settings.PROFILES)
+def test_the_stored_tunings_are_the_first_ones(profile):
+    stored = search.stored(settings.resolve(settings.read("05_vizdoom_dream"), profile, {}))
+    lr = search.LRS[0]
+    assert stored == {LSTM: Tuning(lr, BIASED), LARGE_LSTM: Tuning(lr, BIASED), DNC: Tuning(lr, DEFAULT)}
+
+
 @pytest.mark.parametrize("lrs", [1, 4])
 def test_all_rates_are_positive_and_differ(lrs):
     rates = [tuning.lr for tuning in search.tunings(lrs)]
