@@ -1,7 +1,5 @@
 """The numbers behind verdicts and figures, against ones that are computed by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ from wmlib.experiment.statistics import Estimate, ratio_of_sums
 from wmlib.lessons.vizdoom_dream import estimates
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
 
 
 def controller(score, generations=10, validate_every=5):
@@ -44,6 +43,15 @@ def test_who_outlives_the_best_blind_player():
     a, b = estimates.blind_gates(agents, ["a", "b"], scripted["blind shuttle"])
     assert a.text == "the a outlives the best blind player" and a.evidence.estimate().value == 10.5
     assert b.evidence.estimate()[:3] == (0, 0, 0)
+
+
+def test_the_dnc_has_to_outlive_the_lstm_of_equal_parameters():
+    agents = {DNC: np.array([[40, 30], [90, 90]]), LARGE_LSTM: np.array([[30, 10]]), LSTM: np.array([[99, 99], [99, 99]])}
+    (gate,) = estimates.size_gates(agents)
+    assert gate.evidence.estimate().value == 15 and gate.evidence.estimate().n == 1  # of the seeds that both have
+    assert (gate.least, gate.most) == (0, None) and LARGE_LSTM in gate.text
+    del agents[LARGE_LSTM]
+    assert estimates.size_gates(agents) == []
 
 
 def test_gates_of_the_stages(capsys):
@@ -86,12 +94,6 @@ def test_scores_of_validations():
     assert estimates.validation_scores(controller(1.0, validate_every=2), every_two, [0, 4]).tolist() == [200, 1000]
 
 
-def test_habits():
-    acted = np.array([1, 1, 1, 1, 1, 0, 1, 1, 1, 0], bool)
-    played = SimpleNamespace(actions=np.array([0, 0, 2, 2, 2, 1, 2, 0, 0, 1]), acted=acted)  # without the last rows 00222200
-    assert estimates.habits(played) == {"left": 0.5, "stay": 0.0, "right": 0.5, "held": 8 / 3}
-
-
 def test_what_agents_lose_with_a_handicap():
     whole = np.array([[100, 200], [300, 400]])
     played = {
@@ -107,19 +109,24 @@ def test_what_agents_lose_with_a_handicap():
         ("b", NO_MEMORY, -1),
     ]
     assert rows[0]["training_seeds"].tolist() == [20, 60] and rows[0]["n"] == 2
-    gate = estimates.control_gate(lost["a"], 70)
-    assert gate.most == 70 and gate.least is None and gate.evidence.estimate()[:3] == (0, 0, 0)
+
+
+def test_sight_is_what_the_balls_cost_more_than_other_paint():
+    whole = np.array([[100, 200], [300, 400]])
+    played = {WHOLE: whole, BLINDFOLD: whole - [[10, 30], [50, 70]], ELSEWHERE: whole - 35}
+    assert estimates.sight(played).estimate().value == 5 and estimates.sight(played).estimate().n == 2
 
 
 def test_whose_memory_is_used():
-    whole = np.array([[100, 200], [300, 400], [100, 100]])
-    number, lost = estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - [[0, 10], [20, 30], [5, 5]]})
-    assert number == 1 and lost.value == 25 and lost.low < 20 and lost.high > 30  # over two games
+    whole = np.full((3, 5), 100)
+    lost = [[0, 10, 90, 90, 90], [20, 30, 0, 10, 20], [5, 5, 99, 99, 99]]  # two games to choose on, three to judge on
+    number, estimate = estimates.memory_user({WHOLE: whole, NO_MEMORY: whole - lost})
+    assert number == 1 and estimate.value == 10 and estimate.low < 0 and estimate.high > 20
 
 
 @pytest.mark.parametrize(
     "ends, words",
-    [((90, 10, 170), "It uses"), ((20, -20, 60), "no agent here uses"), ((90, -10, 190), "too few"), ((50, 10, 90), "too few")],
+    [((90, 10, 170), "It uses"), ((20, -20, 60), "does not need"), ((90, -10, 190), "too few"), ((50, 10, 90), "too few")],
 )
 def test_what_a_loss_says_of_the_use_of_memory(ends, words):
     assert words in estimates.memory_use(Estimate(*ends, n=1), 70)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wmlib import weights
 from wmlib.experiment import seeding, settings
 from wmlib.lessons.vae import pipeline as vae_pipeline
 from wmlib.lessons.vizdoom_dream import measures, pipeline
@@ -85,11 +86,11 @@ def test_predictions_are_those_of_the_measures(world, lstm, dnc):
     models = pipeline.train_each(run, [encoded, encoded], trainings)
     result = pipeline.predictions(run, [encoded, encoded], models, trainings, seen=3, ahead=4)
     assert list(result["evaluated"]) == ["untrained", "DNC"] and list(result["ahead"]) == ["DNC", "copy baseline"]
-    held_out = vae_pipeline.split(encoded.data)[1]
+    test = pipeline.part_of(encoded.data, "test")
     draws = run.torch_rng("held-out latents")
     for stored, model in zip(result["evaluated"]["untrained"], models["untrained"], strict=True):
-        assert_same(stored, measures.evaluate(model, encoded.experience(), held_out, draws))
-    entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(held_out))
+        assert_same(stored, measures.evaluate(model, encoded.experience(), test, draws))
+    entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(test))
     assert result["entropy"] == [entropy, entropy] and len(result["copy"]) == 2
     assert result["ahead"]["DNC"].shape == result["ahead"]["copy baseline"].shape == (4,)
 
@@ -117,14 +118,23 @@ def test_some_models_have_fewer_training_seeds_and_others_other_ones(world, lstm
     assert [len(results["evaluated"][name]) for name in "ab"] == [2, 1]
 
 
+def test_the_episodes_of_the_search_are_not_those_that_are_reported(world):
+    _, encoded = world
+    held_out = vae_pipeline.split(encoded.data)[1]
+    search, test = (pipeline.part_of(encoded.data, part) for part in ("search", "test"))
+    assert len(search) == len(test) == 1
+    for ours, theirs in zip(search + test, held_out, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 def test_one_model_is_evaluated_on_held_out_or_all_episodes(world, lstm):
     _, encoded = world
     model = lstm.model.build(torch.Generator().manual_seed(2)).eval()
-    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5)
+    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "held out")
     held_out = vae_pipeline.split(encoded.data)[1]
     draws = seeding.torch_generator(5, "evaluation")
     assert_same(one, measures.evaluate(model, encoded.experience(), held_out, draws))
-    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, all_episodes=True)
+    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "all")
     assert every["deaths"] + every["steps"] == encoded.data.lengths.sum() and len(every["steps_by_episode"]) == 13
 
 
@@ -140,22 +150,17 @@ def test_the_settings_of_the_notebook():
 
 @pytest.mark.parametrize("profile", settings.PROFILES)
 def test_the_vaes_are_those_of_notebook_04(profile):
-    """The two blocks agree, so that 05 finds the episodes and VAEs of 04 in the cache; quick: the episodes alone.
-
-    Quick, 04 trains four losses in five minutes, each on half of the frames that 05's VAEs see.
-    """
+    """The two blocks agree, so that 05 finds the episodes and VAEs of 04 in the cache."""
     of_04, of_05 = (settings.read(name) for name in ("04_vae", "05_vizdoom_dream"))
     names = [name for name in of_05 if name.startswith("vae_")]
     only_in_04 = ("seeds", "paper_seeds", "paper_frames", "paper_channels")
     assert names == [f"vae_{name}" for name in of_04 if name not in only_in_04]
-    changed = {"frames": of_04["frames"].quick * 2} if profile == "quick" else {}
     for name in names:
         ours, theirs = of_05[name], of_04[name.removeprefix("vae_")]
-        value = getattr(theirs, profile)
-        assert getattr(ours, profile) == changed.get(name.removeprefix("vae_"), value), name
+        assert getattr(ours, profile) == getattr(theirs, profile), name
         assert (ours.min, ours.max, ours.choices) == (theirs.min, theirs.max, theirs.choices)
     resolved = settings.resolve(of_05, profile, {"seeds": 2})
-    expected = vae_pipeline.configs(settings.resolve(of_04, profile, {"seeds": 2, **changed}), WEIGHTED)
+    expected = vae_pipeline.configs(settings.resolve(of_04, profile, {"seeds": 2}), WEIGHTED)
     assert pipeline.vae_configs(resolved) == expected
 
 
@@ -166,6 +171,26 @@ def test_the_settings_reach_the_vaes():
     assert (one.latent_size, one.frames, one.lr, one.decay) == (5, 700, 0.5, 0.25)
     assert (one.channels, one.batch_size) == (resolved.vae_channels, resolved.vae_batch_size)
     assert other == replace(one, training_seed=1)
+
+
+@pytest.mark.parametrize("vae", ["kept", "trained"])
+def test_the_kept_vae_has_seen_none_of_the_episodes(world, monkeypatch, vae):
+    run, encoded = world
+    asked = []
+
+    def cached_folder(make, policy, count, seed):
+        asked.append((make, policy, count, seed))
+        return encoded.data.folder.parent
+
+    monkeypatch.setattr(run, "cached_folder", cached_folder)
+    monkeypatch.setattr(run, "settings", replace(run.settings, vae=vae))
+    assert pipeline.episodes(run).folder == encoded.data.folder
+    of_04 = vae_pipeline.episodes(run, run.settings.episodes, run.settings.vae_policy)
+    ours, theirs = asked
+    assert of_04.folder == encoded.data.folder and ours[:3] == theirs[:3]
+    assert (ours[3] == theirs[3]) == (vae == "trained")
+    kept = weights.load("vae_10000_episodes")[1]
+    assert "seed 1" in kept["made"] and "10,000 episodes" in kept["made"] and theirs[3] == 1
 
 
 def test_frames_are_encoded_by_the_vae_of_each_training_seed(world):

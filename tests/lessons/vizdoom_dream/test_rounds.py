@@ -58,9 +58,9 @@ def test_another_round_makes_m_and_c_anew_and_keeps_v(world, lstm, config, agent
         asked.append((number, count))
         return encoded.data
 
-    def play(run, policies, count, name):  # the first mean lives longest
+    def play(run, policies, count, name):  # the last mean lives longest
         asked.append((len(policies), count, name))
-        return [np.full(count, 9 - i) for i in range(len(policies))]
+        return [np.full(count, i) for i in range(len(policies))]
 
     monkeypatch.setattr(rounds, "more_experience", more_experience)
     monkeypatch.setattr(games, "play", play)
@@ -73,8 +73,8 @@ def test_another_round_makes_m_and_c_anew_and_keeps_v(world, lstm, config, agent
     for made, model, controller in zip(new.agents, models, new.controllers, strict=True):
         for ours, theirs in zip(made.world_model.parameters(), model.parameters(), strict=True):
             assert torch.equal(ours, theirs)
-        assert np.array_equal(controller.weights, controller.validated[0])
-        assert controller.score == controller.history[4, 2]  # of the first validation, after five generations
+        assert np.array_equal(controller.weights, controller.validated[1])
+        assert controller.score == controller.history[9, 2]  # of the second validation, after ten generations
         assert torch.equal(made.weights, torch.from_numpy(controller.weights).float())
 
 
@@ -113,7 +113,7 @@ def test_rows_of_rounds(world, lstm, config, agent, monkeypatch):
     rows = rounds.run_rounds(run, players, lstm, config, 2, background)
     assert [row["round"] for row in rows] == [0, 1, 2] and [row["held_out"] for row in rows] == [[], [0.1], [0.2]]
     assert rows[0]["dream"] == [12.5] and rows[0]["tics"].tolist() == [[100, 101]] and rows[0]["lost"].tolist() == [[70, 70]]
-    expected = rounds.recalls(run, [encoded], [agent.world_model], all_episodes=True)
+    expected = rounds.recalls(run, [encoded], [agent.world_model], "all")
     assert rows[0]["recall"] == expected and 0 <= expected[0] <= 1
 
 

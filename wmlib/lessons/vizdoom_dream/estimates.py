@@ -1,7 +1,7 @@
 """The numbers of notebook 05 that verdicts and figures use, made of tics survived, controllers, recordings and predictions.
 
 Reading guide. Intervals know training seeds and games; scripted players have no training seeds and count as fixed. `vae_gate`
-and `world_model_gates` are those of the stages, `blind_gates` those of the agents.
+and `world_model_gates` are those of the stages, `blind_gates` and `size_gates` those of the agents.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import scipy.stats
 from wmlib.experiment.claims import Gate
 from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
-from wmlib.lessons.vizdoom_dream.closed_loop import ELSEWHERE, NO_MEMORY, WHOLE
+from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.rollouts import Rollouts
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM
 
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
@@ -42,6 +42,18 @@ def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: n
         blind: tics (games,) of the best blind player.
     """
     return [Gate(f"the {name} outlives the best blind player", mean_tics(agents[name] - blind)) for name in names]
+
+
+def size_gates(agents: Mapping[str, np.ndarray]) -> list[Gate]:
+    """Return the gate "the DNC outlives the LSTM of equal parameters", on the same games; none where that LSTM has not played.
+
+    Args:
+        agents: tics (training seeds, games) by name; the LSTM may have fewer training seeds, the first ones.
+    """
+    if LARGE_LSTM not in agents:
+        return []
+    lstm = agents[LARGE_LSTM]
+    return [Gate(f"the {DNC} outlives the {LARGE_LSTM}", mean_tics(agents[DNC][: len(lstm)] - lstm))]
 
 
 def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
@@ -141,13 +153,6 @@ def validation_scores(controller: EvolvedController, config: EvolutionConfig, nu
     return controller.history[config.validate_every - 1 :: config.validate_every, 2][list(numbers)]
 
 
-def habits(played: Rollouts) -> dict[str, float]:
-    """Return the proportion of each action in recorded games, and how long one is held: left, stay, right; held, in tics."""
-    actions = played.actions[played.acted]
-    left, stay, right = np.bincount(actions, minlength=3) / len(actions)
-    return {"left": left, "stay": stay, "right": right, "held": len(actions) / (1 + np.count_nonzero(np.diff(actions)))}
-
-
 def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:
     """Return the evidence of the tics that agents lose with each handicap, on the same games.
 
@@ -171,29 +176,32 @@ def loss_rows(played: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, 
     return rows
 
 
-def control_gate(lost: Mapping[str, Evidence], most: float) -> Gate:
-    """Return the gate of the blindfold: as much paint where no ball is costs little.
+def sight(played: Mapping[str, np.ndarray]) -> Evidence:
+    """Return the evidence of what sight is worth: tics with as much paint elsewhere minus tics with all balls painted out.
 
     Args:
-        lost: by handicap the evidence of the tics lost, of one agent.
-        most: tics.
+        played: of one kind of agent, tics by handicap, see `closed_loop.play`.
     """
-    return Gate(f"{ELSEWHERE} costs less than {most:.0f} tics", lost[ELSEWHERE], None, most)
+    return mean_tics(played[ELSEWHERE] - played[BLINDFOLD])
 
 
 def memory_user(played: Mapping[str, np.ndarray]) -> tuple[int, Estimate]:
-    """Return the number of the training seed whose DNC loses most without its memory, and the tics lost, over games.
+    """Choose the training seed whose DNC loses most without its memory on the first half of the games; judge it on the second.
 
     Args:
-        played: of a DNC's agents, tics by handicap, see `closed_loop.play`.
+        played: of a DNC's agents, tics by handicap, see `closed_loop.play`; at least four games.
+
+    Returns:
+        number of the training seed, and the tics it loses on the second half.
     """
     lost = played[WHOLE] - played[NO_MEMORY]
-    number = int(lost.mean(1).argmax())
-    return number, mean_tics(lost[[number]]).estimate()
+    half = lost.shape[1] // 2
+    number = int(lost[:, :half].mean(1).argmax())
+    return number, mean_tics(lost[[number], half:]).estimate()
 
 
 def memory_use(lost: Estimate, smallest: float) -> str:
-    """Return what the loss of the agent that loses most says of the use of memory, a sentence.
+    """Return what an agent's loss says of the use of its memory, a sentence.
 
     Args:
         lost: tics, see `memory_user`.
@@ -202,7 +210,7 @@ def memory_use(lost: Estimate, smallest: float) -> str:
     if lost.low > 0 and lost.value >= smallest:
         return "It uses its memory."
     if lost.high < smallest:
-        return "So no agent here uses its memory: that is the finding."
+        return "It does not need its memory."
     return "These games are too few to tell whether it uses it."
 
 

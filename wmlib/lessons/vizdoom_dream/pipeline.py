@@ -1,8 +1,8 @@
 """The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
-Reading guide. In the order of the data: `trained_vaes` trains the VAEs of `vae_configs`, unless notebook 04 has done so, where
-the kept one is not taken; `encode` encodes all frames once; `train` trains world models on the latents, and `load_world_model`
-reads one; `predictions` evaluates them on episodes held out. Each answers from the cache if the same was computed before.
+Reading guide. In the order of the data: `episodes` are what is learnt from; `trained_vaes` trains the VAEs of `vae_configs`,
+unless notebook 04 has done so, where the kept one is not taken; `encode` encodes all frames once; `train` trains world models
+on the latents, `load_world_model` reads one; `predictions` evaluates them on episodes held out. Each answers from the cache.
 `WorldModelTraining` says which world model and how it is trained, `trainings` those that are compared; `search.py` finds their
 learning rates. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
 """
@@ -115,6 +115,20 @@ def lstm_of_equal_size(training: WorldModelTraining) -> WorldModelTraining:
     parameters = num_parameters(training.model.build(torch.Generator()))
     hidden_size = equal_hidden(parameters, lambda size: with_lstm(size).build(torch.Generator()))
     return replace(training, model=with_lstm(hidden_size))
+
+
+def episodes(run: Run) -> Rollouts:
+    """Return the episodes that world models learn from.
+
+    The kept VAE has seen 10,000 episodes of seed 1. With it they have a seed of their own, so that it has seen none of them.
+    Where VAEs are trained they are the episodes of notebook 04, if the settings are the same.
+    """
+    settings = run.settings
+    if settings.vae == "trained":
+        return vae_pipeline.episodes(run, settings.episodes, settings.vae_policy)
+    policy = vae_pipeline.POLICIES[settings.vae_policy]
+    seed = seeding.entropy(run.seed, "episodes") % 2**31
+    return Rollouts(run.cached_folder(vae_pipeline.play_episodes, policy, settings.episodes, seed) / "episodes")
 
 
 def vae_configs(settings: Any) -> list[vae_pipeline.TrainingConfig]:
@@ -308,7 +322,7 @@ def predictions(
     seen: int = SEEN,
     ahead: int = AHEAD,
 ) -> dict:
-    """Return how well world models predict held-out episodes.
+    """Return how well world models predict held-out episodes, those on which no tuning was chosen.
 
     Args:
         encoded: of each training seed.
@@ -337,18 +351,30 @@ def predictions(
     }
 
 
-def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, all_episodes: bool = False) -> dict[str, Any]:
+def part_of(data: Rollouts, part: str) -> list[np.ndarray]:
+    """Return the rows of each episode of a part of a collection.
+
+    Args:
+        data: the episodes.
+        part: "all", "held out", or one half of these: "search", on which tunings are chosen, or "test", which is reported.
+    """
+    held_out = vae_pipeline.split(data)[1]
+    half = len(held_out) // 2
+    every = [data.episode(i) for i in range(len(data.starts))]
+    return {"all": every, "held out": held_out, "search": held_out[:half], "test": held_out[half:]}[part]
+
+
+def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, part: str) -> dict[str, Any]:
     """Return what `measures.evaluate` says of one world model; in this process.
 
     Args:
         latents, episodes: folders.
         model: the world model, on the CPU.
         seed: of the latents.
-        all_episodes: True evaluates on all episodes, not on those held out: for games that the model has not seen.
+        part: of the episodes, see `part_of`.
     """
     data = Rollouts(episodes)
-    chosen = [data.episode(i) for i in range(len(data.starts))] if all_episodes else vae_pipeline.split(data)[1]
-    return measures.evaluate(model, experience(latents, data), chosen, seeding.torch_generator(seed, "evaluation"))
+    return measures.evaluate(model, experience(latents, data), part_of(data, part), seeding.torch_generator(seed, "evaluation"))
 
 
 def evaluate_models(
@@ -360,7 +386,7 @@ def evaluate_models(
     draws: torch.Generator,
     rng: np.random.Generator,
 ) -> dict[str, list]:
-    """Evaluate world models on held-out episodes.
+    """Evaluate world models on the part "test" of the episodes.
 
     Args:
         encoded: of each training seed.
@@ -375,17 +401,17 @@ def evaluate_models(
         seed; ahead: of each kind that predicts many steps, what `measures.open_loop` returns.
     """
     tables = [each.experience() for each in encoded]
-    splits = [vae_pipeline.split(each.data) for each in encoded]
+    tests = [part_of(each.data, "test") for each in encoded]
     evaluated = []
     copies = []
     entropies = []
     for kind in models:
-        cases = zip(kind, tables[: len(kind)], splits[: len(kind)], strict=True)
-        evaluated.append([measures.evaluate(model, table, held_out, draws) for model, table, (_, held_out) in cases])
-    for table, (rows, held_out) in zip(tables, splits, strict=True):
-        copies.append(measures.copy_baseline(table, rows, held_out, draws))
-        entropies.append(measures.posterior_entropy(table, np.concatenate(held_out)))
-    starts = measures.draw_starts(splits[0][1], seen + ahead, rng)
+        cases = zip(kind, tables[: len(kind)], tests[: len(kind)], strict=True)
+        evaluated.append([measures.evaluate(model, table, test, draws) for model, table, test in cases])
+    for each, table, test in zip(encoded, tables, tests, strict=True):
+        copies.append(measures.copy_baseline(table, vae_pipeline.split(each.data)[0], test, draws))
+        entropies.append(measures.posterior_entropy(table, np.concatenate(test)))
+    starts = measures.draw_starts(tests[0], seen + ahead, rng)
     errors_ahead = [
         measures.open_loop(kind[0], tables[0], starts, draws, seen=seen, ahead=ahead)
         for kind, is_asked in zip(models, predict_many, strict=True)

@@ -217,15 +217,13 @@ def join_episodes(folder: Path, parts: Sequence[Rollouts]) -> None:
     joined.join(folder / "episodes", parts)
 
 
-def recalls(
-    run: Run, encoded: Sequence[EncodedEpisodes], models: Sequence[WorldModel], all_episodes: bool = False
-) -> list[float]:
+def recalls(run: Run, encoded: Sequence[EncodedEpisodes], models: Sequence[WorldModel], part: str = "held out") -> list[float]:
     """Return the recall of deaths at one false alarm in a thousand steps, of the model of each training seed.
 
     Args:
         encoded: of each training seed; a round's held-out episodes are its last ones, games of the agent.
         models: one for each.
-        all_episodes: see `pipeline.evaluate_model`.
+        part: of the episodes, see `pipeline.part_of`.
     """
     calls = [
         {
@@ -233,7 +231,7 @@ def recalls(
             "episodes": each.data.folder,
             "model": model,
             "seed": run.seed,
-            "all_episodes": all_episodes,
+            "part": part,
         }
         for each, model in zip(encoded, models, strict=True)
     ]
@@ -274,7 +272,7 @@ def row_of(
     blind = games.play_each(run, {"tics": blindfolded}, settings.closed_loop_games, "test")["tics"]
     return {
         "round": number,
-        "recall": recalls(run, encoded, models, all_episodes=True),
+        "recall": recalls(run, encoded, models, "all"),
         "held_out": list(held_out),
         "dream": [controller.score for controller in players.controllers],
         "tics": played,

@@ -2,7 +2,7 @@
 
 Reading guide. A `Tuning` is a learning rate and how one gate starts: the DNC's allocation gate, the LSTM's forget gate. So
 each family has equally many to choose from. `search` trains all of them on seeds that are used for nothing else, `choose` says
-which is the best, and `tuned` gives it to a training. Where the search is not run, `stored` takes what an earlier one chose.
+which is the best, and `tuned` gives it to a training. Where the search is not run, `stored` takes the settings'.
 
 The choice: of the tunings whose likelihood on held-out episodes is the best or nearly so, the one that detects most deaths.
 """
@@ -63,7 +63,10 @@ def tuned(training: WorldModelTraining, tuning: Tuning) -> WorldModelTraining:
 
 
 def stored(settings: Any) -> dict[str, Tuning]:
-    """Return the tunings in the settings, by name of the world model: what an earlier search chose."""
+    """Return the tunings in the settings, by name of the world model.
+
+    No search chose them: the first of `LRS`, an LSTM's forget gate open, a DNC's default initialization.
+    """
     return {
         LSTM: Tuning(settings.lstm_lr, settings.lstm_gate),
         LARGE_LSTM: Tuning(settings.large_lstm_lr, settings.large_lstm_gate),
@@ -77,7 +80,7 @@ def search(
     """Try all tunings of all world models on the same episodes.
 
     Args:
-        encoded: whose training episodes they learn from, and on whose held-out episodes they are compared.
+        encoded: whose training episodes they learn from; they are compared on the half of the held-out ones that is for this.
         trainings: by name of the world model.
         lrs: learning rates, the first ones of `LRS`.
         rows: of experience that each reads.
@@ -96,6 +99,7 @@ def search(
             "episodes": encoded.data.folder,
             "model": load_world_model(folder, training),
             "seed": run.seed,
+            "part": "search",
         }
         for folder, training in zip(folders, tried, strict=True)
     ]
