@@ -112,7 +112,8 @@ def test_rows_of_rounds(world, lstm, config, agent, monkeypatch):
     players = Players([encoded], [agent], [controller])
     rows = rounds.run_rounds(run, players, lstm, config, 2, background)
     assert [row["round"] for row in rows] == [0, 1, 2] and [row["held_out"] for row in rows] == [[], [0.1], [0.2]]
-    assert rows[0]["dream"] == [12.5] and rows[0]["tics"].tolist() == [[100, 101, 102, 103]] and rows[0]["lost"].tolist() == [[70] * 4]
+    assert rows[0]["dream"] == [12.5] and rows[0]["tics"].tolist() == [[100, 101, 102, 103]]
+    assert rows[0]["lost"].tolist() == [[70] * 4]
     expected = rounds.recalls(run, [encoded], [agent.world_model], "all")
     assert rows[0]["recall"] == expected and 0 <= expected[0] <= 1
 
