@@ -17,10 +17,10 @@ ARMS = {
 def test_the_claim_counts_seeds():
     solved = np.array([1.0, 0.95] * 5)
     failed = np.array([0.9, 0.0] * 5)  # 0.9 is not above 0.9
-    record = judge(estimates.claim(12), estimates.evidence(solved, failed))
+    record = judge(estimates.claim(12, 1000), estimates.evidence(solved, failed))
     assert (record["ours"], record["n"], record["verdict"]) == (1.0, 10, "reproduced")
-    assert judge(estimates.claim(12), estimates.evidence(solved[:9], failed))["verdict"] == "undecided"
-    assert judge(estimates.claim(12), estimates.evidence(solved, solved))["verdict"] == "not reproduced"
+    assert judge(estimates.claim(12, 1000), estimates.evidence(solved[:9], failed))["verdict"] == "undecided"
+    assert judge(estimates.claim(12, 1000), estimates.evidence(solved, solved))["verdict"] == "not reproduced"
 
 
 def test_tested_levels():

@@ -23,7 +23,7 @@ KEPT = [
 def test_what_is_kept_before_and_after_rehearsal():
     curves, steps, seconds = figures.draw_kept(KEPT).axes
     lines = {line.get_label(): line.get_ydata().tolist() for line in curves.lines}
-    assert lines["the same agent, before rehearsal"] == [0.5, 0.75, 0.6] and lines[REHEARSED] == [1.0, 1.0, 0.9]
+    assert lines["newest level, before rehearsal"] == [0.5, 0.75, 0.6] and lines[REHEARSED] == [1.0, 1.0, 0.9]
     assert lines[FORGETFUL] == [1.0, 0.5, 0.3]
     assert steps.lines[0].get_xdata()[0] == 900 and seconds.lines[1].get_markerfacecolor() == "none"
 

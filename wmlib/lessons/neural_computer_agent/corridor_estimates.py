@@ -16,18 +16,20 @@ SOLVED = 0.9  # success above which a training seed has solved a level
 NEEDS = 10  # training seeds
 
 
-def claim(cues: int) -> Claim:
+def claim(cues: int, updates: int) -> Claim:
     """Return the claim of the corridor.
 
     Args:
         cues: n on which the arms are compared, the largest that was trained.
+        updates: of a level of the curriculum, at most.
     """
     return Claim(
         "corridor",
-        f"A world model with a DNC recalls {cues} cues in order where one with an LSTM of equal parameters does not.",
+        f"A world model with a DNC learns to recall {cues} cues in order where one with an LSTM of equal parameters does not.",
         "ours",
         "no number given",
-        f"proportion of training seeds with more than {SOLVED:.0%} success at n = {cues}, DNC minus LSTM of equal parameters",
+        f"proportion of training seeds with more than {SOLVED:.0%} success at n = {cues}, after at most {updates:,} updates a "
+        "level, DNC minus LSTM of equal parameters",
         smallest=0.5,
         null=0.0,
         needs=NEEDS,

@@ -20,6 +20,7 @@ ARM_COLORS = {
     "LSTM, equal hidden size": COLORS["gold"],
     "feed-forward": COLORS["grey"],
 }
+ARM_MARKERS = dict(zip(ARM_COLORS, MARKERS, strict=False))
 SYMBOL_COLORS = [tuple(color / 255) for color in SIGNS_SHOWN]
 WRONG = "#202124"
 
@@ -60,7 +61,7 @@ def draw_success(data: Mapping[str, Any]) -> Figure:
             color = ARM_COLORS[name]
             ax.plot(places + shift, success.mean(0), color=color, label=name, linewidth=1.6)
             for seed in success:
-                ax.plot(places + shift, seed, MARKERS[k], color=color, markersize=4, alpha=0.7)
+                ax.plot(places + shift, seed, ARM_MARKERS[name], color=color, markersize=4, alpha=0.7)
         if panel.get("chance") is not None:
             ax.plot(places, panel["chance"], color=COLORS["grey"], linestyle=":", linewidth=1, label="guessing")
         ax.set_xticks(places, [str(x) for x in panel["x"]])
@@ -88,7 +89,7 @@ def draw_updates(data: Mapping[str, Any]) -> Figure:
         ax.plot(places + shift, updates.mean(0), color=color, linewidth=1.2, label=name)
         for seed in updates:
             late = seed >= data["most"]
-            ax.plot(places[~late] + shift, seed[~late], MARKERS[k], color=color, markersize=4, alpha=0.7)
+            ax.plot(places[~late] + shift, seed[~late], ARM_MARKERS[name], color=color, markersize=4, alpha=0.7)
             ax.plot(places[late] + shift, seed[late], "x", color=color, markersize=6)
     ax.axhline(data["most"], color=COLORS["grey"], linestyle=":", linewidth=1)
     ax.set_xticks(places, data["levels"])

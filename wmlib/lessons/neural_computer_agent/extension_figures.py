@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from wmlib.experiment.statistics import geometric_mean
 from wmlib.lessons.neural_computer_agent.ablations import ALL_GUARDS
-from wmlib.lessons.neural_computer_agent.figures import ARM_COLORS
+from wmlib.lessons.neural_computer_agent.figures import ARM_COLORS, tell_levels
 from wmlib.lessons.neural_computer_agent.rehearsal import FORGETFUL, OLD_DREAMS, REHEARSED
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
@@ -49,7 +50,7 @@ def draw_kept(data: Sequence[Mapping[str, Any]]) -> Figure:
         color = COLORS[KEPT_COLORS[row["name"]]]
         levels, mean = _mean_curve(row["before"])
         if row["after"]:
-            curve_ax.plot(levels, mean, ":", color=color, label="the same agent, before rehearsal")
+            curve_ax.plot(levels, mean, ":", color=color, label="newest level, before rehearsal")
             levels, mean = _mean_curve(row["after"])
         curve_ax.plot(levels, mean, marker=MARKERS[i], color=color, linewidth=4.2 - 1.2 * i, label=row["name"])
         for ax, measure in zip(axes[0, 1:], ("live_steps", "cpu_seconds"), strict=True):
@@ -76,10 +77,14 @@ def draw_guards(data: Sequence[Mapping[str, Any]]) -> Figure:
     for place, row in enumerate(data):
         color = COLORS["blue" if row["name"] == ALL_GUARDS else "grey"]
         _dots(ax, place, row["live_steps"], row["whole"], color)
+        tell_levels(ax, place, row["live_steps"], row)
     ax.axvline(np.exp(np.mean(np.log(data[0]["live_steps"]))), color=COLORS["blue"], linewidth=1.2, linestyle="--")
     names = [row["name"] for row in data]
     ax.set(xscale="log", xlabel="live steps until all levels are solved", ylim=(len(data) - 0.5, -0.5))
     ax.set_yticks(range(len(data)), names)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
@@ -96,6 +101,7 @@ def draw_view(data: Mapping[str, Any]) -> Figure:
     for place, row in enumerate(data["rows"]):
         color = COLORS[ARM_COLORS[row["name"]]]
         _dots(steps_ax, place, row["live_steps"], row["whole"], color)
+        tell_levels(steps_ax, place, row["live_steps"], row)
         for ax, measure in zip(axes[0, 1:], labels, strict=True):
             for number, (steps, values) in enumerate(data[measure][row["name"]]):
                 label = row["name"] if number == 0 else None

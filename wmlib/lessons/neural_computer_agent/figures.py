@@ -195,11 +195,22 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
             ax.plot(values[~whole], np.full((~whole).sum(), place), "o", markerfacecolor="none", markeredgecolor=color)
             if len(values) > 1 and (values > 0).all():
                 ax.plot(geometric_mean(values).value, place, "|", color=color, markersize=18, markeredgewidth=2.5)
+            tell_levels(ax, place, values, row)
         ax.set(xscale="log", xlabel=f"{label} until all levels are solved")
         ax.grid(axis="y")
     axes[0, 0].set_yticks(range(len(data)), [row["name"] for row in data])
     axes[0, 0].set_ylim(len(data) - 0.5, -0.5)
     return figure
+
+
+def tell_levels(ax: Axes, place: float, values: Sequence[float], row: Mapping[str, Any]) -> None:
+    """Write how many levels were solved above the last of a row's dots, where one of them is open."""
+    if all(row["whole"]):
+        return
+    least, most = min(row["levels"]), max(row["levels"])
+    solved = f"{least}" if least == most else f"{least}–{most}"
+    text = f"{solved} of {len(row['solved_at'][0])} levels"
+    ax.annotate(text, (max(values), place), (8, 6), textcoords="offset points", ha="right", fontsize=7)
 
 
 @styled
