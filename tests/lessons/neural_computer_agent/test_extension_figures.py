@@ -10,7 +10,9 @@ from wmlib.viz.figures import to_png
 
 
 def row(name, steps, **more):
-    return {"name": name, "live_steps": steps, "cpu_seconds": [5.0, 7.0], "whole": [True, False], **more}
+    solved_at = [[10, 20, 30], [10, None, None]]
+    kept = {"live_steps": steps, "cpu_seconds": [5.0, 7.0], "whole": [True, False], "levels": [3, 1], "solved_at": solved_at}
+    return {"name": name, **kept, **more}
 
 
 KEPT = [
@@ -38,6 +40,14 @@ def test_a_row_for_each_guard_and_the_line_of_all():
     assert [label.get_text() for label in ax.get_yticklabels()] == [ALL_GUARDS, "without greedy check"]
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert dashed[0].get_xdata()[0] == pytest.approx(200)
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [("1–3 of 3 levels", (400, 0)), ("1–3 of 3 levels", (5000, 1))]
+
+
+def test_levels_are_told_only_where_some_were_not_solved():
+    whole = row(ALL_GUARDS, [100, 400], whole=[True, True], levels=[3, 3])
+    same = row("without greedy check", [300, 5000], whole=[False, False], levels=[2, 2])
+    (ax,) = figures.draw_guards([whole, same]).axes
+    assert [text.get_text() for text in ax.texts] == ["2 of 3 levels"]
 
 
 def test_the_small_view():
