@@ -210,7 +210,7 @@ def tell_levels(ax: Axes, place: float, values: Sequence[float], row: Mapping[st
     least, most = min(row["levels"]), max(row["levels"])
     solved = f"{least}" if least == most else f"{least}–{most}"
     text = f"{solved} of {len(row['solved_at'][0])} levels"
-    ax.annotate(text, (max(values), place), (8, 6), textcoords="offset points", ha="right", fontsize=7)
+    ax.annotate(text, (max(values), place), (8, 10), textcoords="offset points", ha="right", fontsize=7)
 
 
 @styled
