@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wmlib.lessons.neural_computer_agent import figures
-from wmlib.viz.figures import to_png
+from wmlib.viz.figures import new_figure, to_png
 
 FRAMES = ["100" + "000" + "002", "010" + "000" + "002", "000" + "010" + "002"]
 WRONG = ["100" + "000" + "002", "110" + "000" + "002", "000" + "010" + "002"]
@@ -81,3 +81,18 @@ def test_matrices_say_their_numbers():
     first, second, _ = figures.draw_matrices(data, "moves").axes
     assert [text.get_text() for text in first.texts] == ["100", "25"] and len(second.texts) == 4
     assert first.get_ylabel().startswith("replay: all")
+
+
+@pytest.mark.parametrize(("most", "ticks"), [(900, ["200", "500"]), (90_000, ["1,000", "10,000"])])
+def test_a_short_logarithmic_axis_has_ticks_between_decades(most, ticks):
+    figure, axes = new_figure()
+    axes[0, 0].set(xscale="log", xlim=(150, most))
+    figures.tick_in_numbers(axes[0, 0])
+    figure.draw_without_rendering()
+    low, high = axes[0, 0].get_xlim()
+    shown = [
+        label.get_text()
+        for label, at in zip(axes[0, 0].get_xticklabels(), axes[0, 0].get_xticks(), strict=True)
+        if low < at < high
+    ]
+    assert shown == ticks

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from wmlib.experiment.statistics import geometric_mean
 from wmlib.lessons.neural_computer_agent.ablations import ALL_GUARDS
-from wmlib.lessons.neural_computer_agent.figures import ARM_COLORS, tell_levels
+from wmlib.lessons.neural_computer_agent.figures import ARM_COLORS, tell_levels, tick_in_numbers
 from wmlib.lessons.neural_computer_agent.rehearsal import FORGETFUL, OLD_DREAMS, REHEARSED
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
@@ -82,9 +81,7 @@ def draw_guards(data: Sequence[Mapping[str, Any]]) -> Figure:
     names = [row["name"] for row in data]
     ax.set(xscale="log", xlabel="live steps until all levels are solved", ylim=(len(data) - 0.5, -0.5))
     ax.set_yticks(range(len(data)), names)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    tick_in_numbers(ax)
     return figure
 
 

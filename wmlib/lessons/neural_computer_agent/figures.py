@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from wmlib.experiment.statistics import geometric_mean
 from wmlib.lessons.neural_computer_agent.baselines import PPO_ARM, TABLE_ARM
@@ -197,10 +198,19 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
                 ax.plot(geometric_mean(values).value, place, "|", color=color, markersize=18, markeredgewidth=2.5)
             tell_levels(ax, place, values, row)
         ax.set(xscale="log", xlabel=f"{label} until all levels are solved")
+        tick_in_numbers(ax)
         ax.grid(axis="y")
     axes[0, 0].set_yticks(range(len(data)), [row["name"] for row in data])
     axes[0, 0].set_ylim(len(data) - 0.5, -0.5)
     return figure
+
+
+def tick_in_numbers(ax: Axes) -> None:
+    """Tick a logarithmic x axis in plain numbers: at 1, 2, 5, 10, … where it spans less than two decades, else at decades."""
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def tell_levels(ax: Axes, place: float, values: Sequence[float], row: Mapping[str, Any]) -> None:
