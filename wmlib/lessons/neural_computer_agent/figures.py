@@ -196,7 +196,7 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
             ax.plot(values[~whole], np.full((~whole).sum(), place), "o", markerfacecolor="none", markeredgecolor=color)
             if len(values) > 1 and (values > 0).all():
                 ax.plot(geometric_mean(values).value, place, "|", color=color, markersize=18, markeredgewidth=2.5)
-            tell_levels(ax, place, values, row)
+            tell_levels(ax, place, row[measure], row)
         ax.set(xscale="log", xlabel=f"{label} until all levels are solved")
         tick_in_numbers(ax)
         ax.grid(axis="y")
