@@ -217,7 +217,8 @@ def tell_levels(ax: Axes, place: float, values: Sequence[float], row: Mapping[st
     """Write how many levels were solved above the last of a row's dots, where one of them is open."""
     if all(row["whole"]):
         return
-    least, most = min(row["levels"]), max(row["levels"])
+    least = min(row["levels"])
+    most = max(row["levels"])
     solved = f"{least}" if least == most else f"{least}–{most}"
     text = f"{solved} of {len(row['solved_at'][0])} levels"
     ax.annotate(text, (max(values), place), (8, 10), textcoords="offset points", ha="right", fontsize=7)
