@@ -172,7 +172,7 @@ class CopterRun:
             curiosity = RND(self.envs.single_observation_space, config.num_envs, arm.curiosity, generator=generator)
         ppo = PPOConfig(
             num_steps=config.num_steps,
-            decay_steps=config.updates * config.num_envs * config.num_steps,
+            decay_updates=config.updates,
             reward_coef=arm.reward_coef,
             entropy_coef=config.entropy_coef,
             **SIZES[arm.view],  # type: ignore[arg-type]
