@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from wmlib.envs.pixelcopter import Games
 from wmlib.experiment.statistics import mean
 from wmlib.lessons.rnd_pixelcopter.blind import NOTHING, UP
-from wmlib.lessons.rnd_pixelcopter.measures import DISTANCES, HEIGHTS, KINDS
+from wmlib.lessons.rnd_pixelcopter.kinds import KINDS
+from wmlib.lessons.rnd_pixelcopter.measures import DISTANCES, HEIGHTS
 from wmlib.lessons.rnd_pixelcopter.pipeline import BOTH, EXTRINSIC, INTRINSIC, RASTER_FRAMES
 from wmlib.viz.figures import COLORS, new_figure, styled
 
