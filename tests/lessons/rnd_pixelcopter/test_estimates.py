@@ -81,6 +81,12 @@ def test_rows_of_choices():
     assert y["sampled_kinds"] == [0.0, 0.0, 0.0, 1.0] and y["elsewhere"] == [2.0]
 
 
+def test_an_aim_stands_beside_what_was_measured():
+    aim = estimates.aim("x", 100, [examined(90), examined(110)], [{"env_steps": s, "cpu_seconds": s / 2} for s in (4, 8)])
+    assert aim["value"] == 100 and aim["low"] < 0 < 200 < aim["high"]
+    assert (aim["name"], aim["aim"], aim["env_steps"], aim["cpu_seconds"]) == ("x", 100, 6, 3)
+
+
 def test_coins():
     (row,) = estimates.coin_rows({0.09: examined(-2.0, sampled_stuck=0.25)})
     assert row == {"up": 0.09, "return": -1.0, "stuck": 0.25}
@@ -94,7 +100,9 @@ def test_what_a_ratio_says(low, high, word):
 
 
 def test_rows_of_scores_are_sorted_and_have_their_sources():
-    rows = estimates.score_rows({"ours": [examined(50), examined(70)], "one": [examined(1)]}, {"tape": np.array([1.0, 3.0, 5.0])})
+    rows = estimates.score_rows(
+        {"ours": [examined(50), examined(70)], "one": [examined(1)]}, {"tape": np.array([1.0, 3.0, 5.0])}
+    )
     values = [row["value"] for row in rows]
     by_name = {row["name"]: row for row in rows}
     assert values == sorted(values) and len(rows) == len(estimates.PUBLIC) + 3

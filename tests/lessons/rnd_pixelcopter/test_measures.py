@@ -55,7 +55,9 @@ def test_never_up_falls_to_the_floor_and_is_blind():
 
 def test_always_up_dies_at_the_ceiling():
     always = measures.play(policy_of(logit=9.0), "state", range(20), 1000)
-    assert not always.at_floor.any() and (always.returns == -5).all() and shares(measures.numbers(always)).tolist() == [0, 0, 0, 1]
+    assert (
+        not always.at_floor.any() and (always.returns == -5).all() and shares(measures.numbers(always)).tolist() == [0, 0, 0, 1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_where_rewards_are_rare_small_advantages_stay_small():
         name: CopterRun(RunConfig(arm, 1, **SMALL), 0).ppo.config.advantage_std_floor
         for name, arm in (pipeline.sparse_arms(8) | {PAPER: pipeline.choice_arms("state", 8)[PAPER]}).items()
     }
-    assert floors.pop(PAPER) == 1e-8 and set(floors.values()) == {0.05}
+    assert floors.pop(PAPER) == 1e-8 and set(floors.values()) == {0.02}
 
 
 def test_sparse_arms_are_episodic_but_for_one():
@@ -146,7 +146,6 @@ def test_the_best_policy_of_the_first_steps_is_kept_apart(monkeypatch):
 def test_what_is_paid_chooses(monkeypatch):
     arm = pipeline.sparse_arms(8)[EXTRINSIC]
     blocks = iter([3, 2])  # the second is paid nothing, whatever the game's own reward is
-
 
     def play(policy, view, seeds, max_frames, fixed_level=False):
         passed = next(blocks)

@@ -240,3 +240,17 @@ def effect(ratio: Estimate) -> str:
     if ratio.low > 1:
         return "helps"
     return "hurts" if ratio.high < 1 else "cannot be told apart"
+
+
+def aim(name: str, target: float, tests: Sequence[Test], results: Sequence[Result]) -> dict[str, Any]:
+    """Return an aim beside what was measured: the mean test return with its interval, and means of steps and CPU seconds.
+
+    Args:
+        name: of the aim.
+        target: mean return that was aimed at.
+        tests: of each seed's policy.
+        results: "env_steps" and "cpu_seconds" of each seed, up to that policy.
+    """
+    estimate = mean(per_seed(tests, "returns"))
+    means = {measure: float(np.mean([result[measure] for result in results])) for measure in ("env_steps", "cpu_seconds")}
+    return {"name": name, "aim": target, "value": estimate.value, "low": estimate.low, "high": estimate.high, **means}

@@ -64,7 +64,7 @@ SIZES = {
     "pixels": {"num_epochs": 3, "minibatch_size": 512, "lr": 7e-4},
 }
 # least deviation that advantages are divided by: where few rewards come, noise is not to be blown up to 1
-STD_FLOORS = {"game": 1e-8, "third blocks": 0.05}
+STD_FLOORS = {"game": 1e-8, "third blocks": 0.02}
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,10 @@ def _with_choice(arm: Arm, name: str) -> Arm:
         return replace(arm, shifted=True)
     if name == FIXED:
         return replace(arm, fixed_level=True)
-    of_rnd = {EPISODIC: {"episodic": True}, SCALAR: {"num_features": 1}, CURRENT: {"observe": "current"}}[name]
-    return replace(arm, curiosity=replace(arm.curiosity, **of_rnd))
+    assert arm.curiosity is not None
+    choices: dict[str, dict[str, Any]]
+    choices = {EPISODIC: {"episodic": True}, SCALAR: {"num_features": 1}, CURRENT: {"observe": "current"}}
+    return replace(arm, curiosity=replace(arm.curiosity, **choices[name]))
 
 
 def memory_arms() -> dict[str, Arm]:
@@ -317,8 +319,8 @@ class CopterRun:
 def output(run: CopterRun) -> dict[str, Any]:
     """Return what is kept of a run: its records, what was seen at its snapshots, and policies as `CopterRun.best`.
 
-    "chosen" is the best on validation levels where the environment pays; else, as no reward may choose, the last one. "early" is
-    `CopterRun.early`.
+    "chosen" is the best on validation levels where the environment pays; else, as no reward may choose, the last one.
+    "early" is `CopterRun.early`.
     """
     return {
         "records": {name: np.array(values) for name, values in run.records.items()},
