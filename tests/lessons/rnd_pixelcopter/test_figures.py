@@ -98,11 +98,12 @@ def test_choices_show_kinds_and_seeds():
     shares = {"kinds": [0.25, 0.5, 0.0, 0.25], "sampled_kinds": [0.0, 0.0, 1.0, 0.0]}
     row = {"name": "paper", **shares, "returns": [1.0, 3.0], "sampled": [2.0, 5.0], "elsewhere": [4.0]}
     panels = {"from the state": [row, {**row, "name": "x"}], "from pixels": [row]}
-    figure = figures.draw_choices({"panels": panels, "blind": 18.0})
+    figure = figures.draw_choices({"panels": panels, "blind": 18.0, "fixed level": 7.0})
     for ax, kinds in zip(figure.axes[:2], shares.values(), strict=True):
         assert [bar.get_width() for bar in ax.patches[::2]] == kinds
     lines = figure.axes[2].lines
-    assert [list(line.get_xdata()) for line in (*lines[:3], lines[-1])] == [[1.0, 3.0], [2.0, 5.0], [4.0], [18.0, 18.0]]
+    shown = [list(line.get_xdata()) for line in (*lines[:4], lines[-1])]
+    assert shown == [[1.0, 3.0], [2.0, 5.0], [4.0], [7.0], [18.0, 18.0]]
 
 
 def test_scores_show_values_intervals_and_seeds():

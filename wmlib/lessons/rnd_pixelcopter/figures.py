@@ -267,7 +267,8 @@ def draw_choices(data: Mapping[str, Any]) -> Figure:
     """Draw what each of the author's choices does to an agent with curiosity alone: kinds of episodes, and returns.
 
     Args:
-        data: "panels", by view, rows of `estimates.choice_rows`; "blind", the best blind policy's mean return.
+        data: "panels", by view, rows of `estimates.choice_rows`; "blind", the best blind policy's mean return on test levels;
+            "fixed level", that of the best rhythm on the fixed level.
     """
     heights = [len(rows) + 2 for rows in data["panels"].values()]
     figure, axes = new_figure(
@@ -289,6 +290,8 @@ def draw_choices(data: Mapping[str, Any]) -> Figure:
                 at = [place + shift] * len(row[name])
                 label = word if place == 0 else None
                 right.plot(row[name], at, marker, color=COLORS["pink"], fillstyle="none" if shift else "full", label=label)
+            if row["elsewhere"]:
+                right.plot(data["fixed level"], place, "|", color=COLORS["grey"], markersize=14, markeredgewidth=2)
         right.set_yticks(places, [])
         right.set(ylim=(len(rows) - 0.5, -0.5), xlabel="mean test return")
         right.axvline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy")

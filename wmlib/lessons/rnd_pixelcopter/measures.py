@@ -154,7 +154,7 @@ def sights(view: str, num_levels: int, frames: int, seed: int) -> Sights:
 
     Args:
         view: of the observations.
-        num_levels: games side by side.
+        num_levels: vectorized environments, one a level.
         frames: of each.
         seed: of levels and heights.
     """

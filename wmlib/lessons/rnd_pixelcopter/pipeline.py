@@ -167,7 +167,7 @@ def choice_arms(view: str, num_features: int) -> dict[str, Arm]:
 
 def pair(name: str) -> str:
     """Return the name of the arm with an episodic stream and another choice."""
-    return f"{EPISODIC} {name}"
+    return f"+ episodic, {name.removeprefix('+ ')}"
 
 
 def _with_choice(arm: Arm, name: str) -> Arm:
