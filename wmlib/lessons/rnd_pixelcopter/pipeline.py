@@ -57,11 +57,11 @@ RND_NETWORKS = {
     "state": PolicyConfig((64, 64), activation="leaky_relu"),
     "pixels": PolicyConfig((), ((16, 8, 4), (32, 4, 2)), "leaky_relu"),
 }
-# of PPO by view: seven numbers make long rollouts and large minibatches cheap
+# of PPO by view: seven numbers make large minibatches cheap; where policy and values share a trunk, values have less weight
 SIZES = {
     "state": {"num_epochs": 4, "minibatch_size": 2048, "lr": 1e-3},
     "positions": {"num_epochs": 4, "minibatch_size": 2048, "lr": 1e-3},
-    "pixels": {"num_epochs": 3, "minibatch_size": 512, "lr": 7e-4},
+    "pixels": {"num_epochs": 3, "minibatch_size": 512, "lr": 7e-4, "value_coef": 0.05},
 }
 # least deviation that advantages are divided by: where few rewards come, noise is not to be blown up to 1
 STD_FLOORS = {"game": 1e-8, "third blocks": 0.02}
