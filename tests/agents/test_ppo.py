@@ -154,14 +154,14 @@ def test_one_seed_one_run(core):
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 @pytest.mark.parametrize("core", [None, LSTM, DNC], ids=["none", "lstm", "dnc"])
 def test_a_run_that_was_killed_goes_on_to_the_bit(mode, core):
-    ppo = agent(cartpole(mode), core, decay_steps=2000)
+    ppo = agent(cartpole(mode), core, decay_updates=10)
     ppo.learn(400)
     ppo.entropy_coef = 0.05
     state = copy.deepcopy(ppo.state_dict())
     envs = copy.deepcopy(ppo.collector.envs)
     metrics = []
     ppo.learn(1000, metrics.append)
-    again = agent(envs, core, seed=7, decay_steps=2000)
+    again = agent(envs, core, seed=7, decay_updates=10)
     again.load_state_dict(state)
     others = []
     again.learn(1000, others.append)
@@ -171,10 +171,10 @@ def test_a_run_that_was_killed_goes_on_to_the_bit(mode, core):
 
 
 def test_learning_rate_falls_and_entropy_may_be_changed():
-    ppo = agent(decay_steps=2000, entropy_coef=0.0)
+    ppo = agent(decay_updates=5, entropy_coef=0.0)
     seen = []
-    ppo.learn(900, seen.append)
-    assert [m["lr"] for m in seen] == pytest.approx([0.003 * max(0, 1 - m["env_steps"] / 2000) for m in seen])
+    ppo.learn(600, seen.append)
+    assert [m["lr"] for m in seen] == pytest.approx([0.003, 0.0024, 0.0018, 0.0012])
     rollout = ppo.collector.collect()
     before = weights(ppo).clone()
     state = copy.deepcopy(ppo.state_dict())
@@ -299,7 +299,7 @@ def test_cartpole(seed):
     envs = gymnasium.make_vec("CartPole-v1", 8, vectorization_mode="vector_entry_point")
     generator = torch.Generator().manual_seed(seed)
     policy = ActorCritic(envs.single_observation_space, 2, generator=generator)
-    config = PPOConfig(lr=1e-3, decay_steps=150_000, entropy_coef=0.0)
+    config = PPOConfig(lr=1e-3, decay_updates=147, entropy_coef=0.0)
     PPO(envs, policy, config, generator=generator, seed=seed).learn(150_000)
     games = gymnasium.make_vec("CartPole-v1", 100, vectorization_mode="vector_entry_point")
     assert evaluate(games, policy, seed=1000 + seed).mean() > 475

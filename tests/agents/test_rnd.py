@@ -15,6 +15,7 @@ from wmlib.agents.collector import Rollout
 from wmlib.agents.policies import ActorCritic, PolicyConfig
 from wmlib.agents.ppo import PPO, PPOConfig
 from wmlib.agents.rnd import RND, RNDConfig, RunningMoments, mufti
+from wmlib.models.specs import CoreConfig
 
 BOX = spaces.Box(-10, 10, (3,), np.float32)
 N, T = 5, 23
@@ -224,6 +225,33 @@ def chain_agent(curious=True, seed=0, **settings):
         curiosity.warm_up(envs, 50, seed)
     config = PPOConfig(num_steps=40, minibatch_size=80, lr=3e-3, max_grad_norm=0.5)
     return PPO(envs, policy, config, generator=rng, seed=seed, curiosity=curiosity)
+
+
+class Noise(Chain):
+    """Pay what has nothing to do with anything."""
+
+    def step(self, action):
+        obs, _, *rest = super().step(action)
+        return obs, 100 * float(self.np_random.standard_normal()), *rest
+
+
+@pytest.mark.parametrize("core", [None, CoreConfig("lstm", 8)], ids=["two encoders", "one trunk"])
+def test_curiosity_alone_does_not_learn_from_the_environment_s_rewards(core):
+    vectors = []
+    for env in (Chain, Noise):
+        envs = SyncVectorEnv([env] * 8)
+        rng = generator(0)
+        space = envs.single_observation_space
+        policy = ActorCritic(space, 2, PolicyConfig((32,), core=core), 2, generator=rng)
+        curiosity = RND(space, 8, RNDConfig(num_features=8, predictor_size=8), generator=rng)
+        config = PPOConfig(num_steps=40, minibatch_size=80, reward_coef=0.0)
+        ppo = PPO(envs, policy, config, generator=rng, seed=0, curiosity=curiosity)
+        first = policy.value_head.weight.detach().clone()
+        ppo.learn(700)
+        assert torch.equal(policy.value_head.weight[0], first[0])
+        assert not torch.equal(policy.value_head.weight[1], first[1])
+        vectors.append(ppo.optimizer.vector.clone())
+    assert torch.equal(*vectors)
 
 
 def places(ppo):

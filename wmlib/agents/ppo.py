@@ -35,9 +35,10 @@ class PPOConfig:
         num_epochs: passes over them in an update.
         minibatch_size: steps a gradient. Recurrent policies take whole environments, as many as hold so many steps.
         lr: learning rate of Adam.
-        decay_steps: environment steps in which the learning rate falls linearly to 0; None: it stays.
+        decay_updates: updates in which the learning rate falls linearly to 0; None: it stays.
         gamma, gae_lambda: discount of the environment's rewards; λ of all streams.
-        reward_coef: weight of the environment's advantages, beside those of the curiosity; 0 ignores the rewards.
+        reward_coef: weight of the environment's advantages, beside those of the curiosity; 0 ignores the rewards, and their
+            value is not trained.
         clip: ε, how far from 1 the ratio of new to old probability is worth moving.
         value_coef: weight of the values' squared error, summed over the streams.
         entropy_coef: weight of the entropy bonus at the start; `PPO.entropy_coef` may be changed between updates.
@@ -57,7 +58,7 @@ class PPOConfig:
     num_epochs: int = 4
     minibatch_size: int = 256
     lr: float = 2.5e-4
-    decay_steps: int | None = None
+    decay_updates: int | None = None
     gamma: float = 0.99
     gae_lambda: float = 0.95
     reward_coef: float = 1.0
@@ -70,7 +71,7 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         check_sizes(num_steps=self.num_steps, num_epochs=self.num_epochs, minibatch_size=self.minibatch_size)
-        for name in ("lr", "clip", "advantage_std_floor", "decay_steps", "max_grad_norm"):
+        for name in ("lr", "clip", "advantage_std_floor", "decay_updates", "max_grad_norm"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be above 0")
@@ -202,6 +203,8 @@ class PPO:
         _check_sizes_of(policy, envs, 1 if curiosity is None else 2)
         self.collector = Collector(envs, policy, self.config.num_steps, generator=generator, seed=seed)
         self.optimizer = FlatAdam(policy, self.config.max_grad_norm)
+        coefs = [self.config.reward_coef] if curiosity is None else [self.config.reward_coef, curiosity.coef]
+        self._weighted = torch.tensor(coefs).to(next(policy.parameters()).device) != 0  # bool (V,), streams with a weight
         self.entropy_coef = self.config.entropy_coef
         self.updates = 0
 
@@ -237,13 +240,15 @@ class PPO:
             FloatingPointError: the loss or the gradient is no finite number; lower the learning rate.
         """
         config = self.config
-        lr = config.lr if config.decay_steps is None else config.lr * max(0.0, 1 - self.env_steps / config.decay_steps)
+        lr = config.lr if config.decay_updates is None else config.lr * max(0.0, 1 - self.updates / config.decay_updates)
         advantages, value_targets, intrinsic = self._targets(rollout)
         targets = Targets(rollout.actions, rollout.log_probs, advantages, value_targets)
         totals = rollout.values.new_zeros(len(PARTS) + 2)
         count = 0
         for _ in range(config.num_epochs):
             for rows, logits, values, wanted in self._minibatches(rollout, targets):
+                # the value of a stream without weight is its own target: no error, no gradient
+                wanted = wanted._replace(values=torch.where(self._weighted, wanted.values, values.detach()))
                 parts, grad_logits, grad_values = objective(
                     logits, values, wanted, clip=config.clip, value_coef=config.value_coef, entropy_coef=self.entropy_coef
                 )

@@ -4,31 +4,40 @@ import numpy as np
 import pytest
 
 from wmlib.experiment.claims import judge
+from wmlib.experiment.statistics import Estimate
 from wmlib.lessons.rnd_pixelcopter import estimates
 
 
-def made(score=30.0, blocks=2.0, frames=150, stuck=0.0, levels=4):
-    """Return what `pipeline.examine` might return."""
-    spread = np.arange(levels) - (levels - 1) / 2
+def episodes(score, blocks=2.0, frames=150, stuck=0.0, levels=4):
+    """Return episodes, the first of which have no up."""
+    never = np.arange(levels) < stuck * levels
     return {
-        "returns": score + spread,
+        "returns": score + np.arange(levels) - (levels - 1) / 2,
         "blocks": np.full(levels, blocks),
         "frames": np.full(levels, frames),
-        "kinds": np.array([stuck, 0.0, 0.0, 1 - stuck]),
-        "stuck": stuck,
-        "sampled": score / 2,
-        "sampled_kinds": np.array([0.0, 0.0, 0.0, 1.0]),
-        "sampled_stuck": stuck / 2,
-        "same_actions": 0.8,
-        "replayed": 5.0,
-        "capped": 0.0,
-        "ups": [np.array([3, 9])] * levels,
+        "at_floor": np.ones(levels, bool),
+        "num_ups": np.where(never, 0, 30),
+        "last_up": np.where(never, -1, 140),
+        "min_gap": np.where(never, 0, 1),
+        "max_gap": np.where(never, 0, 9),
     }
 
 
-def result(returns, snapshots=()):
+def examined(score=30.0, stuck=0.0, sampled_stuck=0.0, **more):
+    """Return what `pipeline.examine` might return."""
+    return {
+        "greedy": episodes(score, stuck=stuck, **more),
+        "sampled": episodes(score / 2, stuck=sampled_stuck, **more),
+        "replayed": np.full(4, 5.0),
+        "ups": [np.array([3, 9])] * 4,
+    }
+
+
+def result(returns, snapshots=(), counts=None):
     steps = 100.0 * np.arange(1, len(returns) + 1)
-    return {"records": {"env_steps": steps, "return": np.array(returns, float)}, "snapshots": list(snapshots), "env_steps": 7}
+    returns = np.array(returns, float)
+    counts = np.isfinite(returns).astype(float) if counts is None else np.array(counts, float)
+    return {"records": {"env_steps": steps, "return": returns, "episodes": counts}, "snapshots": list(snapshots)}
 
 
 def test_claims_are_five_and_say_their_rules():
@@ -39,15 +48,15 @@ def test_claims_are_five_and_say_their_rules():
 
 def test_evidence_of_each_claim():
     tests = {
-        "state": {"game": [made(300), made(200)], "both": [made(frames=100), made(frames=400)]},
-        "pixels": {"game": [made(20), made(40)]},
-        "author": {"all": [made(stuck=0.25), made(stuck=0.75)]},
-        "sparse": {"game": [made(blocks=0), made(blocks=1)], "both": [made(blocks=3), made(blocks=2)]},
+        "state": {"game": [examined(300), examined(200)], "both": [examined(frames=100), examined(frames=400)]},
+        "pixels": {"game": [examined(20), examined(40)]},
+        "author": {"all": [examined(sampled_stuck=0.5), examined(sampled_stuck=1.0)]},
+        "sparse": {"game": [examined(blocks=0), examined(blocks=1)], "both": [examined(blocks=3), examined(blocks=2)]},
     }
     blind = np.array([10.0, 20.0, 30.0, 40.0])
     names = {"extrinsic": "game", "both": "both", "author": "all"}
     values = {name: each.estimate().value for name, each in estimates.evidence(tests, blind, names).items()}
-    assert values == pytest.approx({"stuck": 0.25, "target": 30, "sees": 225, "harmless": 200 / 150, "sparse": 2})
+    assert values == pytest.approx({"stuck": 0.75, "target": 30, "sees": 225, "harmless": 200 / 150, "sparse": 2})
     record = judge(estimates.claims()["sees"], estimates.evidence(tests, blind, names)["sees"])
     assert record["verdict"] == "undecided" and record["reason"].startswith("2 of the 3")
 
@@ -59,13 +68,41 @@ def test_a_curve_is_of_window_means():
     assert list(estimates.curves({"a": [result([1, 2])]})) == ["a"]
 
 
+def test_a_curve_counts_every_episode_once():
+    curve = estimates.curve([result([10, 1, np.nan, 4], counts=[1, 9, 0, 2])], points=2)
+    assert curve["values"] == [[1.9, 4.0]]
+
+
 def test_rows_of_choices():
-    (row,) = estimates.choice_rows({"x": [result([1]), result([2])]}, {"x": [made(1, stuck=1.0), made(3, stuck=0.5)]})
-    assert row["stuck"] == [1.0, 0.5] and row["returns"] == [1.0, 3.0] and row["kinds"] == [0.75, 0.0, 0.0, 0.25]
+    tests = {"x": [examined(1, stuck=1.0, sampled_stuck=0.25), examined(3, stuck=0.5)], "y": [examined(7)]}
+    x, y = estimates.choice_rows(tests, {"y": [examined(2)]})
+    assert x["stuck"] == [1.0, 0.5] and x["sampled_stuck"] == [0.25, 0.0] and x["kinds"] == [0.75, 0.0, 0.0, 0.25]
+    assert x["returns"] == [1.0, 3.0] and x["sampled"] == [0.5, 1.5] and x["elsewhere"] == []
+    assert y["sampled_kinds"] == [0.0, 0.0, 0.0, 1.0] and y["elsewhere"] == [2.0]
+
+
+def test_an_aim_stands_beside_what_was_measured():
+    aim = estimates.aim("x", 100, [examined(90), examined(110)], [{"env_steps": s, "cpu_seconds": s / 2} for s in (4, 8)])
+    assert aim["value"] == 100 and aim["low"] < 0 < 200 < aim["high"]
+    assert (aim["name"], aim["aim"], aim["env_steps"], aim["cpu_seconds"]) == ("x", 100, 6, 3)
+
+
+def test_coins():
+    (row,) = estimates.coin_rows({0.09: examined(-2.0, sampled_stuck=0.25)})
+    assert row == {"up": 0.09, "return": -1.0, "stuck": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(1.1, 2.0, "helps"), (0.4, 0.9, "hurts"), (0.9, 2.0, "cannot be told apart")]
+)
+def test_what_a_ratio_says(low, high, word):
+    assert estimates.effect(Estimate(1.0, low, high, 3)) == word
 
 
 def test_rows_of_scores_are_sorted_and_have_their_sources():
-    rows = estimates.score_rows({"ours": [made(50), made(70)], "one": [made(1)]}, {"tape": np.array([1.0, 3.0, 5.0])})
+    rows = estimates.score_rows(
+        {"ours": [examined(50), examined(70)], "one": [examined(1)]}, {"tape": np.array([1.0, 3.0, 5.0])}
+    )
     values = [row["value"] for row in rows]
     by_name = {row["name"]: row for row in rows}
     assert values == sorted(values) and len(rows) == len(estimates.PUBLIC) + 3
@@ -77,8 +114,7 @@ def shot(seconds, validation, novelty=None):
     return {
         "env_steps": 5,
         "cpu_seconds": seconds,
-        "validation": validation,
-        "stuck": 0.0,
+        "episodes": episodes(validation),
         "ups": [np.array([1, 4])],
         "frames": np.array([30]),
         "novelty": novelty,
@@ -88,7 +124,7 @@ def shot(seconds, validation, novelty=None):
 def test_snapshots_and_rasters_are_plain():
     (first, second) = estimates.snapshots(result([1], [shot(1, 2.0), shot(2, 3.0, np.array([[1.0, np.nan]]))]))
     assert first["novelty"] is None and second["novelty"] == [[1.0, None]] and second["ups"] == [[1, 4]]
-    raster = estimates.raster(made(frames=900))
+    raster = estimates.raster(examined(frames=900))
     assert raster["frames"] == [200] * 4 and raster["ups"][0] == [3, 9] and raster["kinds"]["other"] == 1.0
 
 

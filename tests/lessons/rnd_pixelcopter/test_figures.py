@@ -64,10 +64,11 @@ def test_curves_leave_out_where_a_seed_has_no_number():
     assert line.get_label() == EXTRINSIC and ax.lines[-1].get_ydata()[0] == 18.0
 
 
-def test_sparse_rewards_and_blocks():
+def test_runs_and_their_tests():
     three = {**CURVE, "values": [[0.0, 1.0, 1.0], [0.0, 2.0, 2.0], [0.0, 3.0, 3.0]]}
-    data = {"curves": {INTRINSIC: three}, "blocks": {INTRINSIC: [1.0, 2.0, 6.0]}}
-    left, right = figures.draw_sparse(data).axes
+    data = {"curves": {INTRINSIC: three}, "tests": {INTRINSIC: [1.0, 2.0, 6.0]}}
+    left, right = figures.draw_runs(data, "rewards", "blocks").axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("rewards", "blocks")
     np.testing.assert_allclose(left.lines[0].get_ydata(), [0.0, 2.0, 2.0])
     assert len(left.collections) == 1
     assert [list(line.get_ydata()) for line in right.lines] == [[1.0, 2.0, 6.0], [3.0]]
@@ -95,11 +96,14 @@ def test_a_snapshot_past_the_last_is_the_last(snapshot, words):
 
 def test_choices_show_kinds_and_seeds():
     shares = {"kinds": [0.25, 0.5, 0.0, 0.25], "sampled_kinds": [0.0, 0.0, 1.0, 0.0]}
-    row = {"name": "paper", **shares, "returns": [1.0, 3.0], "sampled": [2.0, 5.0]}
-    figure = figures.draw_choices({"from the state": [row, {**row, "name": "x"}], "from pixels": [row]})
+    row = {"name": "paper", **shares, "returns": [1.0, 3.0], "sampled": [2.0, 5.0], "elsewhere": [4.0]}
+    panels = {"from the state": [row, {**row, "name": "x"}], "from pixels": [row]}
+    figure = figures.draw_choices({"panels": panels, "blind": 18.0, "fixed level": 7.0})
     for ax, kinds in zip(figure.axes[:2], shares.values(), strict=True):
         assert [bar.get_width() for bar in ax.patches[::2]] == kinds
-    assert [list(line.get_xdata()) for line in figure.axes[2].lines[:2]] == [[1.0, 3.0], [2.0, 5.0]]
+    lines = figure.axes[2].lines
+    shown = [list(line.get_xdata()) for line in (*lines[:4], lines[-1])]
+    assert shown == [[1.0, 3.0], [2.0, 5.0], [4.0], [7.0], [18.0, 18.0]]
 
 
 def test_scores_show_values_intervals_and_seeds():
@@ -111,4 +115,6 @@ def test_scores_show_values_intervals_and_seeds():
     (ax,) = figures.draw_scores(rows).axes
     assert [bar.get_width() for bar in ax.patches] == [-2.6, 300.0, 531.0]
     assert [text.get_text() for text in ax.texts] == ["-2.6", "300.0", "531.0"]
+    wide = figures.draw_scores([{**rows[1], "interval": [-900.0, 9000.0]}]).axes[0].lines[0]
+    assert tuple(wide.get_xdata()) == figures.SCORE_AXIS
     assert len(to_png(figures.draw_scores(rows))) > 5000

@@ -66,6 +66,14 @@ def test_only_every_third_block_pays():
     assert total > 5
 
 
+def test_positions_are_the_state_without_velocity():
+    envs, other = Copters(5), Copters(5, "positions")
+    np.testing.assert_array_equal(np.delete(envs.reset(seed=3)[0], 1, 1), other.reset(seed=3)[0])
+    for (state, *_), (positions, *_) in zip(fly(envs, 40), fly(other, 40), strict=True):
+        np.testing.assert_array_equal(np.delete(state, 1, 1), positions)
+    assert positions in other.observation_space and state[:, 1].any()
+
+
 @VIEWS
 def test_games_go_on_from_a_state_to_the_bit(view):
     envs = Copters(4, view, "third blocks")
@@ -96,7 +104,7 @@ def test_the_fixed_level_is_the_same_for_all():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [({"view": "both"}, "state, pixels"), ({"reward": "x"}, "game, third blocks")]
+    ("arguments", "message"), [({"view": "both"}, "state, positions, pixels"), ({"reward": "x"}, "game, third blocks")]
 )
 def test_other_words_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

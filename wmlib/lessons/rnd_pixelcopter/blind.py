@@ -44,23 +44,24 @@ def rhythm(period: float, phase: float, frames: int = FRAMES) -> np.ndarray:
     return actions
 
 
-def play_tapes(tapes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def play_tapes(tapes: np.ndarray, seeds: np.ndarray, fixed_level: bool = False) -> np.ndarray:
     """Return what tapes score.
 
     Args:
         tapes: int64 (P, T).
         seeds: (L,), of the levels.
+        fixed_level: every level is the author's one.
 
     Returns:
         float64 (P, L), returns.
     """
     together = max(1, MOST_GAMES // len(seeds))
-    return np.concatenate([_play(tapes[i : i + together], seeds) for i in range(0, len(tapes), together)])
+    return np.concatenate([_play(tapes[i : i + together], seeds, fixed_level) for i in range(0, len(tapes), together)])
 
 
-def _play(tapes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def _play(tapes: np.ndarray, seeds: np.ndarray, fixed_level: bool) -> np.ndarray:
     count, frames = tapes.shape
-    games = Games(count * len(seeds))
+    games = Games(count * len(seeds), fixed_level=fixed_level)
     games.reset(np.tile(seeds, count))
     returns = np.zeros(games.num_games)
     playing = np.ones(games.num_games, bool)

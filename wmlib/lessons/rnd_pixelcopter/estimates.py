@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 
 from wmlib.experiment.claims import Claim
-from wmlib.experiment.statistics import Evidence, mean
-from wmlib.lessons.rnd_pixelcopter.measures import KINDS
+from wmlib.experiment.statistics import Estimate, Evidence, mean
+from wmlib.lessons.rnd_pixelcopter.kinds import KINDS, shares, stuck
 from wmlib.lessons.rnd_pixelcopter.pipeline import RASTER_FRAMES, RASTER_LEVELS
 
 Result = Mapping[str, Any]  # the output of one run
 Test = Mapping[str, Any]  # what `pipeline.examine` returned of it
 CURVE_POINTS = 40
 PUBLIC = (  # name, mean return, source
-    ("up or nothing by a coin", -4.8, "blind"),
-    ("rhythm of whole frames", 10.0, "blind"),
     ("hand-written rule", 17.0, "rule"),
     ("REINFORCE, model cards: usual", 20.0, "card"),
     ("REINFORCE, model cards: good", 87.0, "card"),
@@ -33,20 +31,20 @@ PUBLIC = (  # name, mean return, source
 def claims(needs: int = 3) -> dict[str, Claim]:
     """Return the claims of the notebook by id, with the rules that judge them."""
     author = partial(Claim, source="Mufti's post and public code (RL-RND, 2019)", needs=needs)
-    ours = partial(Claim, source="ours", reported="-", needs=needs)
-    made = [
+    ours = partial(Claim, source="ours", needs=needs)
+    written = [
         author(
             "stuck",
             "Paid by curiosity alone, the author's agent falls into the local optimum: a few ups, then nothing.",
             reported="it does; no number given",
             measure="proportion of episodes in the local optimum (pixels, all five choices, sampled actions as his)",
-            smallest=0.5,
-            null=0.1,
+            smallest=0.7,
+            null=0.35,
         ),
-        author(
+        ours(
             "target",
-            "From pixels the agent reaches the author's target, a return of 100, on levels that it never saw.",
-            reported="100 ends his training, on one fixed level; no score given",
+            "From pixels the agent reaches a return of 100, the author's stopping target, on levels that it never saw.",
+            reported="100 ends the author's training, on one fixed level; no score given",
             measure="mean test return (pixels, game's reward)",
             smallest=100.0,
             null=20.0,
@@ -54,29 +52,39 @@ def claims(needs: int = 3) -> dict[str, Claim]:
         ours(
             "sees",
             "From the seven numbers the agent does far better than the best policy that never looks.",
+            reported="-",
             measure="mean test return minus that of the best blind policy on the same levels (state, game's reward)",
             smallest=50.0,
         ),
         ours(
             "harmless",
             "Where rewards are dense, adding curiosity does not hurt.",
+            reported="-",
             measure="frames survived on test levels, both / game's reward (state; geometric means of training seeds)",
-            smallest=0.8,
-            null=0.4,
+            smallest=0.9,
+            null=0.667,
         ),
         ours(
             "sparse",
             "Where only every third block pays, curiosity finds what the reward alone does not.",
+            reported="-",
             measure="blocks passed per test level, both minus reward alone (state, episodic stream)",
             smallest=1.0,
         ),
     ]
-    return {claim.id: claim for claim in made}
+    return {claim.id: claim for claim in written}
 
 
-def per_seed(tests: Sequence[Test], measure: str) -> list[float]:
-    """Return the mean over test levels of a measure of `pipeline.examine`, seed by seed."""
-    return [float(np.mean(test[measure])) for test in tests]
+def per_seed(tests: Sequence[Test], measure: str, actions: str = "greedy") -> list[float]:
+    """Return the mean over test levels of one of `measures.numbers`, or the proportion "stuck", seed by seed.
+
+    Args:
+        tests: of each seed.
+        measure: its name.
+        actions: "greedy" or "sampled".
+    """
+    episodes = [test[actions] for test in tests]
+    return [stuck(each) if measure == "stuck" else float(np.mean(each[measure])) for each in episodes]
 
 
 def evidence(
@@ -90,10 +98,10 @@ def evidence(
         names: of the arms "extrinsic", "both" and "author".
     """
     extrinsic, both, author = names["extrinsic"], names["both"], names["author"]
-    returns = np.stack([test["returns"] for test in tests["state"][extrinsic]])
+    returns = np.stack([test["greedy"]["returns"] for test in tests["state"][extrinsic]])
     blocks = {name: per_seed(tests["sparse"][name], "blocks") for name in (both, extrinsic)}
     return {
-        "stuck": Evidence("mean", {"values": per_seed(tests["author"][author], "sampled_stuck")}),
+        "stuck": Evidence("mean", {"values": per_seed(tests["author"][author], "stuck", "sampled")}),
         "target": Evidence("mean", {"values": per_seed(tests["pixels"][extrinsic], "returns")}),
         "sees": Evidence("ratio_of_sums", {"hits": returns - blind, "counts": np.ones(len(blind))}),
         "harmless": Evidence(
@@ -104,8 +112,8 @@ def evidence(
     }
 
 
-def curve(results: Sequence[Result], measure: str = "return", points: int = CURVE_POINTS) -> dict[str, list]:
-    """Return a learning curve of some runs: means over as many windows of updates, seed by seed.
+def curve(results: Sequence[Result], points: int = CURVE_POINTS) -> dict[str, list]:
+    """Return a learning curve of some runs: mean returns of the episodes that ended in as many windows of updates, by seed.
 
     Returns:
         env_steps, (points,), at the ends of the windows; values, (seeds, points), None where no episode ended in a window.
@@ -115,34 +123,37 @@ def curve(results: Sequence[Result], measure: str = "return", points: int = CURV
     steps = np.mean([result["records"]["env_steps"] for result in results], 0)[edges[1:] - 1]
     values = []
     for result in results:
-        numbers = result["records"][measure]
-        windows = [numbers[a:b][np.isfinite(numbers[a:b])] for a, b in itertools.pairwise(edges)]
-        values.append([float(window.mean()) if len(window) else None for window in windows])
+        episodes = result["records"]["episodes"]
+        sums = np.where(episodes > 0, result["records"]["return"] * episodes, 0.0)
+        windows = [(sums[a:b].sum(), episodes[a:b].sum()) for a, b in itertools.pairwise(edges)]
+        values.append([float(total / count) if count else None for total, count in windows])
     return {"env_steps": [round(float(step)) for step in steps], "values": values}
 
 
-def curves(groups: Mapping[str, Sequence[Result]], measure: str = "return") -> dict[str, dict]:
+def curves(groups: Mapping[str, Sequence[Result]]) -> dict[str, dict]:
     """Return `curve` by arm."""
-    return {name: curve(results, measure) for name, results in groups.items()}
+    return {name: curve(results) for name, results in groups.items()}
 
 
-def choice_rows(results: Mapping[str, Sequence[Result]], tests: Mapping[str, Sequence[Test]]) -> list[dict[str, Any]]:
-    """Return what `figures.draw_choices` shows of each cell, by seed, and the kinds of its episodes, mean of the seeds."""
+def choice_rows(tests: Mapping[str, Sequence[Test]], elsewhere: Mapping[str, Sequence[Test]]) -> list[dict[str, Any]]:
+    """Return what `figures.draw_choices` shows of each arm, by seed, and the kinds of its episodes, mean of the seeds.
+
+    Args:
+        tests: by arm, of each seed; of agents of one fixed level, on it.
+        elsewhere: by arm, the tests of these agents on the test levels.
+    """
     return [
         {
             "name": name,
             "stuck": per_seed(tests[name], "stuck"),
-            "sampled_stuck": per_seed(tests[name], "sampled_stuck"),
+            "sampled_stuck": per_seed(tests[name], "stuck", "sampled"),
             "returns": per_seed(tests[name], "returns"),
-            "frames": per_seed(tests[name], "frames"),
-            "kinds": np.mean([test["kinds"] for test in tests[name]], 0).tolist(),
-            "sampled": per_seed(tests[name], "sampled"),
-            "sampled_kinds": np.mean([test["sampled_kinds"] for test in tests[name]], 0).tolist(),
-            "same_actions": per_seed(tests[name], "same_actions"),
-            "replayed": per_seed(tests[name], "replayed"),
-            "env_steps": results[name][0]["env_steps"],
+            "sampled": per_seed(tests[name], "returns", "sampled"),
+            "elsewhere": per_seed(elsewhere.get(name, ()), "returns"),
+            "kinds": np.mean([shares(test["greedy"]) for test in tests[name]], 0).tolist(),
+            "sampled_kinds": np.mean([shares(test["sampled"]) for test in tests[name]], 0).tolist(),
         }
-        for name in results
+        for name in tests
     ]
 
 
@@ -178,8 +189,8 @@ def snapshots(result: Result) -> list[dict[str, Any]]:
         kept.append(
             {
                 "env_steps": int(each["env_steps"]),
-                "validation": each["validation"],
-                "stuck": each["stuck"],
+                "validation": float(each["episodes"]["returns"].mean()),
+                "stuck": stuck(each["episodes"]),
                 "ups": [list(map(int, ups)) for ups in each["ups"]],
                 "frames": [int(frames) for frames in each["frames"]],
                 "novelty": None if novelty is None else [[None if np.isnan(v) else float(v) for v in row] for row in novelty],
@@ -192,15 +203,15 @@ def raster(test: Test) -> dict[str, Any]:
     """Return the first test episodes of an agent: the frames with an up, lengths, and the kinds of all."""
     return {
         "ups": [list(map(int, ups)) for ups in test["ups"]],
-        "frames": [int(min(frames, RASTER_FRAMES)) for frames in test["frames"][:RASTER_LEVELS]],
-        "kinds": dict(zip(KINDS, map(float, test["kinds"]), strict=True)),
+        "frames": [int(min(frames, RASTER_FRAMES)) for frames in test["greedy"]["frames"][:RASTER_LEVELS]],
+        "kinds": dict(zip(KINDS, map(float, shares(test["greedy"])), strict=True)),
     }
 
 
 def best_agent(groups: Mapping[str, Sequence[Result]]) -> tuple[str, int]:
     """Return the arm and the number of the seed of the run with the best mean return on validation levels."""
     scores = {
-        (name, number): max(each["validation"] for each in result["snapshots"])
+        (name, number): max(float(each["episodes"]["returns"].mean()) for each in result["snapshots"])
         for name, results in groups.items()
         for number, result in enumerate(results)
     }
@@ -211,6 +222,35 @@ def seconds_to(results: Sequence[Result], score: float) -> list[float | None]:
     """Return after how many CPU seconds each run had a mean return of `score` on validation levels; None: it never had."""
     reached = []
     for result in results:
-        times = [each["cpu_seconds"] for each in result["snapshots"] if each["validation"] >= score]
+        times = [each["cpu_seconds"] for each in result["snapshots"] if each["episodes"]["returns"].mean() >= score]
         reached.append(min(times) if times else None)
     return reached
+
+
+def coin_rows(tests: Mapping[float, Test]) -> list[dict[str, float]]:
+    """Return of each coin, by its probability of up: "up", its mean "return", and the proportion "stuck"."""
+    return [
+        {"up": up, "return": float(test["sampled"]["returns"].mean()), "stuck": stuck(test["sampled"])}
+        for up, test in tests.items()
+    ]
+
+
+def effect(ratio: Estimate) -> str:
+    """Return what a ratio says about curiosity: "helps", "hurts", or "cannot be told apart" if its interval holds 1."""
+    if ratio.low > 1:
+        return "helps"
+    return "hurts" if ratio.high < 1 else "cannot be told apart"
+
+
+def aim(name: str, target: float, tests: Sequence[Test], results: Sequence[Result]) -> dict[str, Any]:
+    """Return an aim beside what was measured: the mean test return with its interval, and means of steps and CPU seconds.
+
+    Args:
+        name: of the aim.
+        target: mean return that was aimed at.
+        tests: of each seed's policy.
+        results: "env_steps" and "cpu_seconds" of each seed, up to that policy.
+    """
+    estimate = mean(per_seed(tests, "returns"))
+    means = {measure: float(np.mean([result[measure] for result in results])) for measure in ("env_steps", "cpu_seconds")}
+    return {"name": name, "aim": target, "value": estimate.value, "low": estimate.low, "high": estimate.high, **means}

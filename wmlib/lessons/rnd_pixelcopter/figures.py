@@ -1,7 +1,7 @@
 """The pictures of notebook 08, each a function of stored numbers.
 
 Reading guide. `draw_film` replays a stored flight in the game; `draw_walk` and `draw_novelty` show what is novel;
-`draw_curves`, `draw_scores`, `draw_choices` and `draw_sparse` report; `draw_rasters` and `draw_snapshot` show actions.
+`draw_curves`, `draw_scores`, `draw_choices` and `draw_runs` report; `draw_rasters` and `draw_snapshot` show actions.
 """
 
 from __future__ import annotations
@@ -18,21 +18,36 @@ from matplotlib.figure import Figure
 from wmlib.envs.pixelcopter import Games
 from wmlib.experiment.statistics import mean
 from wmlib.lessons.rnd_pixelcopter.blind import NOTHING, UP
-from wmlib.lessons.rnd_pixelcopter.measures import DISTANCES, HEIGHTS, KINDS
-from wmlib.lessons.rnd_pixelcopter.pipeline import BOTH, EXTRINSIC, INTRINSIC, RASTER_FRAMES
+from wmlib.lessons.rnd_pixelcopter.kinds import KINDS
+from wmlib.lessons.rnd_pixelcopter.measures import DISTANCES, HEIGHTS
+from wmlib.lessons.rnd_pixelcopter.pipeline import BOTH, BOTH_ON, DNC, EXTRINSIC, INTRINSIC, LSTM, NO_CORE, RASTER_FRAMES
 from wmlib.viz.figures import COLORS, new_figure, styled
 
-ARM_COLORS = {EXTRINSIC: "blue", INTRINSIC: "pink", BOTH: "green"}
-ARM_MARKERS = {EXTRINSIC: "o", INTRINSIC: "s", BOTH: "^"}
+ARM_COLORS = {
+    EXTRINSIC: "blue",
+    INTRINSIC: "pink",
+    BOTH: "green",
+    BOTH_ON: "gold",
+    NO_CORE: "grey",
+    LSTM: "orange",
+    DNC: "blue",
+}
+ARM_MARKERS = {EXTRINSIC: "o", INTRINSIC: "s", BOTH: "^", BOTH_ON: "D", NO_CORE: "o", LSTM: "s", DNC: "^"}
 KIND_COLORS = {"never": "orange", "hops": "gold", "rhythm": "sky", "other": "blue"}
 ROW_COLORS = {"ours": "green", "blind": "grey", "rule": "gold", "card": "sky", "author": "orange"}
 ROW_WORDS = {
     "ours": "agents of this notebook",
     "blind": "never looks",
-    "rule": "looks, by a rule",
+    "rule": "looks, by a rule; our recordings",
     "card": "public model cards, as reported",
     "author": "Mufti 2019",
 }
+SCORE_AXIS = (-8, 1300)  # mean returns that are shown
+DOTS = (  # number, place, marker and legend of what `draw_choices` shows of an arm's returns
+    ("returns", 0.0, "o", "greedy"),
+    ("sampled", 0.2, "o", "sampled"),
+    ("elsewhere", -0.2, "x", "one fixed level: greedy on test levels"),
+)
 UP_MAP = ListedColormap(["#E8EEF2", "#0072B2", "#FFFFFF"])  # nothing, up, over
 
 
@@ -120,7 +135,7 @@ def draw_curves(data: Mapping[str, Any]) -> Figure:
     """Draw learning curves: returns of training episodes against environment steps, a panel a view.
 
     Args:
-        data: "panels", by title the curves of `estimates.curves`; "blind", the best blind policy's mean return.
+        data: "panels", by title the curves of `estimates.curves`; "blind", the best blind policy's mean return in tests.
     """
     panels = data["panels"]
     figure, axes = new_figure(4.4 * len(panels), 3.4, columns=len(panels))
@@ -129,7 +144,7 @@ def draw_curves(data: Mapping[str, Any]) -> Figure:
         for name, curve in curves.items():
             _line(ax, curve, COLORS[ARM_COLORS[name]], ARM_MARKERS[name], name)
             highest = max([highest, *(v for row in curve["values"] for v in row if v is not None)])
-        ax.axhline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy")
+        ax.axhline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy, in tests")
         ax.set(title=title, xlabel="environment steps (millions)", ylim=(-8, 1.15 * highest))
     axes[0, 0].set_ylabel("return of training episodes")
     axes[0, 0].legend(fontsize=8, loc="upper left")
@@ -137,24 +152,25 @@ def draw_curves(data: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def draw_sparse(data: Mapping[str, Any]) -> Figure:
-    """Draw what training episodes are paid where only every third block pays, and the blocks passed in tests.
+def draw_runs(data: Mapping[str, Any], paid: str, tested: str) -> Figure:
+    """Draw what training episodes of some arms are paid, and what the arms reach in tests.
 
     Args:
-        data: "curves", of `estimates.curves`; "blocks", by arm, passed on a test level, a number a seed.
+        data: "curves", of `estimates.curves`; "tests", by arm a number a seed.
+        paid, tested: labels of the two.
     """
     figure, axes = new_figure(7.6, 3.2, columns=2, width_ratios=[3, 2])
     left, right = axes[0]
     for place, (name, curve) in enumerate(data["curves"].items()):
         color = COLORS[ARM_COLORS[name]]
         _line(left, curve, color, ARM_MARKERS[name], name)
-        blocks = data["blocks"][name]
-        right.plot([place] * len(blocks), blocks, ARM_MARKERS[name], color=color, alpha=0.7)
-        right.plot(place, np.mean(blocks), "_", color=color, markersize=22, markeredgewidth=2)
-    left.set(xlabel="environment steps (millions)", ylabel="rewards in a training episode", ylim=(-0.02, None))
+        values = data["tests"][name]
+        right.plot([place] * len(values), values, ARM_MARKERS[name], color=color, alpha=0.7)
+        right.plot(place, np.mean(values), "_", color=color, markersize=22, markeredgewidth=2)
+    left.set(xlabel="environment steps (millions)", ylabel=paid)
     left.legend(fontsize=8, loc="upper left")
-    right.set_xticks(range(len(data["blocks"])), [name.replace(" ", "\n") for name in data["blocks"]], fontsize=8)
-    right.set(ylabel="blocks passed on a test level", xlim=(-0.6, len(data["blocks"]) - 0.4))
+    right.set_xticks(range(len(data["tests"])), [name.replace(" ", "\n") for name in data["tests"]], fontsize=8)
+    right.set(ylabel=tested, xlim=(-0.6, len(data["tests"]) - 0.4))
     return figure
 
 
@@ -247,17 +263,18 @@ def draw_snapshot(data: Mapping[str, Sequence[Mapping[str, Any]]], agent: str, s
 
 
 @styled
-def draw_choices(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+def draw_choices(data: Mapping[str, Any]) -> Figure:
     """Draw what each of the author's choices does to an agent with curiosity alone: kinds of episodes, and returns.
 
     Args:
-        data: by view, rows of `estimates.choice_rows`.
+        data: "panels", by view, rows of `estimates.choice_rows`; "blind", the best blind policy's mean return on test levels;
+            "fixed level", that of the best rhythm on the fixed level.
     """
-    heights = [len(rows) + 2 for rows in data.values()]
+    heights = [len(rows) + 2 for rows in data["panels"].values()]
     figure, axes = new_figure(
-        8.8, 0.36 * sum(heights) + 0.5, rows=len(data), columns=3, width_ratios=[2, 2, 1.6], height_ratios=heights
+        9.4, 0.36 * sum(heights) + 0.7, rows=len(heights), columns=3, width_ratios=[2, 2, 1.6], height_ratios=heights
     )
-    for (greedy, sampled, right), (view, rows) in zip(axes, data.items(), strict=True):
+    for (greedy, sampled, right), (view, rows) in zip(axes, data["panels"].items(), strict=True):
         places = np.arange(len(rows))
         for ax, name, word in ((greedy, "kinds", "greedy"), (sampled, "sampled_kinds", "sampled actions")):
             start = np.zeros(len(rows))
@@ -269,12 +286,17 @@ def draw_choices(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             ax.set_yticks(places, [])
         greedy.set_yticks(places, [row["name"] for row in rows])
         for place, row in zip(places, rows, strict=True):
-            right.plot(row["returns"], [place - 0.15] * len(row["returns"]), "o", color=COLORS["pink"], zorder=3)
-            right.plot(row["sampled"], [place + 0.15] * len(row["sampled"]), "o", color=COLORS["pink"], fillstyle="none")
+            for name, shift, marker, word in DOTS:
+                at = [place + shift] * len(row[name])
+                label = word if place == 0 else None
+                right.plot(row[name], at, marker, color=COLORS["pink"], fillstyle="none" if shift else "full", label=label)
+            if row["elsewhere"]:
+                right.plot(data["fixed level"], place, "|", color=COLORS["grey"], markersize=14, markeredgewidth=2)
         right.set_yticks(places, [])
-        right.set(ylim=(len(rows) - 0.5, -0.5), xlabel="mean test return", title="● greedy  ○ sampled")
-        right.axvline(0, color=COLORS["grey"], linewidth=0.8)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside upper center")
+        right.set(ylim=(len(rows) - 0.5, -0.5), xlabel="mean test return")
+        right.axvline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy")
+    (bars, kinds), (dots, words) = (ax.get_legend_handles_labels() for ax in (axes[0, 0], axes[0, 2]))
+    figure.legend([*bars, *dots], [*kinds, *words], fontsize=8, ncols=4, loc="outside upper center")
     return figure
 
 
@@ -294,11 +316,11 @@ def draw_scores(data: Sequence[Mapping[str, Any]]) -> Figure:
         labelled.add(row["kind"])
         ax.barh(place, row["value"], color=COLORS[ROW_COLORS[row["kind"]]], height=0.7, alpha=0.75, label=label)
         if row["interval"] is not None:
-            ax.plot(row["interval"], [place, place], color="black", linewidth=1.2)
+            ax.plot(np.clip(row["interval"], *SCORE_AXIS), [place, place], color="black", linewidth=1.2)
         ax.plot(row["seeds"], [place] * len(row["seeds"]), "|", color="black", markersize=8)
         ax.text(1200, place, f"{row['value']:.1f}", ha="right", va="center", fontsize=8)
     ax.set_yticks(range(len(data)), [row["name"] for row in data], fontsize=8)
-    ax.set(xlim=(-8, 1300), xlabel="mean return (linear to ±10, then logarithmic)", ylim=(-0.7, len(data) - 0.3))
+    ax.set(xlim=SCORE_AXIS, xlabel="mean return (linear to ±10, then logarithmic)", ylim=(-0.7, len(data) - 0.3))
     ax.set_xticks([-5, 0, 5, 10, 100, 1000], ["-5", "0", "5", "10", "100", "1000"])
     ax.legend(fontsize=8, loc="lower right", bbox_to_anchor=(0.9, 0))
     return figure

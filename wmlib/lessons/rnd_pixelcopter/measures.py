@@ -1,7 +1,7 @@
-"""What a policy does in PixelCopter, and whether it looks: scores, kinds of episodes, blindness, a tape on another level.
+"""What a policy does in PixelCopter, and whether it looks: scores, a tape on another level, what is novel.
 
-Reading guide. `play` plays one episode a level and writes down every action. `kinds` sorts episodes: the author's local optimum
-is "never" and "hops". `same_actions` and `replayed` ask whether a policy looks at all. `novelty_map` is what RND finds new.
+Reading guide. `play` plays one episode a level and writes down every action. `numbers` keeps of them what module `kinds` sorts
+episodes by. `replayed` asks whether a policy looks at all. `novelty_map` is the error of RND over the cave.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from wmlib.agents.collector import state_rows
 from wmlib.agents.policies import ActorCritic
 from wmlib.agents.rnd import RND
 from wmlib.lessons.rnd_pixelcopter.blind import NOTHING, UP
 from wmlib.lessons.rnd_pixelcopter.world import Copters
 
-KINDS = ("never", "hops", "rhythm", "other")
-FEW_UPS = 10  # at most, of an episode of kind "hops"
-IDLE_TAIL = 20  # frames without any up at its end, at least: a free fall from the middle takes 21
 TO_FLOOR, HEIGHT, TO_BLOCK = 3, 0, 4  # of the seven numbers
 NEAR = 3.0  # pixels above the floor at the player, from which an end counts as one at the floor: a neighbour may be higher
 HEIGHTS = np.arange(6, 44, 2.0)  # edges of the novelty map, pixels from the top
@@ -38,7 +36,7 @@ class Played(NamedTuple):
 
 @torch.no_grad()
 def play(
-    policy: ActorCritic | None,
+    policy: ActorCritic | float,
     view: str,
     seeds: Sequence[int] | np.ndarray,
     max_frames: int,
@@ -49,26 +47,32 @@ def play(
     """Play one episode on each level.
 
     Args:
-        policy: what acts, without a recurrent core; None: up with probability 1/2, which needs a generator.
+        policy: what acts; a number: a coin that gives up with this probability, which needs a generator.
         view: what it sees, see `Copters`.
         seeds: (L,), of the levels.
         max_frames: after which an episode is cut.
         fixed_level: every level is the same one.
         generator: CPU generator that draws actions; None: always the most probable one.
+
+    Raises:
+        ValueError: another word for the view.
     """
     count = len(seeds)
     envs = Copters(count, view, fixed_level=fixed_level, max_frames=max_frames)
     obs, _ = envs.reset(seed=np.asarray(seeds))
     rows = np.arange(count)  # still playing
+    state = () if isinstance(policy, float) else policy.initial_state(count)
+    goes_on = torch.zeros(count, dtype=torch.bool)  # no row starts an episode after the reset
     returns = np.zeros(count)
     blocks, frames = np.zeros((2, count), np.int64)
     at_floor = np.zeros(count, bool)
     pressed: list[list[int]] = [[] for _ in range(count)]
     frame = 0
     while len(rows):
-        logits = torch.zeros(len(rows), 2)
-        if policy is not None:
-            logits = policy.step(torch.from_numpy(obs[rows])).logits
+        if isinstance(policy, float):
+            logits = torch.tensor([policy, 1 - policy]).log().expand(len(rows), 2)
+        else:
+            logits, _, state = policy.step(torch.from_numpy(obs[rows]), state, goes_on[: len(rows)])
         if generator is not None:
             logits = logits - torch.empty(logits.shape).exponential_(generator=generator).log()
         actions = np.full(count, NOTHING)
@@ -84,55 +88,31 @@ def play(
         if len(over):
             numbers = envs.games.states()[over]
             at_floor[over] = terminated[over] & (numbers[:, TO_FLOOR] <= NEAR)
-            rows = np.setdiff1d(rows, over)
+            lasting = ~(terminated | truncated)[rows]
+            rows = rows[lasting]
+            state = state_rows(state, torch.from_numpy(lasting))
         frame += 1
     return Played(returns, blocks, frames, at_floor, [np.array(each, np.int64) for each in pressed])
 
 
-def kinds(played: Played) -> np.ndarray:
-    """Sort episodes by the row of their actions.
+def numbers(played: Played) -> dict[str, np.ndarray]:
+    """Return numbers of each episode, without its actions, from which `kinds.kinds` and later definitions can be computed.
 
     Returns:
-        int64 (L,), index into `KINDS`: 0 "never", no up at all; 1 "hops", 1 to 10 ups, then at least 20 frames without any, and
-        an end at the floor; 2 "rhythm", at least 3 ups whose distances differ by a frame at most; 3 "other".
+        returns, blocks, frames, at_floor as `Played`; int64 num_ups; last_up, the frame of the last up, -1 without any;
+        min_gap, max_gap, frames between one up and the next, 0 with fewer than two; all (L,).
     """
-    sorts = np.full(len(played.ups), KINDS.index("other"))
-    for i, ups in enumerate(played.ups):
-        gaps = np.diff(ups)
-        if not len(ups):
-            sorts[i] = KINDS.index("never")
-        elif len(ups) <= FEW_UPS and played.frames[i] - 1 - ups[-1] >= IDLE_TAIL and played.at_floor[i]:
-            sorts[i] = KINDS.index("hops")
-        elif len(ups) >= 3 and gaps.max() - gaps.min() <= 1:
-            sorts[i] = KINDS.index("rhythm")
-    return sorts
-
-
-def shares(played: Played) -> np.ndarray:
-    """Return the proportion of episodes of each of `KINDS`, float64 (4,)."""
-    return np.bincount(kinds(played), minlength=len(KINDS)) / len(played.ups)
-
-
-def stuck(played: Played) -> float:
-    """Return the proportion of episodes in the local optimum: "never" or "hops"."""
-    return float((kinds(played) <= KINDS.index("hops")).mean())
-
-
-def same_actions(played: Played, first: int = 60) -> float:
-    """Return how often the actions on two levels are equal: of all pairs of levels and their first frames; 1: it never looks.
-
-    Args:
-        played: at least 2 episodes.
-        first: frames; those after the shorter one's end are left out.
-    """
-    tapes = np.full((len(played.ups), first), NOTHING)
-    for tape, ups in zip(tapes, played.ups, strict=True):
-        tape[ups[ups < first]] = UP
-    alive = np.arange(first) < played.frames[:, None]
-    counts = [((tapes == action) & alive).sum(0) for action in (UP, NOTHING)]  # (first,) each
-    total = counts[0] + counts[1]
-    equal = sum(count * (count - 1) for count in counts)  # ordered pairs of levels, frame by frame
-    return float(np.sum(equal) / np.sum(total * (total - 1)))
+    gaps = [np.diff(ups) for ups in played.ups]
+    return {
+        "returns": played.returns,
+        "blocks": played.blocks,
+        "frames": played.frames,
+        "at_floor": played.at_floor,
+        "num_ups": np.array([len(ups) for ups in played.ups]),
+        "last_up": np.array([ups[-1] if len(ups) else -1 for ups in played.ups]),
+        "min_gap": np.array([each.min() if len(each) else 0 for each in gaps]),
+        "max_gap": np.array([each.max(initial=0) for each in gaps]),
+    }
 
 
 def replayed(played: Played, seeds: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -174,7 +154,7 @@ def sights(view: str, num_levels: int, frames: int, seed: int) -> Sights:
 
     Args:
         view: of the observations.
-        num_levels: games side by side.
+        num_levels: vectorized environments, one a level.
         frames: of each.
         seed: of levels and heights.
     """

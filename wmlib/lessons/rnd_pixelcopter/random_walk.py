@@ -27,14 +27,13 @@ def place_code(positions: Tensor) -> Tensor:
 
 def networks(seed: int, num_features: int = 32) -> tuple[nn.Module, nn.Module]:
     """Return a random target and a predictor, both from place codes (B, 256) to features (B, D)."""
-    made = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for _ in range(2):
-            made.append(
-                nn.Sequential(nn.Linear(CENTERS**2, 256, bias=False), nn.ReLU(), nn.Linear(256, num_features, bias=False))
-            )
-    return made[0], made[1]
+        target, predictor = (
+            nn.Sequential(nn.Linear(CENTERS**2, 256, bias=False), nn.ReLU(), nn.Linear(256, num_features, bias=False))
+            for _ in range(2)
+        )
+    return target, predictor
 
 
 def steps_of(count: int, seed: int, size: float = 0.04) -> Tensor:
@@ -56,13 +55,13 @@ def square() -> Tensor:
 def walk(target: nn.Module, predictor: nn.Module, positions: Tensor, looks: list[int], lr: float) -> list[np.ndarray]:
     """Walk, and learn on the way; return the novelty of the whole square, (CELLS, CELLS), before some steps, `looks`."""
     optimizer = torch.optim.Adam(predictor.parameters(), lr)
-    everywhere = place_code(square())
+    whole = place_code(square())
     maps = []
-    for t, here in enumerate(place_code(positions).split(1)):
+    for t, place in enumerate(place_code(positions).split(1)):
         if t in looks:
-            novelty = (predictor(everywhere) - target(everywhere)).square().mean(-1)
+            novelty = (predictor(whole) - target(whole)).square().mean(-1)
             maps.append(novelty.detach().view(CELLS, CELLS).numpy())
-        error = (predictor(here) - target(here).detach()).square().mean()
+        error = (predictor(place) - target(place).detach()).square().mean()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()

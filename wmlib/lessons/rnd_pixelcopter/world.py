@@ -1,4 +1,4 @@
-"""PixelCopter as the agents of notebook 08 see it: seven scaled numbers or four small pictures, and two kinds of reward.
+"""PixelCopter as the agents of notebook 08 see it: six or seven scaled numbers or four small pictures, and two kinds of reward.
 
 Reading guide. `Copters` is a Gymnasium vector environment around the compiled games. It can be stored and gone on from.
 """
@@ -22,7 +22,8 @@ SCALE = np.array([6, 1, 6, 6, 20, 8, 8], np.float32)
 CLIP = 5.0
 SIDE = 24  # of a picture: the screen's 48 pixels, two by two
 STACK = 4  # pictures that a policy sees
-VIEWS = ("state", "pixels")
+VIEWS = ("state", "positions", "pixels")
+VELOCITY = 1  # of the seven numbers
 REWARDS = ("game", "third blocks")
 THIRD = 3  # blocks from one reward to the next, where only these pay
 MAX_FRAMES = 10_000  # of an episode, as in gym-ple
@@ -33,8 +34,9 @@ class Copters(gymnasium.vector.VectorEnv):
 
     Args:
         num_envs: N.
-        view: "state", float32 (7,), the seven numbers, shifted and scaled to about ±1 and clipped to ±5; or "pixels", uint8
-            (24, 24, 4), the last four screens in grey, the newest last, black before the start.
+        view: "state", float32 (7,), the seven numbers, shifted and scaled to about ±1 and clipped to ±5; "positions", float32
+            (6,), these without the velocity; or "pixels", uint8 (24, 24, 4), the last four screens in grey, the newest last,
+            black before the start.
         reward: "game", the game's own; or "third blocks", 1 for every third block that is passed, nothing else and no penalty.
         fixed_level: whether every episode is on one and the same level.
         max_frames: after which an episode is truncated.
@@ -64,7 +66,9 @@ class Copters(gymnasium.vector.VectorEnv):
         self.games = Games(num_envs, max_steps=max_frames, fixed_level=fixed_level)
         self.num_envs, self.view, self.reward = num_envs, view, reward
         self.single_observation_space = (
-            spaces.Box(-CLIP, CLIP, (7,), np.float32) if view == "state" else spaces.Box(0, 255, (SIDE, SIDE, STACK), np.uint8)
+            spaces.Box(0, 255, (SIDE, SIDE, STACK), np.uint8)
+            if view == "pixels"
+            else spaces.Box(-CLIP, CLIP, (7 if view == "state" else 6,), np.float32)
         )
         self.single_action_space = spaces.Discrete(2)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -102,8 +106,9 @@ class Copters(gymnasium.vector.VectorEnv):
         return self._observe(), rewards, games.terminated.copy(), games.truncated.copy(), {}
 
     def _observe(self) -> np.ndarray:
-        if self.view == "state":
-            return np.clip((self.games.states(np.empty((self.num_envs, 7), np.float32)) - CENTER) / SCALE, -CLIP, CLIP)
+        if self.view != "pixels":
+            state = np.clip((self.games.states(np.empty((self.num_envs, 7), np.float32)) - CENTER) / SCALE, -CLIP, CLIP)
+            return state if self.view == "state" else np.delete(state, VELOCITY, 1)
         self.games.pictures(self._screens, channels=1)
         _shift(self._stack, self._screens)
         return self._stack.copy()
