@@ -25,12 +25,16 @@ def run(tmp_path, monkeypatch):
     return Run("05_vizdoom_dream", "smoke", 3, "cpu")
 
 
-@pytest.fixture
-def agent(dnc):
+def untrained(training):
     """An agent that has learnt nothing; its games end after `MAX_TICS`."""
     rng = torch.Generator().manual_seed(0)
-    vae, model = VAE(generator=rng, latent_size=Z, channels=1), dnc.model.build(rng)
+    vae, model = VAE(generator=rng, latent_size=Z, channels=1), training.model.build(rng)
     return WorldModelsAgent(vae, model, torch.randn(Z + H, generator=rng), ("z", "h"), ACTIONS)
+
+
+@pytest.fixture
+def agent(dnc):
+    return untrained(dnc)
 
 
 def test_an_agent_plays_and_is_found_again(run, agent, monkeypatch):
@@ -52,6 +56,17 @@ def test_all_policies_play_the_same_games(run):
     assert [tics.tolist() for tics in together] == [tics.tolist() for tics in alone]
     each = games.play_each(run, {"a": [held, sticky], "b": [fresh]}, 3, "test")
     assert each["a"].tolist() == [tics.tolist() for tics in alone[:2]] and each["b"].tolist() == [alone[2].tolist()]
+
+
+def test_the_number_of_environments_changes_no_game(lstm, dnc, run, monkeypatch):
+    longer = {**games.SHRUNK_IN_BATCHES["env_kwargs"], "max_tics": 250}
+    agents = [untrained(lstm), untrained(dnc)]
+    tics = {}
+    for num_envs in (games.NUM_ENVS, 8):
+        monkeypatch.setattr(games, "SHRUNK_IN_BATCHES", {**games.SHRUNK_IN_BATCHES, "env_kwargs": longer, "num_envs": num_envs})
+        tics[num_envs] = [games.survived_tics(agent, 18, 5).tolist() for agent in agents]
+    assert tics[games.NUM_ENVS] == tics[8] and any(len(set(each)) > 1 for each in tics[8])
+    assert games.survived_tics(agents[1], 9, 5).tolist() == tics[8][1][:9]
 
 
 def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 Policy = Callable | WorldModelsAgent
-NUM_ENVS = 8  # games that an agent plays at once in a process
+NUM_ENVS = 16  # games that an agent plays at once in a process
 SHRUNK_IN_BATCHES = {"env_kwargs": {"shrunk": False}, "prepare": take_cover.shrink, "num_envs": NUM_ENVS}
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 ACTIONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # how left, stay and right are given to a world model
 COLUMNS = ("mean", "log_variance")
+BATCH = 32  # frames encoded at once, or a few more: what the layers make of so many stays in a core's cache
 GATE_FRAMES = 3000  # held-out frames, about, on which a VAE is evaluated
 LSTM, LARGE_LSTM, DNC = "MDN-LSTM", "MDN-LSTM, equal parameters", "MDN-DNC"  # the world models that are compared
 SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
@@ -185,10 +186,11 @@ def encode_frames(folder: Path, data: Rollouts, vae: VAE, device: torch.device) 
 def _encode_rows(folder: Path, data: Path, vae: VAE, rows: slice, device: torch.device) -> None:
     rollouts = Rollouts(data)
     frames = rollouts.frames(np.arange(*rows.indices(len(rollouts))))
+    vae = copy.deepcopy(vae).to(device)
     with torch.no_grad():
-        posterior = copy.deepcopy(vae).to(device).encode(frames)
-    for name, values in zip(COLUMNS, posterior, strict=True):
-        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = values.cpu().numpy()
+        posteriors = [vae.encode(batch) for batch in np.array_split(frames, max(1, len(frames) // BATCH))]
+    for name, values in zip(COLUMNS, zip(*posteriors, strict=True), strict=True):
+        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = torch.cat(values).cpu().numpy()
 
 
 def experience(latents: Path, data: Rollouts) -> Experience:
