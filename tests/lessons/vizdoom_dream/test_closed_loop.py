@@ -171,4 +171,6 @@ def test_the_first_test_games_are_played_again_with_each_handicap(agents, monkey
     assert list(tics["LSTM"]) == [closed_loop.WHOLE, *closed_loop.handicaps(lstm)] and list(tics["DNC"])[1:] == list(HANDICAPS)
     assert tics["DNC"][closed_loop.WHOLE].tolist() == [[10, 11, 12], [15, 16, 17]]
     assert tics["DNC"][closed_loop.BLINDFOLD].tolist() == [[3] * 3] * 2
-    assert asked == [([("LSTM", each) for each in closed_loop.handicaps(lstm)] + [("DNC", each) for each in HANDICAPS], 3, "test")]
+    assert asked == [
+        ([("LSTM", each) for each in closed_loop.handicaps(lstm)] + [("DNC", each) for each in HANDICAPS], 3, "test")
+    ]

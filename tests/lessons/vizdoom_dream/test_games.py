@@ -8,7 +8,7 @@ from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom.scripted import fresh, held, sticky
 from wmlib.experiment import seeding
 from wmlib.experiment.run import Run
-from wmlib.lessons.vizdoom_dream import games
+from wmlib.lessons.vizdoom_dream import games, latents
 from wmlib.lessons.vizdoom_dream.controllers import EvolvedController, with_weights
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 from wmlib.models.vae import VAE
@@ -75,3 +75,19 @@ def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):
     tics = games.curve(run, agent, controller, [1, 0], 2)
     alone = games.play(run, [with_weights(agent, weights) for weights in validated], 2, "curve")
     assert tics.tolist() == [alone[1].mean(), alone[0].mean()]
+
+
+def test_recorded_latents_are_those_of_the_recorded_frames(run, agent, monkeypatch):
+    (folder,) = games.record_latents(run, [agent], 11, "own")
+    recorded = games.record_episodes(run, agent, 11, "own", shard_episodes=11)
+    episodes = latents.read(folder)
+    with torch.no_grad():
+        expected = agent.vae.encode(recorded.frames(np.arange(len(recorded))))
+    for ours, theirs in zip(episodes.experience[:2], expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3)
+    assert np.array_equal(episodes.experience.actions, ACTIONS.numpy()[recorded.actions])
+    for name in ("rewards", "terminated", "acted", "resets"):
+        assert np.array_equal(getattr(episodes.experience, name), getattr(recorded, name)), name
+    assert episodes.training == 9 and {path.suffix for path in folder.iterdir()} == {".npy", ".npz", ".json"}
+    monkeypatch.setattr(games, "check", None)  # nothing is played twice
+    assert games.record_latents(run, [agent], 11, "own") == [folder]
