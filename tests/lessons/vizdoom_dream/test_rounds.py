@@ -123,4 +123,4 @@ def test_rows_of_rounds(world, config, players, monkeypatch):
 def test_the_settings_of_the_notebook():
     resolved = settings.resolve(settings.read("05_vizdoom_dream"), "study", {"round_models": 3, "scale_features": False})
     config = rounds.round_config(resolved, EvolutionConfig(population=7, generations=99))
-    assert config == RoundConfig(EvolutionConfig(population=7, generations=20), 1000, 3, False, 100)
+    assert config == RoundConfig(EvolutionConfig(population=7, generations=20), 300, 3, False, 60)
