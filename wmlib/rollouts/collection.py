@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from wmlib.experiment import records
 from wmlib.experiment.counts import is_count
@@ -132,7 +132,9 @@ def score(
     The games of two policies are the same if their seeds are.
     """
     shared = check(env_id, policy, episodes, seed, env_kwargs, prepare, num_envs, workers)
-    block = 10 if num_envs is None else 50  # short enough for all cores to have work, long enough to keep environments busy
+    block = 10  # short enough for all cores to have work
+    if num_envs is not None:  # one block a process, which keeps environments busy
+        block = max(num_envs, -(-episodes // effective_n_jobs(_workers(workers))))
     task = delayed(functools.partial(_ends, shared))
     tasks = [task(range(i, min(i + block, episodes))) for i in range(0, episodes, block)]
     results = Parallel(n_jobs=_workers(workers), return_as="generator")(tasks)

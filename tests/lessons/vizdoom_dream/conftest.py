@@ -6,7 +6,7 @@ import torch
 
 from wmlib.experiment import records
 from wmlib.experiment.run import Run
-from wmlib.lessons.vizdoom_dream import pipeline
+from wmlib.lessons.vizdoom_dream import latents
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig
 from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining
 from wmlib.models.specs import CoreConfig
@@ -63,5 +63,10 @@ def world(tmp_path_factory):
         run = Run("05_vizdoom_dream", "smoke", 1, "cpu")
     data = write_episodes(run.cache.path / "episodes-0" / "episodes", 13)
     vae = VAE(generator=torch.Generator().manual_seed(0), latent_size=Z, channels=1).eval()
-    latents = run.cached_folder(pipeline.encode_frames, data, vae, run.device)
-    return run, EncodedEpisodes(data, vae, latents)
+    return run, EncodedEpisodes(vae, run.cached_folder(latents.encode_frames, data, vae, run.device))
+
+
+@pytest.fixture(scope="session")
+def data(world):
+    """The episodes of `world`, with their frames."""
+    return Rollouts(world[0].cache.path / "episodes-0" / "episodes")

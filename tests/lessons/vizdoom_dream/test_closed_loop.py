@@ -157,7 +157,7 @@ def test_the_blindfold_is_put_on_before_v_sees(agents, monkeypatch):
     assert (blind[0] < 250).all() and (control[0] == 250).sum() == 3 * 93 and (control[0] == 41).any()
 
 
-def test_all_play_the_same_games(agents, monkeypatch):
+def test_the_first_test_games_are_played_again_with_each_handicap(agents, monkeypatch):
     asked = []
 
     def play_each(run, policies, count, name):
@@ -166,6 +166,11 @@ def test_all_play_the_same_games(agents, monkeypatch):
 
     monkeypatch.setattr(games, "play_each", play_each)
     lstm, dnc = agents
-    tics = closed_loop.play(None, {"LSTM": [lstm, lstm], "DNC": [dnc, dnc]}, BACKGROUND, 3)
+    whole = {"LSTM": np.arange(10).reshape(2, 5), "DNC": np.arange(10, 20).reshape(2, 5)}
+    tics = closed_loop.play(None, {"LSTM": [lstm, lstm], "DNC": [dnc, dnc]}, whole, BACKGROUND, 3)
     assert list(tics["LSTM"]) == [closed_loop.WHOLE, *closed_loop.handicaps(lstm)] and list(tics["DNC"])[1:] == list(HANDICAPS)
-    assert tics["DNC"][closed_loop.WHOLE].tolist() == [[4] * 3] * 2 and asked[0][1:] == (3, "test")
+    assert tics["DNC"][closed_loop.WHOLE].tolist() == [[10, 11, 12], [15, 16, 17]]
+    assert tics["DNC"][closed_loop.BLINDFOLD].tolist() == [[3] * 3] * 2
+    assert asked == [
+        ([("LSTM", each) for each in closed_loop.handicaps(lstm)] + [("DNC", each) for each in HANDICAPS], 3, "test")
+    ]

@@ -9,7 +9,7 @@ import torch
 from wmlib.agents.dream import Dreams, dream_returns
 from wmlib.agents.evolution import VALIDATION, Evolution
 from wmlib.experiment import seeding, settings
-from wmlib.lessons.vizdoom_dream import controllers
+from wmlib.lessons.vizdoom_dream import controllers, latents
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 
@@ -28,8 +28,8 @@ def model(lstm):
 
 def test_dreams_begin_at_first_frames(world):
     _, encoded = world
-    begin = controllers.starts(encoded.latents, encoded.data)
-    table = encoded.experience()
+    begin = controllers.starts(encoded.latents)
+    table = latents.read(encoded.latents).experience
     assert begin.mean.shape == (13, Z) and begin.mean.dtype == torch.float32
     for ours, column in zip(begin, (table.mean, table.log_variance), strict=True):
         assert np.array_equal(ours.half(), column[table.resets])
@@ -37,7 +37,7 @@ def test_dreams_begin_at_first_frames(world):
 
 def test_dreams_are_as_configured(world, model):
     _, encoded = world
-    begin = controllers.starts(encoded.latents, encoded.data)
+    begin = controllers.starts(encoded.latents)
     dreams = controllers.dreams(EvolutionConfig(temperature=0.7, max_steps=9), model, begin, 5)
     assert (dreams.temperature, dreams.max_steps, dreams.seed) == (0.7, 9, 5)
     assert torch.equal(dreams.actions, ACTIONS)
@@ -47,7 +47,7 @@ def test_who_stands_still_lives_as_a_controller_of_zeros(world, model, evolution
     run, encoded = world
     steps = controllers.standing_still(run, encoded, model, evolution, count=20)
     seed = seeding.entropy(1, "standing still") % 2**31
-    begin = controllers.starts(encoded.latents, encoded.data)
+    begin = controllers.starts(encoded.latents)
     dreams = Dreams(model, ACTIONS, begin, seed=seed, max_steps=7)
     assert np.array_equal(steps, dream_returns(dreams, torch.zeros(1, Z + H), ("z", "h"), range(20))[0])
     assert steps.shape == (20,) and 1 < steps.mean() < 7
@@ -58,7 +58,7 @@ def test_an_evolution_is_a_plain_one(world, model, evolution):
     config = replace(evolution, training_seed=3, validate_every=2)
     (folder,) = controllers.evolve(run, [encoded], [model], [config])
     evolved = controllers.load_controller(folder, config)
-    begin = controllers.starts(encoded.latents, encoded.data)
+    begin = controllers.starts(encoded.latents)
     plain = Evolution(
         Dreams(model, ACTIONS, begin, seed=seeding.entropy(1, "dreams", 3) % 2**31, max_steps=7),
         ("z", "h"),

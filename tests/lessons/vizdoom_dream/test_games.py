@@ -8,7 +8,7 @@ from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom.scripted import fresh, held, sticky
 from wmlib.experiment import seeding
 from wmlib.experiment.run import Run
-from wmlib.lessons.vizdoom_dream import games
+from wmlib.lessons.vizdoom_dream import games, latents
 from wmlib.lessons.vizdoom_dream.controllers import EvolvedController, with_weights
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 from wmlib.models.vae import VAE
@@ -25,12 +25,16 @@ def run(tmp_path, monkeypatch):
     return Run("05_vizdoom_dream", "smoke", 3, "cpu")
 
 
-@pytest.fixture
-def agent(dnc):
+def untrained(training):
     """An agent that has learnt nothing; its games end after `MAX_TICS`."""
     rng = torch.Generator().manual_seed(0)
-    vae, model = VAE(generator=rng, latent_size=Z, channels=1), dnc.model.build(rng)
+    vae, model = VAE(generator=rng, latent_size=Z, channels=1), training.model.build(rng)
     return WorldModelsAgent(vae, model, torch.randn(Z + H, generator=rng), ("z", "h"), ACTIONS)
+
+
+@pytest.fixture
+def agent(dnc):
+    return untrained(dnc)
 
 
 def test_an_agent_plays_and_is_found_again(run, agent, monkeypatch):
@@ -54,9 +58,36 @@ def test_all_policies_play_the_same_games(run):
     assert each["a"].tolist() == [tics.tolist() for tics in alone[:2]] and each["b"].tolist() == [alone[2].tolist()]
 
 
+def test_the_number_of_environments_changes_no_game(lstm, dnc, run, monkeypatch):
+    longer = {**games.SHRUNK_IN_BATCHES["env_kwargs"], "max_tics": 250}
+    agents = [untrained(lstm), untrained(dnc)]
+    tics = {}
+    for num_envs in (games.NUM_ENVS, 8):
+        monkeypatch.setattr(games, "SHRUNK_IN_BATCHES", {**games.SHRUNK_IN_BATCHES, "env_kwargs": longer, "num_envs": num_envs})
+        tics[num_envs] = [games.survived_tics(agent, 18, 5).tolist() for agent in agents]
+    assert tics[games.NUM_ENVS] == tics[8] and any(len(set(each)) > 1 for each in tics[8])
+    assert games.survived_tics(agents[1], 9, 5).tolist() == tics[8][1][:9]
+
+
 def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):
     validated = np.stack([agent.weights.double().numpy(), -agent.weights.double().numpy()])
     controller = EvolvedController(agent.names, validated[1], 1.0, np.zeros((10, 3)), validated)
     tics = games.curve(run, agent, controller, [1, 0], 2)
     alone = games.play(run, [with_weights(agent, weights) for weights in validated], 2, "curve")
     assert tics.tolist() == [alone[1].mean(), alone[0].mean()]
+
+
+def test_recorded_latents_are_those_of_the_recorded_frames(run, agent, monkeypatch):
+    (folder,) = games.record_latents(run, [agent], 11, "own")
+    recorded = games.record_episodes(run, agent, 11, "own", shard_episodes=11)
+    episodes = latents.read(folder)
+    with torch.no_grad():
+        expected = agent.vae.encode(recorded.frames(np.arange(len(recorded))))
+    for ours, theirs in zip(episodes.experience[:2], expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3)
+    assert np.array_equal(episodes.experience.actions, ACTIONS.numpy()[recorded.actions])
+    for name in ("rewards", "terminated", "acted", "resets"):
+        assert np.array_equal(getattr(episodes.experience, name), getattr(recorded, name)), name
+    assert episodes.training == 9 and {path.suffix for path in folder.iterdir()} == {".npy", ".npz", ".json"}
+    monkeypatch.setattr(games, "check", None)  # nothing is played twice
+    assert games.record_latents(run, [agent], 11, "own") == [folder]

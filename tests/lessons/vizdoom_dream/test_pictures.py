@@ -26,7 +26,7 @@ def agent(world, lstm):
 @pytest.fixture
 def begin(world):
     _, encoded = world
-    return controllers.starts(encoded.latents, encoded.data)
+    return controllers.starts(encoded.latents)
 
 
 def test_a_dream_is_the_agent_s_own(agent, begin):
@@ -76,8 +76,7 @@ def test_an_explosion_is_no_brighter_than_a_near_ball():
     assert pictures.brightness(played.frames(np.arange(4))).tolist() == [0, 9, 60, 0]  # 1,600 pixels are a flash
 
 
-def test_recorded_rows_and_their_reconstructions(world, agent):
-    data = world[1].data
+def test_recorded_rows_and_their_reconstructions(data, agent):
     rows = data.episode(2)[::3]
     frames, again = pictures.recorded(agent.vae, data, rows, 6)
     assert len(rows) == 4 and frames.shape == again.shape == (6, 64, 64, 3)
@@ -88,11 +87,11 @@ def test_recorded_rows_and_their_reconstructions(world, agent):
     np.testing.assert_allclose(again[:4], expected, atol=1e-6)
 
 
-def test_a_strip_has_a_row_for_each_temperature(world, agent, begin):
-    data = pictures.strip(agent, world[1].data, CONFIG, begin, (0.1, 1.15))
-    grid = unpack(data["png"])
-    assert data["rows"] == ["real game", "reconstruction", "τ = 0.1", "τ = 1.15"]
-    assert data["columns"] == ["0", "12", "24", "36", "48", "60", "72", "84"] and grid.shape == (4, 8, 64, 64, 3)
+def test_a_strip_has_a_row_for_each_temperature(data, agent, begin):
+    strip = pictures.strip(agent, data, CONFIG, begin, (0.1, 1.15))
+    grid = unpack(strip["png"])
+    assert strip["rows"] == ["real game", "reconstruction", "τ = 0.1", "τ = 1.15"]
+    assert strip["columns"] == ["0", "12", "24", "36", "48", "60", "72", "84"] and grid.shape == (4, 8, 64, 64, 3)
     assert np.array_equal(grid[2, 0], grid[3, 0]) and not np.array_equal(grid[2, 3], grid[3, 3])  # the same start
 
 

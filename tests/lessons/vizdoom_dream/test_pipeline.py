@@ -9,7 +9,7 @@ import torch
 from wmlib import weights
 from wmlib.experiment import seeding, settings
 from wmlib.lessons.vae import pipeline as vae_pipeline
-from wmlib.lessons.vizdoom_dream import measures, pipeline
+from wmlib.lessons.vizdoom_dream import latents, measures, pipeline
 from wmlib.models.dnc import DNC
 from wmlib.models.layers import num_parameters
 from wmlib.models.lstm import LSTM
@@ -29,27 +29,16 @@ def assert_same(one, other):
     assert list(one) == list(other) and all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_latents_are_what_the_vae_says(world):
-    _, encoded = world
-    table = encoded.experience()
-    with torch.no_grad():
-        expected = encoded.vae.encode(encoded.data.frames(np.arange(len(encoded.data))))
-    for ours, theirs in zip(table[:2], expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3)
-    assert table.mean.dtype == np.float16 and np.array_equal(table.resets, encoded.data.resets)
-    assert table.actions[:3].tolist() == [[1, 0], [0, 0], [0, 1]]  # left, stay, right
-
-
 @pytest.mark.parametrize("kind", ["lstm", "dnc"])
-def test_a_training_is_a_plain_loop(world, request, kind):
+def test_a_training_is_a_plain_loop(world, data, request, kind):
     run, encoded = world
     training = replace(request.getfixturevalue(kind), training_seed=2)
     assert training.steps == 3
     (folder,) = pipeline.train(run, [encoded], [training])
     generator = seeding.torch_generator(1, "world model", 2)
     plain = training.model.build(generator)
-    rows = len(vae_pipeline.split(encoded.data)[0])
-    table = Experience(*(part[:rows] for part in encoded.experience()))
+    rows = len(vae_pipeline.split(data)[0])
+    table = Experience(*(part[:rows] for part in latents.read(encoded.latents).experience))
     trainer = WorldModelTrainer(plain, table, generator=generator, batch_size=4, seq_len=6)
     for lr in (2e-3, 2e-3, 2e-3 * 2 / 3):  # one step of the three is left of the last half, which has one and a half
         for group in trainer.optimizer.param_groups:
@@ -86,12 +75,13 @@ def test_predictions_are_those_of_the_measures(world, lstm, dnc):
     models = pipeline.train_each(run, [encoded, encoded], trainings)
     result = pipeline.predictions(run, [encoded, encoded], models, trainings, seen=3, ahead=4)
     assert list(result["evaluated"]) == ["untrained", "DNC"] and list(result["ahead"]) == ["DNC", "copy baseline"]
-    test = pipeline.part_of(encoded.data, "test")
+    episodes = latents.read(encoded.latents)
+    test = episodes.part("test")
     draws = run.torch_rng("held-out latents")
     for stored, model in zip(result["evaluated"]["untrained"], models["untrained"], strict=True):
-        assert_same(stored, measures.evaluate(model, encoded.experience(), test, draws))
-    entropy = measures.posterior_entropy(encoded.experience(), np.concatenate(test))
-    assert result["entropy"] == [entropy, entropy] and len(result["copy"]) == 2
+        assert_same(stored, measures.evaluate(model, episodes.experience, test, draws))
+    entropy = measures.posterior_entropy(episodes.experience, np.concatenate(test))
+    assert result["entropy"] == [entropy, entropy] and len(result["copy"]) == 2 and len(set(result["copy"])) == 1
     assert result["ahead"]["DNC"].shape == result["ahead"]["copy baseline"].shape == (4,)
 
 
@@ -118,24 +108,15 @@ def test_some_models_have_fewer_training_seeds_and_others_other_ones(world, lstm
     assert [len(results["evaluated"][name]) for name in "ab"] == [2, 1]
 
 
-def test_the_episodes_of_the_search_are_not_those_that_are_reported(world):
-    _, encoded = world
-    held_out = vae_pipeline.split(encoded.data)[1]
-    search, test = (pipeline.part_of(encoded.data, part) for part in ("search", "test"))
-    assert len(search) == len(test) == 1
-    for ours, theirs in zip(search + test, held_out, strict=True):
-        assert np.array_equal(ours, theirs)
-
-
-def test_one_model_is_evaluated_on_held_out_or_all_episodes(world, lstm):
+def test_one_model_is_evaluated_on_held_out_or_all_episodes(world, data, lstm):
     _, encoded = world
     model = lstm.model.build(torch.Generator().manual_seed(2)).eval()
-    one = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "held out")
-    held_out = vae_pipeline.split(encoded.data)[1]
+    one = pipeline.evaluate_model(encoded.latents, model, 5, "held out")
+    held_out = vae_pipeline.split(data)[1]
     draws = seeding.torch_generator(5, "evaluation")
-    assert_same(one, measures.evaluate(model, encoded.experience(), held_out, draws))
-    every = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, 5, "all")
-    assert every["deaths"] + every["steps"] == encoded.data.lengths.sum() and len(every["steps_by_episode"]) == 13
+    assert_same(one, measures.evaluate(model, latents.read(encoded.latents).experience, held_out, draws))
+    every = pipeline.evaluate_model(encoded.latents, model, 5, "all")
+    assert every["deaths"] + every["steps"] == data.lengths.sum() and len(every["steps_by_episode"]) == 13
 
 
 def test_the_settings_of_the_notebook():
@@ -174,57 +155,56 @@ def test_the_settings_reach_the_vaes():
 
 
 @pytest.mark.parametrize("vae", ["kept", "trained"])
-def test_the_kept_vae_has_seen_none_of_the_episodes(world, monkeypatch, vae):
-    run, encoded = world
+def test_the_kept_vae_has_seen_none_of_the_episodes(world, data, monkeypatch, vae):
+    run, _ = world
     asked = []
 
     def cached_folder(make, policy, count, seed):
         asked.append((make, policy, count, seed))
-        return encoded.data.folder.parent
+        return data.folder.parent
 
     monkeypatch.setattr(run, "cached_folder", cached_folder)
     monkeypatch.setattr(run, "settings", replace(run.settings, vae=vae))
-    assert pipeline.episodes(run).folder == encoded.data.folder
+    assert pipeline.episodes(run).folder == data.folder
     of_04 = vae_pipeline.episodes(run, run.settings.episodes, run.settings.vae_policy)
     ours, theirs = asked
-    assert of_04.folder == encoded.data.folder and ours[:3] == theirs[:3]
+    assert of_04.folder == data.folder and ours[:3] == theirs[:3]
     assert (ours[3] == theirs[3]) == (vae == "trained")
     kept = weights.load("vae_10000_episodes")[1]
     assert "seed 1" in kept["made"] and "10,000 episodes" in kept["made"] and theirs[3] == 1
 
 
-def test_frames_are_encoded_by_the_vae_of_each_training_seed(world):
+def test_frames_are_encoded_by_the_vae_of_each_training_seed(world, data):
     run, encoded = world
     other = VAE(generator=torch.Generator().manual_seed(1), latent_size=3, channels=1).eval()
-    parts = pipeline.encode(run, [encoded.data] * 3, [encoded.vae, other, encoded.vae])
+    parts = pipeline.encode(run, [data] * 3, [encoded.vae, other, encoded.vae])
     assert [part.vae for part in parts] == [encoded.vae, other, encoded.vae]
     for part in parts:
-        assert part.data is encoded.data
         with torch.no_grad():
-            expected = part.vae.encode(part.data.frames(np.arange(len(part.data)))).mean
-        np.testing.assert_allclose(part.experience().mean, expected, rtol=2e-3, atol=2e-3)
+            expected = part.vae.encode(data.frames(np.arange(len(data)))).mean
+        np.testing.assert_allclose(latents.read(part.latents).experience.mean, expected, rtol=2e-3, atol=2e-3)
     assert parts[0].latents == parts[2].latents != parts[1].latents
 
 
-def test_a_vae_is_trained_for_each_training_seed(world, monkeypatch):
-    run, encoded = world
+def test_a_vae_is_trained_for_each_training_seed(world, data, monkeypatch):
+    run, _ = world
     asked = []
 
     def train(run, data, configs, label):
         asked.extend(configs)
         return [f"folder {config.training_seed}" for config in configs]
 
-    monkeypatch.setattr(vae_pipeline, "episodes", lambda run, count, policy: encoded.data)
+    monkeypatch.setattr(vae_pipeline, "episodes", lambda run, count, policy: data)
     monkeypatch.setattr(vae_pipeline, "train", train)
     monkeypatch.setattr(vae_pipeline, "load_vae", lambda folder, config: (folder, config.training_seed))
     assert pipeline.trained_vaes(run) == [("folder 0", 0)] and asked == pipeline.vae_configs(run.settings)
 
 
-def test_detected_blobs_are_counted_once_for_each_vae(world):
+def test_detected_blobs_are_counted_once_for_each_vae(world, data):
     run, encoded = world
     other = VAE(generator=torch.Generator().manual_seed(1), latent_size=3, channels=1).eval()
-    tallies = pipeline.detected_blobs(run, [encoded, encoded, encoded._replace(vae=other)])
-    held_out = vae_pipeline.split(encoded.data)[1]
+    tallies = pipeline.detected_blobs(run, data, [encoded.vae, encoded.vae, other])
+    held_out = vae_pipeline.split(data)[1]
     assert len(tallies) == 2 and all(tally["frames"].tolist() == [len(rows) for rows in held_out] for tally in tallies)
-    fewer = pipeline.detected_blobs(run, [encoded], num_frames=5)[0]["frames"]
+    fewer = pipeline.detected_blobs(run, data, [encoded.vae], num_frames=5)[0]["frames"]
     assert fewer.sum() < sum(map(len, held_out))

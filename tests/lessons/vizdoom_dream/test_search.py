@@ -51,7 +51,7 @@ def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
     training = next(each for each in trained if each.training_seed == 1001 and each.model.core.kind == "dnc")
     (folder,) = pipeline.train(run, [encoded], [training])
     model = pipeline.load_world_model(folder, training)
-    alone = pipeline.evaluate_model(encoded.latents, encoded.data.folder, model, run.seed, "search")
+    alone = pipeline.evaluate_model(encoded.latents, model, run.seed, "search")
     gate = BIASED if training.model.core.allocation_bias == CLOSED else DEFAULT
     (of_gate,) = (each for each in found[DNC] if each["gate"] == gate)
     assert of_gate["nll"][1] == alone["nll"] and len(of_gate["strict_recall"]) == 2

@@ -133,8 +133,13 @@ def play_episodes(folder: Path, policy: Any, count: int, seed: int) -> None:
 
 def split(data: Rollouts) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the rows to train on, int64 (M,), and the rows of each episode held out, of which no frame is trained on."""
-    first = len(data.starts) - max(2, round(HELD_OUT * len(data.starts)))
+    first = len(data.starts) - num_held_out(len(data.starts))
     return np.arange(data.starts[first]), [data.episode(i) for i in range(first, len(data.starts))]
+
+
+def num_held_out(episodes: int) -> int:
+    """Return how many of so many episodes, the last ones, are held out."""
+    return max(2, round(HELD_OUT * episodes))
 
 
 def choose_test_rows(held_out: Sequence[np.ndarray]) -> list[np.ndarray]:

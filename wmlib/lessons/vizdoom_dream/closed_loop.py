@@ -1,7 +1,7 @@
 """Does an agent need its sight, and does it need its memory? It plays whole games without, and the tics that it loses tell.
 
 Reading guide. `HandicappedAgent` is an agent from which one thing is taken at every step of a game; `HANDICAPS` lists what can
-be taken. `play` lets agents play the same games whole and with each handicap. `all_balls` finds what is painted out, and
+be taken. `play` lets agents play the same games with each handicap. `all_balls` finds what is painted out, and
 `elsewhere` moves the paint to where no ball is, as a control.
 
 One frame painted out would not do: an agent that has seen the ball before still holds it in h and c.
@@ -168,22 +168,29 @@ def mean_frame(data: Rollouts, count: int = 500) -> np.ndarray:
 
 
 def play(
-    run: Run, agents: Mapping[str, Sequence[WorldModelsAgent]], background: np.ndarray, count: int
+    run: Run,
+    agents: Mapping[str, Sequence[WorldModelsAgent]],
+    whole: Mapping[str, np.ndarray],
+    background: np.ndarray,
+    count: int,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Let agents play the same games whole and with each handicap.
+    """Let agents play the first test games once more with each handicap.
 
     Args:
         agents: by name, one for each training seed.
+        whole: by name, the tics that they survived in the test games without any, int64 (training seeds, games).
         background: see `HandicappedAgent`.
-        count: games; they are the first of the test games.
+        count: games.
 
     Returns:
         by agent and handicap, `WHOLE` first, the tics survived, int64 (training seeds, count).
     """
-    policies = {}
-    for name, each in agents.items():
-        policies[name, WHOLE] = list(each)
-        for handicap in handicaps(each[0]):
-            policies[name, handicap] = [HandicappedAgent(agent, handicap, background) for agent in each]
-    tics = games.play_each(run, policies, count, "test")
-    return {name: {handicap: tics[name, handicap] for of, handicap in policies if of == name} for name in agents}
+    policies = {
+        (name, handicap): [HandicappedAgent(agent, handicap, background) for agent in each]
+        for name, each in agents.items()
+        for handicap in handicaps(each[0])
+    }
+    tics = {name: {WHOLE: whole[name][:, :count]} for name in agents}
+    for (name, handicap), lives in games.play_each(run, policies, count, "test").items():
+        tics[name][handicap] = lives
+    return tics

@@ -21,11 +21,12 @@ from wmlib.agents.dream import Dreams, dream_returns
 from wmlib.agents.evolution import Evolution
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.experiment import seeding
-from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS, EncodedEpisodes, experience
+from wmlib.lessons.vizdoom_dream import latents
+from wmlib.lessons.vizdoom_dream.latents import ACTIONS
+from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes
 from wmlib.lessons.vizdoom_dream.robust import PairedModel, RobustEvolution
 from wmlib.models.vae import Posterior
 from wmlib.models.world_model import WorldModel
-from wmlib.rollouts import Rollouts
 from wmlib.training.jobs import Job, load_output, run_jobs
 
 if TYPE_CHECKING:
@@ -82,10 +83,10 @@ def evolution_config(settings: Any) -> EvolutionConfig:
     )
 
 
-def starts(latents: Path, data: Rollouts) -> Posterior:
-    """Return the posteriors of the first frames of all episodes; arguments as for `pipeline.experience`."""
-    table = experience(latents, data)
-    return Posterior(*(torch.from_numpy(column[data.starts].astype(np.float32)) for column in (table.mean, table.log_variance)))
+def starts(folder: Path) -> Posterior:
+    """Return the posteriors of the first frames of all episodes of a folder of latents, (episodes, Z)."""
+    episodes = latents.read(folder)
+    return episodes.experience.posterior(episodes.starts)
 
 
 def dreams(config: EvolutionConfig, model: WorldModel | PairedModel, begin: Posterior, seed: int) -> Dreams:
@@ -117,7 +118,7 @@ def standing_still(
         float64 (count,).
     """
     seed = seeding.entropy(run.seed, "standing still") % 2**31
-    return run.cached(noop_dream_lengths, config, model, starts(encoded.latents, encoded.data), seed, count)
+    return run.cached(noop_dream_lengths, config, model, starts(encoded.latents), seed, count)
 
 
 def noop_dream_lengths(config: EvolutionConfig, model: WorldModel, begin: Posterior, seed: int, count: int) -> np.ndarray:
@@ -149,8 +150,7 @@ def evolve(
         Job(
             begin_evolution,
             {
-                "latents": each.latents,
-                "episodes": each.data.folder,
+                "folder": each.latents,
                 "model": model,
                 "config": config,
                 "seed": run.seed,
@@ -167,8 +167,7 @@ def evolve(
 
 
 def begin_evolution(
-    latents: Path,
-    episodes: Path,
+    folder: Path,
     model: WorldModel,
     config: EvolutionConfig,
     seed: int,
@@ -179,13 +178,13 @@ def begin_evolution(
     """Return an evolution at its first generation.
 
     Args:
-        latents, episodes: folders.
+        folder: of the latents.
         model: the world model; it is copied to the device.
         config: how it is evolved.
         seed, device: of the run; with several world models it is evolved on the CPU.
         others, scale: see `evolve`.
     """
-    begin = starts(latents, Rollouts(episodes))
+    begin = starts(folder)
     dreams_seed = seeding.entropy(seed, "dreams", config.training_seed) % 2**31
     options: dict[str, Any] = {
         "rng": seeding.generator(seed, "controller", config.training_seed),

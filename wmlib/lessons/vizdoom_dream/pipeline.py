@@ -1,15 +1,14 @@
 """The pipeline of notebook 05, first part: latents of all frames, and world models trained on them.
 
 Reading guide. In the order of the data: `episodes` are what is learnt from; `trained_vaes` trains the VAEs of `vae_configs`,
-unless notebook 04 has done so, where the kept one is not taken; `encode` encodes all frames once; `train` trains world models
-on the latents, `load_world_model` reads one; `predictions` evaluates them on episodes held out. Each answers from the cache.
-`WorldModelTraining` says which world model and how it is trained, `trainings` those that are compared; `search.py` finds their
-learning rates. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
+unless notebook 04 has done so, where the kept one is not taken; `encode` encodes all frames once (see `latents.py`); `train`
+trains world models on the latents, `load_world_model` reads one; `predictions` evaluates them on episodes held out. Each
+answers from the cache. `WorldModelTraining` says which world model and how it is trained, `trainings` those that are compared;
+`search.py` finds their learning rates. Controllers, which are evolved in the dreams of these models, are in `controllers.py`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,16 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
 from wmlib.lessons.vae import pipeline as vae_pipeline
-from wmlib.lessons.vizdoom_dream import measures
+from wmlib.lessons.vizdoom_dream import latents, measures
+from wmlib.lessons.vizdoom_dream.latents import ACTIONS
 from wmlib.models.layers import num_parameters
 from wmlib.models.specs import CoreConfig, equal_hidden
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel, WorldModelConfig
 from wmlib.rollouts import Rollouts
-from wmlib.training.jobs import Job, cached_map, load_output, parallel_map, run_jobs
+from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
 from wmlib.training.schedules import linear_decay
 from wmlib.training.vae import WEIGHTED
 from wmlib.training.world_model import Experience, WorldModelTrainer
@@ -36,23 +35,16 @@ from wmlib.training.world_model import Experience, WorldModelTrainer
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
-ACTIONS = torch.tensor(take_cover.BUTTONS, dtype=torch.float32)  # how left, stay and right are given to a world model
-COLUMNS = ("mean", "log_variance")
 GATE_FRAMES = 3000  # held-out frames, about, on which a VAE is evaluated
 LSTM, LARGE_LSTM, DNC = "MDN-LSTM", "MDN-LSTM, equal parameters", "MDN-DNC"  # the world models that are compared
 SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
 
 
 class EncodedEpisodes(NamedTuple):
-    """Hold the first parts of one training seed: the episodes, a VAE, and the latents of all frames."""
+    """Hold the first parts of one training seed: a VAE, and the latents of all episodes."""
 
-    data: Rollouts
     vae: VAE
-    latents: Path  # see `encode_frames`
-
-    def experience(self) -> Experience:
-        """Return what a world model learns from: all rows."""
-        return experience(self.latents, self.data)
+    latents: Path  # see `latents.read`
 
 
 @dataclass(frozen=True)
@@ -169,52 +161,23 @@ def encode(run: Run, data: Sequence[Rollouts], vaes: Sequence[VAE]) -> list[Enco
         vaes: the VAE of each.
     """
     return [
-        EncodedEpisodes(rollouts, vae, run.cached_folder(encode_frames, rollouts, vae, run.device))
+        EncodedEpisodes(vae, run.cached_folder(latents.encode_frames, rollouts, vae, run.device))
         for rollouts, vae in zip(data, vaes, strict=True)
     ]
 
 
-def encode_frames(folder: Path, data: Rollouts, vae: VAE, device: torch.device) -> None:
-    """Encode all frames into float16 files mean.npy and log_variance.npy, (rows, Z), in parallel processes."""
-    for name in COLUMNS:
-        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, (len(data), vae.latent_size)).flush()
-    blocks = [slice(first, first + 2000) for first in range(0, len(data), 2000)]
-    parallel_map(_encode_rows, [(folder, data.folder, vae, rows, device) for rows in blocks], "encoding")
-
-
-def _encode_rows(folder: Path, data: Path, vae: VAE, rows: slice, device: torch.device) -> None:
-    rollouts = Rollouts(data)
-    frames = rollouts.frames(np.arange(*rows.indices(len(rollouts))))
-    with torch.no_grad():
-        posterior = copy.deepcopy(vae).to(device).encode(frames)
-    for name, values in zip(COLUMNS, posterior, strict=True):
-        np.load(folder / f"{name}.npy", mmap_mode="r+")[rows] = values.cpu().numpy()
-
-
-def experience(latents: Path, data: Rollouts) -> Experience:
-    """Return latents and what was done, as a world model learns from them.
-
-    Args:
-        latents: folder that `encode_frames` has filled.
-        data: the episodes.
-    """
-    mean, log_variance = (np.load(latents / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in COLUMNS)
-    actions = ACTIONS.numpy()[data.actions]
-    return Experience(mean, log_variance, actions, data.rewards, data.terminated, data.acted, data.resets)
-
-
-def detected_blobs(run: Run, encoded: Sequence[EncodedEpisodes], num_frames: int = GATE_FRAMES) -> list[dict]:
+def detected_blobs(run: Run, data: Rollouts, vaes: Sequence[VAE], num_frames: int = GATE_FRAMES) -> list[dict]:
     """Return, for each VAE, the tally of bright blobs in held-out frames (see `vae.measures.tally`).
 
     Args:
-        encoded: of each training seed; a VAE that several share is evaluated once.
+        data: the episodes.
+        vaes: of each training seed; one that several share is evaluated once.
         num_frames: about so many of the held-out frames are read, evenly spread.
     """
-    data = encoded[0].data
     held_out = vae_pipeline.split(data)[1]
     step = max(1, sum(map(len, held_out)) // num_frames)
     rows = [each[::step] for each in held_out]
-    different = {id(each.vae): each.vae for each in encoded}.values()
+    different = {id(vae): vae for vae in vaes}.values()
     calls = [{"model": vae, "folder": data.folder, "test_rows": rows} for vae in different]
     return cached_map(run.cache, vae_pipeline.evaluate_vae, calls, "measures", parallel=len(calls) > 1)
 
@@ -225,19 +188,13 @@ def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[Worl
     On a GPU too: one recurrent network, step by step, leaves it waiting for most of the time.
 
     Args:
-        encoded: for each training, whose episodes and latents it learns from, but for the episodes held out.
+        encoded: for each training, what it learns from, but for the episodes held out.
         trainings: what is trained.
     """
     jobs = [
         Job(
             begin_training,
-            {
-                "latents": each.latents,
-                "episodes": each.data.folder,
-                "training": training,
-                "seed": run.seed,
-                "device": run.device,
-            },
+            {"folder": each.latents, "training": training, "seed": run.seed, "device": run.device},
             training.steps,
             world_model_weights,
         )
@@ -247,22 +204,19 @@ def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[Worl
     return run_jobs(run.cache, jobs, "world models", block=block, parallel_from=20)
 
 
-def begin_training(
-    latents: Path, episodes: Path, training: WorldModelTraining, seed: int, device: torch.device
-) -> WorldModelTrainer:
+def begin_training(folder: Path, training: WorldModelTraining, seed: int, device: torch.device) -> WorldModelTrainer:
     """Return the trainer of a world model at its first step.
 
     Args:
-        latents, episodes: folders.
+        folder: of the latents.
         training: what is trained.
         seed, device: of the run.
     """
-    data = Rollouts(episodes)
-    rows = len(vae_pipeline.split(data)[0])
+    episodes = latents.read(folder)
     generator = seeding.torch_generator(seed, "world model", training.training_seed)
     return WorldModelTrainer(
         training.model.build(generator).to(device),
-        Experience(*(part[:rows] for part in experience(latents, data))),
+        Experience(*(column[: episodes.training_rows] for column in episodes.experience)),
         generator=generator,
         batch_size=training.batch_size,
         seq_len=training.seq_len,
@@ -351,30 +305,17 @@ def predictions(
     }
 
 
-def part_of(data: Rollouts, part: str) -> list[np.ndarray]:
-    """Return the rows of each episode of a part of a collection.
-
-    Args:
-        data: the episodes.
-        part: "all", "held out", or one half of these: "search", on which tunings are chosen, or "test", which is reported.
-    """
-    held_out = vae_pipeline.split(data)[1]
-    half = len(held_out) // 2
-    every = [data.episode(i) for i in range(len(data.starts))]
-    return {"all": every, "held out": held_out, "search": held_out[:half], "test": held_out[half:]}[part]
-
-
-def evaluate_model(latents: Path, episodes: Path, model: WorldModel, seed: int, part: str) -> dict[str, Any]:
+def evaluate_model(folder: Path, model: WorldModel, seed: int, part: str) -> dict[str, Any]:
     """Return what `measures.evaluate` says of one world model; in this process.
 
     Args:
-        latents, episodes: folders.
+        folder: of the latents.
         model: the world model, on the CPU.
-        seed: of the latents.
-        part: of the episodes, see `part_of`.
+        seed: of the draws.
+        part: of the episodes, see `LatentEpisodes.part`.
     """
-    data = Rollouts(episodes)
-    return measures.evaluate(model, experience(latents, data), part_of(data, part), seeding.torch_generator(seed, "evaluation"))
+    episodes = latents.read(folder)
+    return measures.evaluate(model, episodes.experience, episodes.part(part), seeding.torch_generator(seed, "evaluation"))
 
 
 def evaluate_models(
@@ -400,21 +341,30 @@ def evaluate_models(
         evaluated: of each kind, for each training seed, what `measures.evaluate` returns; copy, entropy: for each training
         seed; ahead: of each kind that predicts many steps, what `measures.open_loop` returns.
     """
-    tables = [each.experience() for each in encoded]
-    tests = [part_of(each.data, "test") for each in encoded]
+    folders = [each.latents for each in encoded]
+    episodes = {folder: latents.read(folder) for folder in folders}  # training seeds that share a VAE share all of these
+    tests = {folder: each.part("test") for folder, each in episodes.items()}
     evaluated = []
-    copies = []
-    entropies = []
     for kind in models:
-        cases = zip(kind, tables[: len(kind)], tests[: len(kind)], strict=True)
-        evaluated.append([measures.evaluate(model, table, test, draws) for model, table, test in cases])
-    for each, table, test in zip(encoded, tables, tests, strict=True):
-        copies.append(measures.copy_baseline(table, vae_pipeline.split(each.data)[0], test, draws))
-        entropies.append(measures.posterior_entropy(table, np.concatenate(test)))
-    starts = measures.draw_starts(tests[0], seen + ahead, rng)
-    errors_ahead = [
-        measures.open_loop(kind[0], tables[0], starts, draws, seen=seen, ahead=ahead)
-        for kind, is_asked in zip(models, predict_many, strict=True)
-        if is_asked
-    ]
-    return {"evaluated": evaluated, "copy": copies, "entropy": entropies, "ahead": errors_ahead}
+        cases = zip(kind, folders[: len(kind)], strict=True)
+        evaluated.append(
+            [measures.evaluate(model, episodes[folder].experience, tests[folder], draws) for model, folder in cases]
+        )
+    copies = {}
+    entropies = {}
+    for folder, (table, _, _) in episodes.items():
+        training_rows = np.arange(episodes[folder].training_rows)
+        copies[folder] = measures.copy_baseline(table, training_rows, tests[folder], draws)
+        entropies[folder] = measures.posterior_entropy(table, np.concatenate(tests[folder]))
+    starts = measures.draw_starts(tests[folders[0]], seen + ahead, rng)
+    table = episodes[folders[0]].experience
+    return {
+        "evaluated": evaluated,
+        "copy": [copies[folder] for folder in folders],
+        "entropy": [entropies[folder] for folder in folders],
+        "ahead": [
+            measures.open_loop(kind[0], table, starts, draws, seen=seen, ahead=ahead)
+            for kind, is_asked in zip(models, predict_many, strict=True)
+            if is_asked
+        ],
+    }

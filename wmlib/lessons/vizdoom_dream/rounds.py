@@ -3,7 +3,8 @@
 Reading guide. `run_rounds` goes from one round to the next and returns a row for each: does M foresee the deaths of its own
 agent, how long does the agent live in dreams and in the game, and how much does it lose blindfolded? `another_round` is one
 round: the agents' games are added, all of M is learnt anew, controllers are evolved against several world models, and the best
-of the means on the way is chosen on validation games.
+of the means on the way is chosen on validation games. The agents of all kinds and training seeds go through a round side by
+side, in one list.
 
 Why: a model that has seen only random play misses most deaths of a good player, so evolution finds where it is blind.
 
@@ -13,11 +14,10 @@ over world models and the choice on validation games are ours.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,20 +25,20 @@ from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.experiment import seeding
 from wmlib.experiment.claims import Gate, report
 from wmlib.experiment.statistics import Evidence
-from wmlib.lessons.vae import pipeline as vae_pipeline
-from wmlib.lessons.vizdoom_dream import closed_loop, controllers, games, measures, pipeline
+from wmlib.lessons.vizdoom_dream import closed_loop, controllers, games, latents, measures, pipeline
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
 from wmlib.lessons.vizdoom_dream.pipeline import EncodedEpisodes, WorldModelTraining, evaluate_model
 from wmlib.models.world_model import WorldModel
-from wmlib.rollouts import Rollouts, joined
 from wmlib.training.jobs import cached_map
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
+T = TypeVar("T")
 OTHER_SEEDS = 2000  # training seeds of a round's further world models: this number, twice it, …, and on
 RECALL = 0.5  # of the agent's own deaths, at one false alarm in a thousand steps: gate of a round
-SCALED_ON = 32  # held-out episodes from which the features' standard deviations are taken
+RECALL_GAMES = 100  # of the last agents, on which the recall of their M is measured: no round learns from these
+SCALED_ON = 32  # at most so many of an agent's held-out games give the features' standard deviations
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,22 @@ class RoundConfig:
     trail_games: int = 100
 
 
-class Players(NamedTuple):
-    """Hold the agents of a round, one for each training seed: what they learnt from, they themselves, their controllers."""
+class Player(NamedTuple):
+    """Hold one agent, and what the next round makes it anew from.
 
-    encoded: list[EncodedEpisodes]
-    agents: list[WorldModelsAgent]
-    controllers: list[EvolvedController]
+    Args:
+        name: of its kind, the same for all its training seeds.
+        training: of its world model, with the training seed.
+        encoded: what its world model has learnt from.
+        controller: what was evolved.
+        agent: V, M and C.
+    """
+
+    name: str
+    training: WorldModelTraining
+    encoded: EncodedEpisodes
+    controller: EvolvedController
+    agent: WorldModelsAgent
 
 
 def round_config(settings: Any, evolution: EvolutionConfig) -> RoundConfig:
@@ -85,196 +95,196 @@ def round_config(settings: Any, evolution: EvolutionConfig) -> RoundConfig:
 
 
 def run_rounds(
-    run: Run,
-    first: Players,
-    training: WorldModelTraining,
-    config: RoundConfig,
-    count: int,
-    background: np.ndarray,
-    *,
-    stop: bool = False,
-) -> list[dict[str, Any]]:
+    run: Run, first: Sequence[Player], config: RoundConfig, count: int, background: np.ndarray, *, stop: bool = False
+) -> dict[str, list[dict[str, Any]]]:
     """Do so many rounds; return a row for each, the first agents' before them.
 
     Args:
-        first: the agents that were evolved in dreams of random play.
-        training: of the world models.
+        first: the agents that were evolved in dreams of random play, those of a kind in the order of their training seeds.
         config: of each round.
         count: rounds.
         background: for the blindfold, see `closed_loop`.
         stop: end the run where a gate is missed.
 
     Returns:
-        rows, lists over training seeds: round; recall, of the agent's own deaths by its M; held_out, of the deaths of the agent
-        before by the new M (empty in the first row); dream, steps; tics, (training seeds, test games); lost, tics lost
-        blindfolded, (training seeds, closed-loop games).
+        by name of the agents rows, lists over training seeds: round; recall, of the agent's own deaths by its M; held_out, of
+        the deaths of the agent before by the new M (empty in the first row); dream, steps; tics, (training seeds, test games);
+        lost, tics lost blindfolded, (training seeds, closed-loop games).
     """
-    players = first
-    rows = [row_of(run, players, 0, [], config.games, background)]
-    for number in range(1, count + 1):
-        players, held_out = another_round(run, players, training, config, number)
-        report(held_out_gate(number, held_out), stop=stop)
-        rows.append(row_of(run, players, number, held_out, config.games, background))
+    players = list(first)
+    held_out: dict[str, list[float]] = {player.name: [] for player in players}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in held_out}
+    for number in range(count + 1):
+        own_count = config.games if number < count else min(config.games, RECALL_GAMES)
+        own = games.record_latents(run, [player.agent for player in players], own_count, f"round {number + 1}")
+        for name, row in measure(run, players, own, background).items():
+            rows[name].append({"round": number, "held_out": held_out[name], **row})
+        if number < count:
+            players, held_out = another_round(run, players, own, config)
+            for name, recall in held_out.items():
+                report(held_out_gate(name, number + 1, recall), stop=stop)
     return rows
 
 
 def another_round(
-    run: Run, players: Players, training: WorldModelTraining, config: RoundConfig, number: int
-) -> tuple[Players, list[float]]:
+    run: Run, players: Sequence[Player], own: Sequence[Path], config: RoundConfig
+) -> tuple[list[Player], dict[str, list[float]]]:
     """Learn M and C anew from all episodes so far and the agents' own games; V stays.
 
     Args:
         players: the agents so far.
-        training, config: how world models and controllers are made.
-        number: of the round, from 1; other numbers, other games.
+        own: of each the latents of its own games; their last episodes are held out.
+        config: how controllers are made.
 
     Returns:
-        the new agents, and the recall of their world models on the held-out games of the agents before.
+        the new agents; and by name the recalls of their world models on the held-out games of the agents before.
     """
-    data = [
-        more_experience(run, agent, each.data, number, config.games)
-        for agent, each in zip(players.agents, players.encoded, strict=True)
+    encoded = [
+        player.encoded._replace(latents=run.cached_folder(latents.join, [player.encoded.latents, games_of_player]))
+        for player, games_of_player in zip(players, own, strict=True)
     ]
-    encoded = pipeline.encode(run, data, [each.vae for each in players.encoded])
-    models = [pipeline.train_each(run, encoded, {"M": training}, first_seed=OTHER_SEEDS * i)["M"] for i in range(config.models)]
-    held_out = recalls(run, encoded, models[0])
-    evolved = evolve(run, encoded, models, config)
-    agents = [controllers.make_agent(*parts) for parts in zip(encoded, models[0], evolved, strict=True)]
+    trainings = [
+        replace(player.training, training_seed=player.training.training_seed + OTHER_SEEDS * i)
+        for i in range(config.models)
+        for player in players
+    ]
+    folders = pipeline.train(run, encoded * config.models, trainings)
+    trained = [pipeline.load_world_model(*pair) for pair in zip(folders, trainings, strict=True)]
+    models = [trained[i :: len(players)] for i in range(len(players))]  # of each agent, its own first
+    evolved = evolve(run, players, encoded, own, models, config)
+    agents = [controllers.make_agent(each, model[0], c) for each, model, c in zip(encoded, models, evolved, strict=True)]
     if config.trail_games:
-        evolved = [best_of_trail(run, *pair, config) for pair in zip(agents, evolved, strict=True)]
-        agents = [controllers.make_agent(*parts) for parts in zip(encoded, models[0], evolved, strict=True)]
-    return Players(encoded, agents, evolved), held_out
+        evolved = best_of_trails(run, agents, evolved, config)
+        agents = [controllers.with_weights(*pair) for pair in zip(agents, [c.weights for c in evolved], strict=True)]
+    parts = zip(players, encoded, evolved, agents, strict=True)
+    new = [player._replace(encoded=each, controller=c, agent=agent) for player, each, c, agent in parts]
+    return new, by_name(players, recalls(run, own, [model[0] for model in models], "held out"))
 
 
 def evolve(
-    run: Run, encoded: Sequence[EncodedEpisodes], models: Sequence[Sequence[WorldModel]], config: RoundConfig
+    run: Run,
+    players: Sequence[Player],
+    encoded: Sequence[EncodedEpisodes],
+    own: Sequence[Path],
+    models: Sequence[Sequence[WorldModel]],
+    config: RoundConfig,
 ) -> list[EvolvedController]:
-    """Evolve a controller for each training seed.
+    """Evolve a controller for each agent.
 
     Args:
-        encoded: of each training seed.
-        models: the agents' own world models, one for each training seed, and others.
+        players: the agents so far.
+        encoded: of each, at whose first frames its dreams begin.
+        own: of each the latents of its own games, whose held-out episodes give the scale of the features.
+        models: of each its own world model, and others.
         config: of the round.
     """
-    own, *more = models
-    names = config.evolution.names
-    scales: list[np.ndarray | None] = [None] * len(own)
+    scales: list[np.ndarray | None] = [None] * len(players)
     if config.scaled:
-        cases = zip(encoded, own, strict=True)
-        scales = [run.cached(feature_scale, each.latents, each.data.folder, model, names, run.seed) for each, model in cases]
-    configs = [replace(config.evolution, training_seed=i) for i in range(len(own))]
-    others = [[of_kind[i] for of_kind in more] for i in range(len(own))]
-    folders = controllers.evolve(run, encoded, own, configs, others, scales)
+        calls = [
+            {"folder": folder, "model": model, "names": config.evolution.names, "seed": run.seed}
+            for folder, (model, *_) in zip(own, models, strict=True)
+        ]
+        scales = cached_map(run.cache, feature_scale, calls, "scales of features", parallel=len(calls) > 1)
+    configs = [replace(config.evolution, training_seed=player.training.training_seed) for player in players]
+    folders = controllers.evolve(run, encoded, [each[0] for each in models], configs, [each[1:] for each in models], scales)
     return [controllers.load_controller(*pair) for pair in zip(folders, configs, strict=True)]
 
 
-def feature_scale(latents: Path, episodes: Path, model: WorldModel, names: Sequence[str], seed: int) -> np.ndarray:
-    """Return the standard deviation of each feature on held-out episodes; see `measures.feature_deviation`."""
-    data = Rollouts(episodes)
-    held_out = vae_pipeline.split(data)[1][:SCALED_ON]
-    generator = seeding.torch_generator(seed, "feature scale")
-    return measures.feature_deviation(model, pipeline.experience(latents, data), held_out, names, generator)
-
-
-def best_of_trail(run: Run, agent: WorldModelsAgent, controller: EvolvedController, config: RoundConfig) -> EvolvedController:
-    """Return a controller with the mean, of all that its evolution validated, that lives longest in validation games.
+def feature_scale(folder: Path, model: WorldModel, names: Sequence[str], seed: int) -> np.ndarray:
+    """Return the standard deviation of each feature on held-out episodes; see `measures.feature_deviation`.
 
     Args:
-        agent: with the controller.
-        controller: what was evolved.
+        folder: of the latents.
+        model: whose features.
+        names: the features.
+        seed: of the run.
+    """
+    episodes = latents.read(folder)
+    generator = seeding.torch_generator(seed, "feature scale")
+    return measures.feature_deviation(model, episodes.experience, episodes.part("held out")[:SCALED_ON], names, generator)
+
+
+def best_of_trails(
+    run: Run, agents: Sequence[WorldModelsAgent], evolved: Sequence[EvolvedController], config: RoundConfig
+) -> list[EvolvedController]:
+    """Return each controller with the mean, of all that its evolution validated, that lives longest in validation games.
+
+    Args:
+        agents: with the controllers.
+        evolved: the controllers.
         config: of the round.
     """
-    agents = [controllers.with_weights(agent, weights) for weights in controller.validated]
-    lives = [tics.mean() for tics in games.play(run, agents, config.trail_games, "round validation")]
-    best = int(np.argmax(lives))
+    trails = [
+        controllers.with_weights(agent, weights)
+        for agent, controller in zip(agents, evolved, strict=True)
+        for weights in controller.validated
+    ]
+    lives = [tics.mean() for tics in games.play(run, trails, config.trail_games, "round validation")]
     every = config.evolution.validate_every
-    score = float(controller.history[every - 1 :: every, 2][best])
-    return controller._replace(weights=controller.validated[best], score=score)
+    chosen = []
+    for controller, best in zip(evolved, np.reshape(lives, (len(agents), -1)).argmax(1), strict=True):
+        score = float(controller.history[every - 1 :: every, 2][best])
+        chosen.append(controller._replace(weights=controller.validated[best], score=score))
+    return chosen
 
 
-def more_experience(run: Run, agent: WorldModelsAgent, before: Rollouts, number: int, count: int) -> Rollouts:
-    """Return the episodes of a next round: those before, and after them games of an agent.
-
-    Args:
-        agent: who plays.
-        before: episodes so far.
-        number: of the round, from 1; other numbers, other games.
-        count: games, rounded up to whole shards.
-    """
-    new = own_games(run, agent, before, number, count)
-    return Rollouts(run.cached_folder(join_episodes, [before, new]) / "episodes")
+def by_name(players: Sequence[Player], values: Sequence[T]) -> dict[str, list[T]]:
+    """Return a value of each agent as lists over training seeds, by name of the agents."""
+    groups: dict[str, list[T]] = {}
+    for player, value in zip(players, values, strict=True):
+        groups.setdefault(player.name, []).append(value)
+    return groups
 
 
-def own_games(run: Run, agent: WorldModelsAgent, before: Rollouts, number: int, count: int) -> Rollouts:
-    """Return recorded games of an agent; arguments as for `more_experience`."""
-    shard = before.manifest["shard_episodes"]
-    return games.record_episodes(run, agent, shard * -(-count // shard), f"round {number}", shard)
-
-
-def join_episodes(folder: Path, parts: Sequence[Rollouts]) -> None:
-    """Put collections one after another into a folder `episodes`."""
-    shutil.rmtree(folder / "episodes", ignore_errors=True)  # of an attempt that was killed
-    joined.join(folder / "episodes", parts)
-
-
-def recalls(run: Run, encoded: Sequence[EncodedEpisodes], models: Sequence[WorldModel], part: str = "held out") -> list[float]:
-    """Return the recall of deaths at one false alarm in a thousand steps, of the model of each training seed.
+def recalls(run: Run, folders: Sequence[Path], models: Sequence[WorldModel], part: str) -> list[float]:
+    """Return the recall of deaths at one false alarm in a thousand steps, of each model.
 
     Args:
-        encoded: of each training seed; a round's held-out episodes are its last ones, games of the agent.
-        models: one for each.
-        part: of the episodes, see `pipeline.part_of`.
+        folders: for each model latents of episodes.
+        models: the world models.
+        part: of the episodes, see `LatentEpisodes.part`.
     """
     calls = [
-        {
-            "latents": each.latents,
-            "episodes": each.data.folder,
-            "model": model,
-            "seed": run.seed,
-            "part": part,
-        }
-        for each, model in zip(encoded, models, strict=True)
+        {"folder": folder, "model": model, "seed": run.seed, "part": part}
+        for folder, model in zip(folders, models, strict=True)
     ]
     results = cached_map(run.cache, evaluate_model, calls, "recall of deaths", parallel=len(calls) > 1)
     return [float(result["strict_recall"]) for result in results]
 
 
-def held_out_gate(number: int, held_out: Sequence[float]) -> Gate:
+def held_out_gate(name: str, number: int, held_out: Sequence[float]) -> Gate:
     """Return the gate of a round: the new M foresees the deaths of the agent before.
 
     Args:
+        name: of the agents.
         number: of the round.
         held_out: recall of each training seed; one alone counts as fixed.
     """
     values = {"hits": [[recall, recall] for recall in held_out], "counts": [1, 1]}
-    return Gate(f"round {number}: recall of own deaths above {RECALL:.0%}", Evidence("ratio_of_sums", values), RECALL)
+    return Gate(f"{name}, round {number}: recall of own deaths above {RECALL:.0%}", Evidence("ratio_of_sums", values), RECALL)
 
 
-def row_of(
-    run: Run, players: Players, number: int, held_out: Sequence[float], count: int, background: np.ndarray
-) -> dict[str, Any]:
-    """Return what became of a round; see `run_rounds`.
+def measure(run: Run, players: Sequence[Player], own: Sequence[Path], background: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Return what became of a round, by name of the agents: recall, dream, tics and lost of `run_rounds`.
 
     Args:
         players: its agents.
-        number: of the round.
-        held_out: see `run_rounds`.
-        count: games of each agent, on which M's recall is measured: it has not seen them, and the next round learns from them.
+        own: of each the latents of its own games, which its M has not seen.
         background: for the blindfold.
     """
-    cases = zip(players.agents, players.encoded, strict=True)
-    own = [own_games(run, agent, each.data, number + 1, count) for agent, each in cases]
-    encoded = pipeline.encode(run, own, [each.vae for each in players.encoded])
-    models = [agent.world_model for agent in players.agents]
-    blindfolded = [closed_loop.HandicappedAgent(agent, closed_loop.BLINDFOLD, background) for agent in players.agents]
     settings = run.settings
-    played = games.play_each(run, {"tics": players.agents}, settings.games, "test")["tics"]
-    blind = games.play_each(run, {"tics": blindfolded}, settings.closed_loop_games, "test")["tics"]
+    agents = [player.agent for player in players]
+    blindfolded = [closed_loop.HandicappedAgent(agent, closed_loop.BLINDFOLD, background) for agent in agents]
+    recall = by_name(players, recalls(run, own, [agent.world_model for agent in agents], "all"))
+    dream = by_name(players, [player.controller.score for player in players])
+    tics = games.play_each(run, by_name(players, agents), settings.games, "test")
+    blind = games.play_each(run, by_name(players, blindfolded), settings.closed_loop_games, "test")
     return {
-        "round": number,
-        "recall": recalls(run, encoded, models, "all"),
-        "held_out": list(held_out),
-        "dream": [controller.score for controller in players.controllers],
-        "tics": played,
-        "lost": played[:, : settings.closed_loop_games] - blind,
+        name: {
+            "recall": recall[name],
+            "dream": dream[name],
+            "tics": tics[name],
+            "lost": tics[name][:, : settings.closed_loop_games] - blind[name],
+        }
+        for name in recall
     }

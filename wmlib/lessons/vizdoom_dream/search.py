@@ -95,8 +95,7 @@ def search(
     folders = train(run, [encoded] * len(tried), tried)
     calls = [
         {
-            "latents": encoded.latents,
-            "episodes": encoded.data.folder,
+            "folder": encoded.latents,
             "model": load_world_model(folder, training),
             "seed": run.seed,
             "part": "search",
