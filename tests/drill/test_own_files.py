@@ -25,7 +25,7 @@ from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.models.vae import VAE
-from wmlib.rollouts import Rollouts, collect, join
+from wmlib.rollouts import Rollouts, collect
 from wmlib.training.jobs import Job, load_output, run_jobs
 
 DAMAGE = pytest.mark.kind("damage that is not remade")
@@ -571,17 +571,13 @@ def test_the_manifest_of_another_collection(drill, tmp_path):
 
 
 @IDENTITY
-@pytest.mark.parametrize("kind", ["weights", "artifact", "joined", "another program's"])
+@pytest.mark.parametrize("kind", ["weights", "artifact", "another program's"])
 def test_a_folder_that_holds_something_else_is_left_alone(drill, tmp_path, saved, kind):
     if kind == "weights":
         folder = saved
     elif kind == "artifact":
         filled(tmp_path / "cache")
         (folder,) = (tmp_path / "cache").glob("fill-*")
-    elif kind == "joined":
-        collected(tmp_path, name="a")
-        join(tmp_path / "joined", [Rollouts(tmp_path / "a")])
-        folder = tmp_path / "joined"
     else:
         folder = tmp_path / "web"
         folder.mkdir()
@@ -598,29 +594,6 @@ def test_two_functions_without_a_name_are_not_one(drill, tmp_path):
     call = functools.partial(collect, tmp_path / "c", "wmlib-drill/Dots-v0", episodes=2, seed=1, workers=1, label=None)
     drill.refused(lambda: call(policy=lambda rng: lambda frame: 1), "policy", "lambda")
     drill.refused(lambda: call(policy=dice, prepare=lambda frames: frames), "prepare", "lambda")
-
-
-@IDENTITY
-@pytest.mark.parametrize("change", ["shards", "parts", "a part of another seed", "the joined manifest of others"])
-def test_a_joined_collection_knows_its_parts(drill, tmp_path, change):
-    parts = []
-    for name, seed in (("a", 1), ("b", 2), ("other", 3)):
-        collected(tmp_path, seed=seed, episodes=4, name=name)
-        parts.append(Rollouts(tmp_path / name))
-    joined = tmp_path / "joined"
-    join(joined, parts[:2])
-    twice = join(tmp_path / "twice", [Rollouts(joined), parts[2]])
-    drill.good(len(twice) == sum(map(len, parts)), "joined twice, other rows")
-    if change == "shards":
-        swap(joined, *zip(shard(0), shard(1), strict=True))
-    elif change == "parts":
-        swap(joined, *zip(shard(0) + shard(1), shard(2) + shard(3), strict=True))
-    elif change == "a part of another seed":
-        move(tmp_path / "other", joined, *shard(0))
-    else:
-        join(tmp_path / "more", parts[1:])
-        shutil.copyfile(tmp_path / "more/manifest.json", joined / "manifest.json")
-    drill.refused(lambda: Rollouts(joined), joined, "shard", "join()")
 
 
 def copied(mine, other):

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import shutil
 
 import gymnasium
@@ -19,7 +18,7 @@ from wmlib.experiment.claims import Claim, judge
 from wmlib.experiment.run import Run
 from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.models.vae import VAE
-from wmlib.rollouts import Rollouts, collect, join, score
+from wmlib.rollouts import collect, score
 from wmlib.training.jobs import Job, load_output, run_jobs
 from wmlib.viz.figures import new_figure, save_figure
 
@@ -231,62 +230,6 @@ def test_a_wrong_call_does_not_touch_what_is_there(drill, tmp_path):
             drill.refused(lambda value=value, argument=argument: collected(tmp_path / "c", **{argument: value}))
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "c").iterdir()}
     drill.good(before == after, "files have changed")
-
-
-def no_parts(parts, folder):
-    return []
-
-
-def uneven(parts, folder):
-    return [parts[0], Rollouts(collected(folder / "five", episodes=5).folder)]
-
-
-def other_sizes(parts, folder):
-    return [parts[0], collected(folder / "large", episodes=4, env_kwargs={"size": 5})]
-
-
-def no_collections(parts, folder):
-    return [str(part.folder) for part in parts]
-
-
-def a_part_lost(parts, folder):
-    (parts[1].folder / "00001.frames.npy").unlink()
-    return parts
-
-
-def facts_lost(parts, folder):
-    (parts[1].folder / "00000.json").unlink()
-    return parts
-
-
-@pytest.mark.parametrize("wrong", [no_parts, uneven, other_sizes, no_collections, a_part_lost, facts_lost])
-def test_a_wrong_join_leaves_nothing(drill, tmp_path, wrong):
-    parts = [collected(tmp_path / str(seed), seed=seed, episodes=4) for seed in (1, 2)]
-    chosen = wrong(parts, tmp_path)
-    before = names(tmp_path)
-    drill.refused(lambda: join(tmp_path / "joined", chosen), "parts")
-    drill.good(names(tmp_path) == before, names(tmp_path))
-    parts = [collected(part.folder, seed=seed, episodes=4) for seed, part in enumerate(parts, start=1)]
-    drill.good(len(join(tmp_path / "joined", parts)) == 32, "the right call")
-
-
-@pytest.mark.parametrize("after", [0, 1, 5, 11])
-def test_a_join_that_is_stopped_leaves_nothing(drill, tmp_path, monkeypatch, after):
-    parts = [collected(tmp_path / str(seed), seed=seed, episodes=4) for seed in (1, 2)]
-    calls = iter(range(100))
-    link = os.link
-
-    def full(source, target):
-        if next(calls) == after:
-            raise KeyboardInterrupt
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", full)
-    with pytest.raises(KeyboardInterrupt):
-        join(tmp_path / "joined", parts)
-    monkeypatch.undo()
-    drill.good(names(tmp_path) == ["1", "2"], names(tmp_path))
-    drill.good(len(join(tmp_path / "joined", parts)) == 32, "the same call again")
 
 
 class Count:

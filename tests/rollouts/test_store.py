@@ -8,7 +8,7 @@ import pytest
 
 from wmlib.experiment import records
 from wmlib.rollouts import store
-from wmlib.rollouts.store import BLOCK, Episode, Shard, fault, shard_bytes, shard_path, write_shard
+from wmlib.rollouts.store import BLOCK, Episode, fault, shard_bytes, shard_path, write_shard
 
 SHAPE = (3, 5, 2)
 MANIFEST = {"seed": 5, "episodes": 3, "shard_episodes": 1}
@@ -48,7 +48,7 @@ def test_a_shard_holds_what_was_played(tmp_path, lengths):
         assert steps["actions"].dtype == steps["rewards"].dtype == np.float32
     facts = json.loads((tmp_path / "00007.json").read_text())
     assert (facts["episodes"], facts["rows"]) == (len(lengths), sum(lengths) + len(lengths))
-    assert fault(tmp_path, 7, Shard(MANIFEST, 7)) is None
+    assert fault(tmp_path, 7, MANIFEST) is None
     assert shard_bytes(tmp_path, 7) == sum((tmp_path / f"00007.{part}").stat().st_size for part in (store.FRAMES, store.STEPS))
 
 
@@ -72,15 +72,15 @@ def test_a_shard_that_fails_does_not_exist(tmp_path):
 
     with pytest.raises(RuntimeError, match="no idea"):
         write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0), broken])
-    assert not list(tmp_path.iterdir()) and fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
+    assert not list(tmp_path.iterdir()) and fault(tmp_path, 0, MANIFEST) == ""
 
 
 def test_a_shard_is_not_there_until_its_facts_are(tmp_path):
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
+    assert fault(tmp_path, 0, MANIFEST) == ""
     write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) is None and fault(tmp_path, 1, Shard(MANIFEST, 1)) == ""
+    assert fault(tmp_path, 0, MANIFEST) is None and fault(tmp_path, 1, MANIFEST) == ""
     (tmp_path / "00000.json").unlink()
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == ""
+    assert fault(tmp_path, 0, MANIFEST) == ""
 
 
 def test_sizes_are_compared_always_and_bytes_if_asked(tmp_path):
@@ -89,27 +89,27 @@ def test_sizes_are_compared_always_and_bytes_if_asked(tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False) is None
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == "00000.frames.npy has changed (its checksum does not match)"
+    assert fault(tmp_path, 0, MANIFEST, checksums=False) is None
+    assert fault(tmp_path, 0, MANIFEST) == "00000.frames.npy has changed (its checksum does not match)"
     path.write_bytes(content[:-1])
-    assert "bytes instead of" in fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False)
+    assert "bytes instead of" in fault(tmp_path, 0, MANIFEST, checksums=False)
     path.unlink()
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0), checksums=False) == "00000.frames.npy is missing"
+    assert fault(tmp_path, 0, MANIFEST, checksums=False) == "00000.frames.npy is missing"
 
 
 def test_a_shard_says_whose_it_is_and_which(tmp_path):
     write_shard(tmp_path, 1, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
     other = {**MANIFEST, "seed": 6}
-    assert fault(tmp_path, 1, Shard(other, 1)) == "00001.json is another collection's (seed: 5 there, 6 here)"
-    assert fault(tmp_path, 1, Shard(MANIFEST, 2)) == "00001.json is that of another shard, 1 in place of 2"
-    assert fault(tmp_path, 1, Shard(MANIFEST, 1)) is None
+    assert fault(tmp_path, 1, other) == "00001.json is another collection's (seed: 5 there, 6 here)"
+    assert fault(tmp_path, 1, MANIFEST) is None
+    for part in (store.FRAMES, store.STEPS, "json"):
+        shard_path(tmp_path, 1, part).rename(shard_path(tmp_path, 2, part))
+    assert fault(tmp_path, 2, MANIFEST) == "00002.json is that of another shard, 1 in place of 2"
 
 
-def test_the_shards_of_a_collection_and_of_joined_ones():
-    other = {"seed": 6, "episodes": 4, "shard_episodes": 2}
-    assert store.shards(other) == [(other, 0), (other, 1)] and len(store.shards({**other, "episodes": 5})) == 3
-    joined = {"joined": [{"joined": [MANIFEST, other]}, MANIFEST]}
-    assert store.shards(joined) == [*store.shards(MANIFEST), *store.shards(other), *store.shards(MANIFEST)]
+@pytest.mark.parametrize("episodes, shards", [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_the_last_shard_may_be_smaller(episodes, shards):
+    assert store.num_shards({"episodes": episodes, "shard_episodes": 2}) == shards
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_prepared_frames_that_could_not_be_read_back_are_refused(tmp_path, wrong
 def test_facts_that_cannot_be_read_are_a_fault(tmp_path, text):
     write_shard(tmp_path, 0, MANIFEST, SHAPE, BLANK, [episode(3, 0)])
     (tmp_path / "00000.json").write_text(text)
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)).startswith("00000.json cannot be read")
+    assert fault(tmp_path, 0, MANIFEST).startswith("00000.json cannot be read")
 
 
 def test_a_disk_that_cannot_be_read_is_a_fault(tmp_path, monkeypatch):
@@ -135,4 +135,4 @@ def test_a_disk_that_cannot_be_read_is_a_fault(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")  # of reading: it names no file
 
     monkeypatch.setattr(records, "file_sha256", read)
-    assert fault(tmp_path, 0, Shard(MANIFEST, 0)) == "00000.frames.npy cannot be read (Input/output error)"
+    assert fault(tmp_path, 0, MANIFEST) == "00000.frames.npy cannot be read (Input/output error)"

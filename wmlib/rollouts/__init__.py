@@ -1,8 +1,7 @@
 """Experience on disk: collecting it in parallel, storing it, reading it back."""
 
 from wmlib.rollouts.collection import RolloutWarning, Scores, collect, score
-from wmlib.rollouts.joined import join
 from wmlib.rollouts.read import Rollouts, Steps
 from wmlib.rollouts.store import RolloutError
 
-__all__ = ["RolloutError", "RolloutWarning", "Rollouts", "Scores", "Steps", "collect", "join", "score"]
+__all__ = ["RolloutError", "RolloutWarning", "Rollouts", "Scores", "Steps", "collect", "score"]

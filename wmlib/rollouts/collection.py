@@ -98,20 +98,19 @@ def collect(
         "shard_episodes": int(shard_episodes),
         **({} if num_envs is None else {"num_envs": int(num_envs)}),
     }
-    shards = store.shards(manifest)
-    ranges = [range(i * shard_episodes, min((i + 1) * shard_episodes, episodes)) for i in range(len(shards))]
-    job = delayed(functools.partial(_shard, task, folder))
+    shards = store.num_shards(manifest)
+    job = delayed(functools.partial(_shard, task, folder, manifest))
+    jobs = [job(i, range(i * shard_episodes, min((i + 1) * shard_episodes, episodes))) for i in range(shards)]
     with _claim(folder, manifest):  # a second process waits and then finds it made
         for left in folder.glob(".*.tmp"):  # of workers that were killed
             left.unlink(missing_ok=True)
         made: list[int] = []
-        jobs = [job(shard, numbers) for shard, numbers in zip(shards, ranges, strict=True)]
         results = Parallel(n_jobs=_workers(workers), return_as="generator_unordered")(jobs)
-        for shard, fault in progress(results, label, total=len(shards)) if label else results:
+        for shard, fault in progress(results, label, total=shards) if label else results:
             if fault:
                 warnings.warn(f"{folder}: {fault}; shard {shard} is collected again", RolloutWarning, stacklevel=2)
             made.append(shard)
-            _check_space(folder, made, len(shards))
+            _check_space(folder, made, shards)
     return Rollouts(folder)
 
 
@@ -143,16 +142,15 @@ def score(
     return Scores(np.array(returns, np.float64), np.array(lengths, np.int64))
 
 
-def _shard(task: Task, folder: Path, shard: store.Shard, episodes: range) -> tuple[int, str | None]:
+def _shard(task: Task, folder: Path, collection: dict, shard: int, episodes: range) -> tuple[int, str | None]:
     """Make a shard unless it is whole; return its number and what was wrong with it."""
-    number = shard.number
-    fault = store.fault(folder, number, shard)
+    fault = store.fault(folder, shard, collection)
     if fault is not None and task.num_envs is None:
         env = task.make()
         try:
             plays = (functools.partial(play, env, task.policy, task.seed, i) for i in episodes)
             shape = env.observation_space.shape or ()
-            store.write_shard(folder, number, shard.collection, shape, blank_action(env), plays, task.prepare)
+            store.write_shard(folder, shard, collection, shape, blank_action(env), plays, task.prepare)
         finally:
             env.close()
     elif fault is not None:
@@ -164,8 +162,8 @@ def _shard(task: Task, folder: Path, shard: store.Shard, episodes: range) -> tup
         done = task.vectorized(episodes, observe)
         replays = (functools.partial(_replay, frames[i], episode) for i, episode in zip(episodes, done, strict=True))
         blank = blank_action(task.envs(len(episodes))[0])
-        store.write_shard(folder, number, shard.collection, frames[episodes[0]][0].shape, blank, replays)
-    return number, fault
+        store.write_shard(folder, shard, collection, frames[episodes[0]][0].shape, blank, replays)
+    return shard, fault
 
 
 def _replay(frames: list[np.ndarray], episode: Episode, observe: Callable[[np.ndarray], None]) -> Episode:
@@ -255,8 +253,6 @@ def _is_to_be_written(folder: Path, manifest: dict) -> bool:
             owners.append(store.read_facts(path)["collection"])
     if facts and not owners and there is not None:
         owners = [there]
-    if there is not None and "joined" in there:
-        raise RolloutError(f"{folder} holds another collection, joined of {len(there['joined'])}. {use_another}")
     if owners and manifest not in owners:
         raise RolloutError(f"{folder} holds another collection: {records.differences(owners[0], manifest)}. {use_another}")
     if not owners and there is None and (facts or (folder / store.MANIFEST).exists()):

@@ -53,18 +53,14 @@ class Rollouts:
         except FileNotFoundError:
             raise RolloutError(f"{folder} holds no collection: there is no {store.MANIFEST}. Make one by collect()") from None
         except RecordError as error:
-            raise RolloutError(f"{folder}: {error}. Call collect() or join() again: it makes what is missing") from None
-        shards = store.shards(self.manifest)
-        again = "Call collect() again: it makes what is missing"
-        if "joined" in self.manifest:
-            again = "Delete the folder and join() its parts again"
+            raise RolloutError(f"{folder}: {error}. Call collect() again: it makes what is missing") from None
         steps = []
-        for number, expected in enumerate(shards):
-            fault = store.fault(folder, number, expected, checksums=False)
+        for shard in range(store.num_shards(self.manifest)):
+            fault = store.fault(folder, shard, self.manifest, checksums=False)
             if fault is not None:
                 what = fault or "it has not been collected"
-                raise RolloutError(f"{folder}: shard {number}: {what}. {again}")
-            with np.load(store.shard_path(folder, number, store.STEPS)) as arrays:
+                raise RolloutError(f"{folder}: shard {shard}: {what}. Call collect() again: it makes what is missing")
+            with np.load(store.shard_path(folder, shard, store.STEPS)) as arrays:
                 steps.append(dict(arrays))
         self.actions, self.rewards, self.terminated, self.lengths = (
             np.concatenate([s[name] for s in steps]) for name in ("actions", "rewards", "terminated", "lengths")
@@ -74,7 +70,7 @@ class Rollouts:
         self.resets = np.zeros(len(self), bool)
         self.acted = np.ones(len(self), bool)
         self.resets[self.starts], self.acted[ends - 1] = True, False
-        self._maps = [self._map(number, len(each["rewards"])) for number, each in enumerate(steps)]
+        self._maps = [self._map(shard, len(each["rewards"])) for shard, each in enumerate(steps)]
         self._frames = [m.view(np.ndarray) for m in self._maps]  # indexing a memmap object itself is slower
         self._first = np.cumsum([0, *map(len, self._frames)])  # first row of each shard, and the number of rows
 

@@ -33,7 +33,7 @@ _count = {"type": "integer", "minimum": 1}
 _check_manifest = records.checker(
     {
         "type": "object",
-        "properties": {"episodes": _count, "shard_episodes": _count, "joined": {"type": "array", "items": {"type": "object"}}},
+        "properties": {"episodes": _count, "shard_episodes": _count},
         "required": ["episodes", "shard_episodes"],
     }
 )
@@ -64,18 +64,9 @@ class Episode(NamedTuple):
     terminated: bool  # by the last action
 
 
-class Shard(NamedTuple):
-    """Which shard of which collection a file belongs to."""
-
-    collection: dict  # its manifest
-    number: int
-
-
-def shards(manifest: dict) -> list[Shard]:
-    """Return the shards of a collection in their order; those of a joined one belong to its parts."""
-    if "joined" in manifest:
-        return [shard for part in manifest["joined"] for shard in shards(part)]
-    return [Shard(manifest, i) for i in range(-(-manifest["episodes"] // manifest["shard_episodes"]))]
+def num_shards(collection: dict) -> int:
+    """Return of how many shards a collection is, by its manifest; the last one may be smaller."""
+    return -(-collection["episodes"] // collection["shard_episodes"])
 
 
 def shard_path(folder: Path, shard: int, part: str) -> Path:
@@ -150,20 +141,20 @@ def write_shard(
     records.write(shard_path(folder, shard, "json"), facts)
 
 
-def fault(folder: Path, shard: int, expected: Shard, checksums: bool = True) -> str | None:
+def fault(folder: Path, shard: int, collection: dict, checksums: bool = True) -> str | None:
     """Return what is wrong with a shard, "" if it is simply not there, None if it is whole and the one that is expected.
 
     Args:
-        folder, shard: where, and its number there.
-        expected: whose it must be.
+        folder, shard: where, and its number.
+        collection: the manifest of the one whose it must be.
         checksums: read every byte; else of the frames compare only the size.
     """
     try:
         facts = read_facts(shard_path(folder, shard, "json"))
-        if facts["collection"] != expected.collection:
-            return f"{shard:05d}.json is another collection's ({records.differences(facts['collection'], expected.collection)})"
-        if facts["shard"] != expected.number:
-            return f"{shard:05d}.json is that of another shard, {facts['shard']} in place of {expected.number}"
+        if facts["collection"] != collection:
+            return f"{shard:05d}.json is another collection's ({records.differences(facts['collection'], collection)})"
+        if facts["shard"] != shard:
+            return f"{shard:05d}.json is that of another shard, {facts['shard']} in place of {shard}"
         for part in (FRAMES, STEPS):
             sha256 = facts[part]["sha256"] if checksums or part == STEPS else None
             records.check_file(shard_path(folder, shard, part), sha256, facts[part]["bytes"])
