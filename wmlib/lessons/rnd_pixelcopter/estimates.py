@@ -35,7 +35,8 @@ def claims(needs: int = 3) -> dict[str, Claim]:
     written = [
         author(
             "stuck",
-            "Paid by curiosity alone, the author's agent falls into the local optimum: a few ups, then nothing.",
+            "Paid by curiosity alone, an agent with the author's choices falls into the local optimum: "
+            "a few ups, then nothing.",
             reported="it does; no number given",
             measure="proportion of episodes in the local optimum (pixels, all five choices, sampled actions as his)",
             smallest=0.7,
@@ -51,14 +52,14 @@ def claims(needs: int = 3) -> dict[str, Claim]:
         ),
         ours(
             "sees",
-            "From the seven numbers the agent does far better than the best policy that never looks.",
+            "From the state the agent scores far above the best blind policy.",
             reported="-",
             measure="mean test return minus that of the best blind policy on the same levels (state, game's reward)",
             smallest=50.0,
         ),
         ours(
             "harmless",
-            "Where rewards are dense, adding curiosity does not hurt.",
+            "Where rewards are dense, adding curiosity costs little.",
             reported="-",
             measure="frames survived on test levels, both / game's reward (state; geometric means of training seeds)",
             smallest=0.9,
