@@ -30,18 +30,18 @@ CHUNK = 1024  # observations at once, for the sake of memory
 
 @dataclass(frozen=True)
 class RNDConfig:
-    """Hold the numbers of RND; the defaults are the paper's.
+    """Hold the hyperparameters of RND; the defaults are the paper's.
 
     Args:
         num_features: D, of target and predictor.
         gamma: discount of the intrinsic stream.
         coef: weight of its advantages.
-        episodic: whether the end of an episode ends the stream; if not, dying costs only what was not seen yet.
+        episodic: whether the end of an episode ends the stream; if not, it continues in the next episode.
         observe: "next", what a step led to, or "current", what was seen before it.
         predictor_layers, predictor_size: linear layers (ReLU) of the predictor beyond those of the target, and their size.
-        sample: what the predictor learns from: "random", a share of the steps of each minibatch, or "longest", the episodes
-            that are longest in the rollout, until they hold that share of its steps.
-        sample_share: that share, so that it does not learn faster when there are more environments.
+        sample: what the predictor learns from: "random", a proportion of the steps of each minibatch, or "longest", the
+            episodes that are longest in the rollout, until they hold that proportion of its steps.
+        sample_share: that proportion; 0.25 is the paper's for 128 environments, to learn no faster than with 32.
         lr: learning rate of the predictor.
         clip: normalized observations are clipped to ± this.
         last_channels: how many of a picture's last channels are seen; None: all. With stacked frames, those of the newest.
@@ -128,7 +128,7 @@ class RunningMoments:
         return {"count": self.count, "mean": np.array(self.mean), "var": np.array(self.var)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from a `state_dict`."""
+        """Restore a `state_dict`."""
         self.count = state["count"]
         self.mean = np.array(state["mean"])
         self.var = np.array(state["var"])
@@ -140,7 +140,7 @@ class RND:
     Args:
         observation_space: of one environment, as in `ActorCritic`.
         num_envs: N.
-        config: the numbers.
+        config: the hyperparameters.
         generator: CPU generator; draws the weights and what the predictor learns from.
         device: of the networks.
 
@@ -245,7 +245,8 @@ class RND:
     def rewards(self, rollout: Rollout) -> np.ndarray:
         """Reward what is new, and keep the rollout to learn from.
 
-        r_t = error_t / std(R), R_t = γ R_{t-1} + error_t along time, its moments over all environments and steps so far.
+        i_t = e_t / std(R), R_t = γ R_{t-1} + e_t along time (equation 1 of notebook 08); the moments of R are over all
+        environments and steps so far.
 
         Args:
             rollout: (N, T) steps.
@@ -298,7 +299,7 @@ class RND:
         return loss.detach()
 
     def state_dict(self) -> dict:
-        """Copy everything that determines what comes, the random target included."""
+        """Copy everything that determines the rest of the run, the random target included."""
         return {
             "target": {name: value.clone() for name, value in self.target.state_dict().items()},
             "predictor": {name: value.clone() for name, value in self.predictor.state_dict().items()},
@@ -310,7 +311,7 @@ class RND:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from a `state_dict`."""
+        """Restore a `state_dict`."""
         self.target.load_state_dict(state["target"])
         self.predictor.load_state_dict(state["predictor"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -321,7 +322,7 @@ class RND:
 
 
 def _longest(rollout: Rollout, share: float) -> np.ndarray:
-    """Mark the steps of the longest episodes (the parts of them in a rollout) that hold a share of its steps: bool (N·T,)."""
+    """Mark the steps of the longest episodes (their parts in a rollout) that hold this proportion of its steps: bool (N·T,)."""
     first = rollout.starts[:, :-1].cpu().numpy() & rollout.valid
     first[:, 0] = True
     episode = first.flatten().cumsum() - 1  # number of its episode, by step
