@@ -5,7 +5,7 @@ import pytest
 
 from wmlib.experiment.claims import judge
 from wmlib.experiment.statistics import Estimate
-from wmlib.lessons.rnd_pixelcopter import estimates
+from wmlib.lessons.rnd_pixelcopter import blind, estimates
 
 
 def episodes(score, blocks=2.0, frames=150, stuck=0.0, levels=4):
@@ -92,8 +92,18 @@ def test_coins():
     assert row == {"up": 0.09, "return": -1.0, "stuck": 0.25}
 
 
+def test_a_blind_policy_loses_by_a_replay_as_its_actions_end_where_it_died():
+    seeds = np.arange(8)
+    never = np.full(40, blind.NOTHING)
+    np.testing.assert_array_equal(estimates.blind_replayed(never, seeds), blind.play_tapes(never[None], np.roll(seeds, -1))[0])
+    rhythm = blind.rhythm(10.8, 0.5)
+    np.testing.assert_array_equal(estimates.blind_replayed(rhythm, seeds[:1]), blind.play_tapes(rhythm[None], seeds[:1])[0])
+    elsewhere = blind.play_tapes(rhythm[None], np.roll(seeds, -1))[0]
+    assert estimates.blind_replayed(rhythm, seeds).mean() < elsewhere.mean()
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "word"), [(1.1, 2.0, "helps"), (0.4, 0.9, "hurts"), (0.9, 2.0, "cannot be told apart")]
+    ("low", "high", "word"), [(1.1, 2.0, "helps"), (0.4, 0.9, "hurts"), (0.9, 2.0, "has no effect that this run can detect")]
 )
 def test_what_a_ratio_says(low, high, word):
     assert estimates.effect(Estimate(1.0, low, high, 3)) == word

@@ -62,6 +62,7 @@ def test_curves_leave_out_where_a_seed_has_no_number():
     line = ax.lines[0]
     np.testing.assert_allclose(line.get_xydata(), [[2.0, 3.0], [3.0, 9.0]])
     assert line.get_label() == EXTRINSIC and ax.lines[-1].get_ydata()[0] == 18.0
+    assert ax.get_xscale() == "log" and "logarithmic" in ax.get_xlabel()
 
 
 def test_runs_and_their_tests():
@@ -82,10 +83,18 @@ def test_rasters_mark_ups_and_what_is_over():
     assert (picture == 2).sum() == 190 and titles(figure) == ["agent: other 100%"]
 
 
-def test_novelty_is_a_share_of_the_first_map():
+def test_novelty_is_relative_to_the_first_map():
     figure = figures.draw_novelty({INTRINSIC: SHOTS, BOTH: SHOTS})
     first, last = figure.axes[0].images[0].get_array(), figure.axes[2].images[0].get_array()
     assert float(np.nanmean(first)) == 1.0 and float(np.nanmean(last)) == 0.5 and np.isnan(np.asarray(first)[0, 0])
+
+
+def test_one_scale_of_novelty_holds_all_maps():
+    faint = [SHOTS[0], {**SHOTS[1], "novelty": novelty(3e-5)}]
+    data = {INTRINSIC: SHOTS, BOTH: faint}
+    maps = [ax.images[0] for ax in figures.draw_novelty(data).axes[:6]]
+    maps += [figures.draw_snapshot(data, agent, 1).axes[0].images[0] for agent in data]
+    assert {each.norm.vmin for each in maps} == {1e-5} and all(np.nanmin(each.get_array()) > 1e-5 for each in maps)
 
 
 @pytest.mark.parametrize(("snapshot", "words"), [(1, "1.00 M steps: return 0.0"), (9, "2.00 M steps: return 10.0")])
@@ -115,6 +124,7 @@ def test_scores_show_values_intervals_and_seeds():
     (ax,) = figures.draw_scores(rows).axes
     assert [bar.get_width() for bar in ax.patches] == [-2.6, 300.0, 531.0]
     assert [text.get_text() for text in ax.texts] == ["-2.6", "300.0", "531.0"]
+    assert all(text.get_position()[0] > 1 for text in ax.texts)  # beside the panel, where no bar reaches
     wide = figures.draw_scores([{**rows[1], "interval": [-900.0, 9000.0]}]).axes[0].lines[0]
     assert tuple(wide.get_xdata()) == figures.SCORE_AXIS
     assert len(to_png(figures.draw_scores(rows))) > 5000

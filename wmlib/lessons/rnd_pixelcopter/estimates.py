@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from wmlib.envs.pixelcopter import Games
 from wmlib.experiment.claims import Claim
 from wmlib.experiment.statistics import Estimate, Evidence, mean
+from wmlib.lessons.rnd_pixelcopter import measures
+from wmlib.lessons.rnd_pixelcopter.blind import NOTHING, UP
 from wmlib.lessons.rnd_pixelcopter.kinds import KINDS, shares, stuck
 from wmlib.lessons.rnd_pixelcopter.pipeline import RASTER_FRAMES, RASTER_LEVELS
 
@@ -19,9 +22,8 @@ Test = Mapping[str, Any]  # what `pipeline.examine` returned of it
 CURVE_POINTS = 40
 PUBLIC = (  # name, mean return, source
     ("hand-written rule", 17.0, "rule"),
-    ("REINFORCE, model cards: usual", 20.0, "card"),
-    ("REINFORCE, model cards: good", 87.0, "card"),
-    ("REINFORCE, model cards: best", 124.0, "card"),
+    ("REINFORCE, model cards: median of 14", 35.5, "card"),
+    ("REINFORCE, model cards: best", 124.5, "card"),
     ("PPO (SB3) from state, one card", 440.0, "card"),
     ("PPO (SB3) from state, best card", 531.0, "card"),
     ("the author's target (one fixed level)", 100.0, "author"),
@@ -236,11 +238,34 @@ def coin_rows(tests: Mapping[float, Test]) -> list[dict[str, float]]:
     ]
 
 
+def blind_replayed(tape: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Return what `measures.replayed` says of a blind policy: its actions up to each crash, on another level, float64 (L,).
+
+    Args:
+        tape: int64 (T,), its actions.
+        seeds: (L,), of the levels.
+    """
+    games = Games(len(seeds))
+    games.reset(seeds)
+    frames = np.zeros(len(seeds), np.int64)
+    playing = np.ones(len(seeds), bool)
+    frame = 0
+    while playing.any():
+        games.step(np.full(len(seeds), tape[frame] if frame < len(tape) else NOTHING))
+        frames += playing
+        playing &= ~games.terminated
+        frame += 1
+    pressed = np.flatnonzero(tape == UP)
+    ups = [pressed[pressed < length] for length in frames]
+    nothing = np.zeros(len(seeds))
+    return measures.replayed(measures.Played(nothing, frames, frames, playing, ups), seeds)
+
+
 def effect(ratio: Estimate) -> str:
-    """Return what a ratio says about curiosity: "helps", "hurts", or "cannot be told apart" if its interval holds 1."""
+    """Return what curiosity does by a ratio: "helps", "hurts", or, if its interval holds 1, no effect that can be detected."""
     if ratio.low > 1:
         return "helps"
-    return "hurts" if ratio.high < 1 else "cannot be told apart"
+    return "hurts" if ratio.high < 1 else "has no effect that this run can detect"
 
 
 def aim(name: str, target: float, tests: Sequence[Test], results: Sequence[Result]) -> dict[str, Any]:

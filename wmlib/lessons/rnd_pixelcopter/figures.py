@@ -37,12 +37,12 @@ KIND_COLORS = {"never": "orange", "hops": "gold", "rhythm": "sky", "other": "blu
 ROW_COLORS = {"ours": "green", "blind": "grey", "rule": "gold", "card": "sky", "author": "orange"}
 ROW_WORDS = {
     "ours": "agents of this notebook",
-    "blind": "never looks",
-    "rule": "looks, by a rule; our recordings",
+    "blind": "blind policies",
+    "rule": "hand-written rule, our recordings",
     "card": "public model cards, as reported",
     "author": "Mufti 2019",
 }
-SCORE_AXIS = (-8, 1300)  # mean returns that are shown
+SCORE_AXIS = (-8, 2000)  # mean returns that are shown; 10,000 frames pay about 1,750
 DOTS = (  # number, place, marker and legend of what `draw_choices` shows of an arm's returns
     ("returns", 0.0, "o", "greedy"),
     ("sampled", 0.2, "o", "sampled"),
@@ -145,7 +145,10 @@ def draw_curves(data: Mapping[str, Any]) -> Figure:
             _line(ax, curve, COLORS[ARM_COLORS[name]], ARM_MARKERS[name], name)
             highest = max([highest, *(v for row in curve["values"] for v in row if v is not None)])
         ax.axhline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy, in tests")
-        ax.set(title=title, xlabel="environment steps (millions)", ylim=(-8, 1.15 * highest))
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
+        ax.set(title=title, xlabel="environment steps (millions, logarithmic)", ylim=(-8, 1.15 * highest))
     axes[0, 0].set_ylabel("return of training episodes")
     axes[0, 0].legend(fontsize=8, loc="upper left")
     return figure
@@ -205,10 +208,20 @@ def draw_rasters(data: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _draw_map(ax: Axes, novelty: Sequence, scale: float) -> Any:
+def _lowest(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> float:
+    """Return the power of ten below the least novelty of all agents and times."""
+    least = [
+        min(v for row in shot["novelty"] for v in row if v is not None) / _scale_of(shots)
+        for shots in data.values()
+        for shot in shots
+    ]
+    return float(10 ** np.floor(np.log10(min(least))))
+
+
+def _draw_map(ax: Axes, novelty: Sequence, scale: float, lowest: float) -> Any:
     values = np.array([[np.nan if v is None else v for v in row] for row in novelty], float)
     extent = (DISTANCES[0], DISTANCES[-1], HEIGHTS[-1], HEIGHTS[0])
-    image = ax.imshow(values / scale, extent=extent, norm=LogNorm(1e-3, 2), cmap="magma", aspect="auto")
+    image = ax.imshow(values / scale, extent=extent, norm=LogNorm(lowest, 4), cmap="magma", aspect="auto")
     ax.grid(False)
     ax.set_xlabel("pixels to the next block")
     return image
@@ -227,15 +240,16 @@ def draw_novelty(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         data: by agent, of `estimates.snapshots`.
     """
     figure, axes = new_figure(8.4, 2.3 * len(data) + 0.2, rows=len(data), columns=3, sharex=True, sharey=True)
+    lowest = _lowest(data)
     for row, (name, shots) in zip(axes, data.items(), strict=True):
         scale = _scale_of(shots)
         for ax, shot in zip(row, (shots[0], shots[len(shots) // 2], shots[-1]), strict=True):
-            image = _draw_map(ax, shot["novelty"], scale)
+            image = _draw_map(ax, shot["novelty"], scale, lowest)
             ax.set_title(f"{name}, {shot['env_steps'] / 1e6:.2f} M steps", fontsize=9)
         row[0].set_ylabel("height\n(pixels from the top)")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    figure.colorbar(image, ax=axes, label="novelty, start = 1", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="novelty, mean of the first map = 1", shrink=0.8)
     return figure
 
 
@@ -251,9 +265,9 @@ def draw_snapshot(data: Mapping[str, Sequence[Mapping[str, Any]]], agent: str, s
     shots = data[agent]
     shot = shots[min(snapshot, len(shots)) - 1]
     figure, axes = new_figure(8.4, 3.0, columns=2, width_ratios=[2, 3])
-    image = _draw_map(axes[0, 0], shot["novelty"], _scale_of(shots))
+    image = _draw_map(axes[0, 0], shot["novelty"], _scale_of(shots), _lowest(data))
     axes[0, 0].set_ylabel("height (pixels from the top)")
-    axes[0, 0].set_title("novelty, start = 1", fontsize=9)
+    axes[0, 0].set_title("novelty, mean of the first map = 1", fontsize=9)
     figure.colorbar(image, ax=axes[0, 0])
     _draw_raster(axes[0, 1], shot["ups"], shot["frames"])
     axes[0, 1].set_xlabel("frame")
@@ -291,7 +305,7 @@ def draw_choices(data: Mapping[str, Any]) -> Figure:
                 label = word if place == 0 else None
                 right.plot(row[name], at, marker, color=COLORS["pink"], fillstyle="none" if shift else "full", label=label)
             if row["elsewhere"]:
-                right.plot(data["fixed level"], place, "|", color=COLORS["grey"], markersize=14, markeredgewidth=2)
+                right.plot(data["fixed level"], place, "|", color="black", markersize=14, markeredgewidth=2, zorder=4)
         right.set_yticks(places, [])
         right.set(ylim=(len(rows) - 0.5, -0.5), xlabel="mean test return")
         right.axvline(data["blind"], color=COLORS["grey"], linestyle=":", label="best blind policy")
@@ -318,9 +332,9 @@ def draw_scores(data: Sequence[Mapping[str, Any]]) -> Figure:
         if row["interval"] is not None:
             ax.plot(np.clip(row["interval"], *SCORE_AXIS), [place, place], color="black", linewidth=1.2)
         ax.plot(row["seeds"], [place] * len(row["seeds"]), "|", color="black", markersize=8)
-        ax.text(1200, place, f"{row['value']:.1f}", ha="right", va="center", fontsize=8)
+        ax.text(1.06, place, f"{row['value']:.1f}", ha="right", va="center", fontsize=8, transform=ax.get_yaxis_transform())
     ax.set_yticks(range(len(data)), [row["name"] for row in data], fontsize=8)
     ax.set(xlim=SCORE_AXIS, xlabel="mean return (linear to ±10, then logarithmic)", ylim=(-0.7, len(data) - 0.3))
     ax.set_xticks([-5, 0, 5, 10, 100, 1000], ["-5", "0", "5", "10", "100", "1000"])
-    ax.legend(fontsize=8, loc="lower right", bbox_to_anchor=(0.9, 0))
+    ax.legend(fontsize=8, loc="lower right")
     return figure
