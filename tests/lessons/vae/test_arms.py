@@ -27,6 +27,14 @@ def test_the_two_changes_are_crossed():
     assert weight.beta == paper.beta and len({loss.kl_tolerance for loss in arms.LOSSES.values()}) == 1
 
 
+def test_the_paper_s_loss_has_three_training_seeds_at_most():
+    groups = arms.configs(SimpleNamespace(**{**vars(SETTINGS), "seeds": 5}))
+    assert [len(group) for group in groups.values()] == [3, 5, 5, 5]
+    assert all(config.objective == arms.LOSSES[name] for name, group in groups.items() for config in group)
+    assert arms.seeds_in_words(groups) == "5 training seeds, 3 of the paper's loss"
+    assert arms.seeds_in_words(arms.configs(SETTINGS)) == "3 training seeds"
+
+
 def test_the_paper_s_size_is_the_paper_s():
     first, second = arms.paper_configs(SETTINGS)
     assert first == TrainingConfig(PAPER, 3_000_000, 0, 5, 32, 100, 1e-4, 0.0) and second.training_seed == 1

@@ -95,6 +95,22 @@ def test_a_table_of_stages_has_the_means_of_the_training_seeds():
     assert lines == ["| 500 | 0.0 % | 3.0 | 2 |", "| 1,000 | 37.5 % | 3.0 | 2 |"]
 
 
+def test_no_interval_of_a_proportion_goes_beyond_0_or_1():
+    blind = {**ONE, "detected": 0 * ONE["detected"]}
+    models = {"a": [ONE, blind]}
+    assert estimates.score_rows(models)["a"]["recall"] == (0.375, 0, 1)
+    assert estimates.two_by_two(models, {})["losses"]["a"]["recall"] == (0.375, 0, 1)
+    assert estimates.by_size(models)["recall"]["a"][1] == (0.375, 0, 1)
+
+
+def test_rows_are_compared_in_words():
+    worse = {**ONE, "detected": ONE["detected"] // 2, "squared_error": 2 * ONE["squared_error"]}
+    rows = estimates.score_rows({"PCA": [ONE], "VAE": [worse], "nothing": [NONE]})
+    words = "PCA minus VAE: recall +37.5 percentage points, precision +0.0 percentage points, squared error -3.0 a frame."
+    assert estimates.difference_in_words(rows, "PCA", "VAE") == words
+    assert estimates.difference_in_words(rows, "PCA", "nothing") == "PCA minus nothing: squared error +0.0 a frame."
+
+
 def test_nats_are_sorted_and_those_in_use_counted():
     (nats,) = estimates.sorted_kl([ONE])
     assert nats.tolist() == [0.5, 0.06, 0.01] and estimates.num_active(ONE) == 2

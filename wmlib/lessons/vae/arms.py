@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wmlib.lessons.vae.pipeline import TrainingConfig, configs
+from wmlib.lessons.vae import pipeline
+from wmlib.lessons.vae.pipeline import TrainingConfig
 from wmlib.training.vae import PAPER, WEIGHTED, Objective
 
 PAPER_LOSS = "paper's loss"
@@ -18,8 +20,29 @@ LOSSES: dict[str, Objective] = {  # the 2 x 2: what a bright value counts, and w
     WEIGHT: replace(WEIGHTED, beta=PAPER.beta),
     WEIGHTED_LOSS: WEIGHTED,
 }
+MOST_SEEDS = {PAPER_LOSS: 3}  # no claim needs more of it
 PAPER_BATCH_SIZE = 100
 PAPER_LR = 1e-4
+
+
+def configs(settings: Any) -> dict[str, list[TrainingConfig]]:
+    """Return by name of the loss its trainings, one for each training seed, of some losses at most `MOST_SEEDS`.
+
+    Args:
+        settings: the notebook's, resolved.
+    """
+    return {name: pipeline.configs(settings, objective)[: MOST_SEEDS.get(name)] for name, objective in LOSSES.items()}
+
+
+def seeds_in_words(trainings: Mapping[str, Sequence[TrainingConfig]]) -> str:
+    """Return how many training seeds there are, and which loss has fewer; for captions.
+
+    Args:
+        trainings: as returned by `configs`.
+    """
+    most = max(map(len, trainings.values()))
+    fewer = [f", {len(group)} of the {name}" for name, group in trainings.items() if len(group) < most]
+    return f"{most} training seeds{''.join(fewer)}"
 
 
 def paper_configs(settings: Any) -> list[TrainingConfig]:
@@ -30,7 +53,7 @@ def paper_configs(settings: Any) -> list[TrainingConfig]:
 
     Source: Ha & Schmidhuber 2018: 32 channels, batches of 100, a constant learning rate of 0.0001.
     """
-    alike = configs(settings, PAPER)[0]
+    alike = pipeline.configs(settings, PAPER)[0]
     return [
         replace(
             alike,

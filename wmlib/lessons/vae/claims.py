@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from wmlib.experiment.claims import Claim, Gate
 from wmlib.experiment.statistics import Evidence
-from wmlib.lessons.vae import estimates
-from wmlib.lessons.vae.estimates import Tallies
 from wmlib.lessons.vae.pipeline import TrainingConfig
 
 SMALL = "bright blobs of 6-20 pixels, held-out episodes"
@@ -33,12 +31,12 @@ def rules(paper: TrainingConfig) -> list[Claim]:
         ),
         Claim(
             "weighted_recall",
-            "At the same cost, a loss that counts what is far from the mean picture reconstructs it.",
-            "ours",
+            "A loss that counts what is far from the mean picture keeps more small fireballs than PCA, the best linear code.",
+            "ours; the comparison with PCA came after a quick run",
             "-",
-            f"recall of the weighted loss ({SMALL})",
-            smallest=0.9,
-            null=0.5,
+            f"recall, weighted loss minus PCA ({SMALL})",
+            smallest=0.1,
+            null=0.0,
             needs=NEEDS,
         ),
         Claim(
@@ -73,15 +71,3 @@ def size_gate(paper: TrainingConfig) -> Gate:
     proportion = min(paper.channels / PAPER_CHANNELS, paper.frames / PAPER_FRAMES)
     text = f"the size is the paper's, {PAPER_CHANNELS} channels and {PAPER_FRAMES:,} training frames (as a proportion of it)"
     return Gate(text, Evidence("mean", {"values": [proportion, proportion]}), least=0.999)
-
-
-def linear_gate(weighted: Tallies, linear: Tallies) -> Gate:
-    """Return the gate of the second claim: a code that is only linear detects fewer.
-
-    Args:
-        weighted: tallies of the weighted loss, one a training seed.
-        linear: that of PCA.
-    """
-    nothing = Evidence("mean", {"values": [0.0, 0.0]})  # where there is no blob
-    difference = estimates.recall_difference(weighted, linear) or nothing
-    return Gate(f"the weighted loss beats PCA (recall of {SMALL})", difference)

@@ -50,13 +50,17 @@ def by_size(models: Mapping[str, Tallies]) -> dict:
     data: dict = {"classes": CLASSES}
     for measure in (recall, precision):
         data[measure.__name__] = {
-            name: [_ends(measure(tallies, size, LEAST)) for size in range(len(CLASSES))] for name, tallies in models.items()
+            name: [_cut(measure(tallies, size, LEAST)) for size in range(len(CLASSES))] for name, tallies in models.items()
         }
     return data
 
 
-def _ends(evidence: Evidence | None) -> tuple[float, float, float] | None:
-    return None if evidence is None else evidence.estimate()[:3]
+def _cut(evidence: Evidence | None) -> tuple[float, float, float] | None:
+    """Return a proportion and the ends of its interval, which is cut at 0 and 1."""
+    if evidence is None:
+        return None
+    value, low, high, _ = evidence.estimate()
+    return value, max(low, 0.0), min(high, 1.0)
 
 
 def learning_curves(frames: Sequence[float], models: Mapping[str, Sequence[Tallies]], baselines: Mapping[str, float]) -> dict:
@@ -87,8 +91,8 @@ def two_by_two(models: Mapping[str, Tallies], baselines: Mapping[str, Tally]) ->
     """
     rows = {
         name: {
-            "recall": _ends(recall(tallies)),
-            "squared_error": _ends(squared_error(tallies)),
+            "recall": _cut(recall(tallies)),
+            "squared_error": squared_error(tallies).estimate()[:3],
             "recalls": [recall_of_one(tally) for tally in tallies],
             "squared_errors": [squared_error_of_one(tally) for tally in tallies],
         }
@@ -117,8 +121,8 @@ def score_rows(models: Mapping[str, Tallies]) -> dict[str, dict]:
     """Return by name recall and precision of small blobs, (value, low, high) or None, and squared_error a frame."""
     return {
         name: {
-            "recall": _ends(recall(tallies)),
-            "precision": _ends(precision(tallies)),
+            "recall": _cut(recall(tallies)),
+            "precision": _cut(precision(tallies)),
             "squared_error": squared_error(tallies).estimate().value,
         }
         for name, tallies in models.items()
@@ -140,6 +144,24 @@ def score_table_in_words(rows: Mapping[str, Mapping]) -> str:
         ]
         lines.append(f"| {name} | {' | '.join(proportions)} | {row['squared_error']:.1f} |")
     return "\n".join(lines)
+
+
+def difference_in_words(rows: Mapping[str, Mapping], name: str, other: str) -> str:
+    """Return by how much one of the rows of `score_rows` differs from another, as a sentence.
+
+    Example:
+        >>> one = {"recall": (0.8, 0.7, 0.9), "precision": None, "squared_error": 8.05}
+        >>> two = {"recall": (0.85, 0.8, 0.9), "precision": None, "squared_error": 45.0}
+        >>> difference_in_words({"PCA": one, "VAE": two}, "PCA", "VAE")
+        'PCA minus VAE: recall -5.0 percentage points, squared error -37.0 a frame.'
+    """
+    parts = []
+    for measure in ("recall", "precision"):
+        ours, theirs = rows[name][measure], rows[other][measure]
+        if ours is not None and theirs is not None:
+            parts.append(f"{measure} {100 * (ours[0] - theirs[0]):+.1f} percentage points")
+    parts.append(f"squared error {rows[name]['squared_error'] - rows[other]['squared_error']:+.1f} a frame")
+    return f"{name} minus {other}: {', '.join(parts)}."
 
 
 def stage_table(frames: Sequence[float], seeds: Sequence[Tallies]) -> list[dict]:

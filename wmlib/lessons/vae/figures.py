@@ -118,8 +118,6 @@ def draw_hits(data: Mapping) -> Figure:
             points = [(c + shift, *triple) for c, triple in enumerate(triples) if triple is not None]
             if points:
                 x, value, low, high = np.array(points).T
-                low = np.maximum(low, 0)  # a proportion's interval is drawn no further
-                high = np.minimum(high, 1)
                 ax.errorbar(x, value, [value - low, high - value], fmt=marker, color=COLORS[color], capsize=3, label=name)
         ax.set_xticks(range(len(data["classes"])), data["classes"])
         ax.set(xlabel="size of the blob, pixels", title=title, xlim=(-0.5, len(data["classes"]) - 0.5), ylim=(-0.05, 1.05))
