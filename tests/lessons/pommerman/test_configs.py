@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from wmlib.experiment.fingerprint import describe, digest
 from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig, count_for
+from wmlib.lessons.pommerman.data import Batch
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
 from wmlib.lessons.pommerman.one_hot import Counts, OneHotModel
@@ -35,9 +35,10 @@ def test_each_family_with_each_core_is_built():
 
 
 def test_each_family_counts_what_it_starts_from():
-    states = np.zeros((3, 372), np.uint8)
-    assert isinstance(count_for("one-hot", states, states), Counts)
-    types, blasts = count_for("board", states, states)
+    states = torch.zeros(1, 3, 372, dtype=torch.uint8)
+    steps = Batch(states, states, torch.zeros(1, 3, 4, dtype=torch.int64), torch.zeros(1, 3, dtype=torch.bool))
+    assert isinstance(count_for("one-hot", steps), Counts)
+    types, blasts = count_for("board", steps)
     assert types.shape == (16, 16) and blasts.shape == (11, 9)
 
 

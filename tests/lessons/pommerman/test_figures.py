@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from wmlib.lessons.pommerman import figures
 from wmlib.lessons.pommerman.board_text import pack
 from wmlib.lessons.pommerman.estimates import AHEAD, PARTS
-from wmlib.viz.figures import to_png
+from wmlib.viz.figures import COLORS, to_png
 
 BOARDS = np.random.default_rng(0).integers(14, size=(2, 20, 121))
 FILM = {"first_step": 60, "truth": pack(BOARDS[0]), "predicted": {"DNC": pack(BOARDS[1])}}
@@ -16,10 +16,10 @@ KINDS = {"copy baseline": "rule", "MDN-LSTM": "thesis", "DNC": "ours", "oracle":
 SCORES = [{"name": name, "kind": kind} | {key: [0.5, 0.4, 0.6] for key in PARTS} for name, kind in KINDS.items()]
 CURVES = {name: {key: [[0.9, 0.8], [0.7, 0.6]] for key in AHEAD} for name in KINDS}
 HIDDEN = {
-    "kinds": ["ammo", "kick"],
+    "kinds": ["ammo", "blast strength", "kick"],
     "columns": ["at the start", "0–7", "8+"],
-    "right": {"start values": [[[0.5, 0.4, 0.6]] * 3] * 2, "DNC": [[[0.5, 0.4, 0.6]] * 3] * 2},
-    "cases": [[900, 700, 20], [900, 0, 300]],
+    "right": {name: [[[0.5, 0.4, 0.6]] * 3] * 3 for name in ("start values", "LSTM", "DNC")},
+    "cases": [[900, 700, 20], [900, 300, 0], [900, 700, 300]],
     "rules": ["start values"],
 }
 GROUPS = {"changed": [1200] * 6 + [12], "right": {"copy baseline": [0] * 7, "DNC": [0.5] * 7}, "kinds": KINDS}
@@ -62,12 +62,15 @@ def test_a_dream_is_compared_with_its_own_game():
     assert frames(figures.draw_dream(DREAMS, 65, 7).axes[1]) == (BOARDS[0, 6] != BOARDS[1, 6]).sum()
 
 
-def test_predictors_of_one_kind_have_one_colour_and_other_dashes():
-    kinds = {"LSTM": "ours", "DNC": "ours", "copy baseline": "rule"}
+def test_models_of_one_family_have_one_colour_and_kinds_have_dashes():
+    kinds = {"MDN-LSTM": "thesis", "LSTM": "ours", "DNC": "ours", "copy baseline": "rule"}
     curves = {name: CURVES["DNC"] for name in kinds}
-    lstm, dnc, copied = figures.draw_ahead({"horizons": [1, 5], "kinds": kinds, "curves": curves}).axes[0].lines
-    assert lstm.get_color() == dnc.get_color() != copied.get_color()
-    assert dnc.get_linestyle() == "-" and lstm.get_linestyle() == "--"
+    thesis, lstm, dnc, copied = figures.draw_ahead({"horizons": [1, 5], "kinds": kinds, "curves": curves}).axes[0].lines
+    assert thesis.get_color() == lstm.get_color() == COLORS["orange"] and dnc.get_color() == COLORS["blue"]
+    assert copied.get_color() == COLORS["grey"]
+    assert thesis.get_linestyle() == "--" and lstm.get_linestyle() == dnc.get_linestyle() == "-"
+    dots = [line for line in figures.draw_hidden(HIDDEN).axes[0].lines if line.get_label() in HIDDEN["right"]]
+    assert [dot.get_color() for dot in dots] == [COLORS[name] for name in ("grey", "orange", "blue")]
 
 
 def test_rows_are_grouped_under_headings():
@@ -88,12 +91,12 @@ def test_columns_with_few_cases_are_faint():
     patches = [p for p in figures.draw_groups(GROUPS).axes[0].patches if isinstance(p, Rectangle)]
     assert [p.get_alpha() for p in patches] == ([1.0] * 6 + [0.25]) * 2
     dots = [line for line in figures.draw_hidden(HIDDEN).axes[0].lines if len(line.get_xdata()) == 1]
-    assert [dot.get_alpha() for dot in dots] == [1.0, 1.0, 0.3] * 2
+    assert [dot.get_alpha() for dot in dots] == [1.0, 1.0, 0.3] * 3
 
 
-def test_an_age_that_was_never_met_is_left_out():
-    kick = figures.draw_hidden(HIDDEN).axes[1]
-    columns = {
-        round(float(line.get_xdata()[0])) for line in kick.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
-    }
-    assert columns == {0, 2}
+def test_an_age_that_was_never_met_and_kick_are_left_out():
+    ammo, blast_strength = figures.draw_hidden(HIDDEN).axes
+    assert [ax.get_title(loc="left") for ax in (ammo, blast_strength)] == HIDDEN["kinds"][:2]
+    assert [list(ax.get_xticks()) for ax in (ammo, blast_strength)] == [[0, 1, 2], [0, 1]]
+    dots = {round(float(x.get_xdata()[0])) for x in blast_strength.lines if len(x.get_xdata()) == 1}
+    assert dots == {0, 1}

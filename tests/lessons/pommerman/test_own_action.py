@@ -69,6 +69,13 @@ def test_a_bomb_is_left_behind():
     assert np.array_equal(after(state(5, 6, under=7), LEFT), expected)
 
 
+def test_the_own_code_is_an_agent_s_even_if_a_dream_has_the_others_wrong():
+    for enemies in ((0, 0, 0), (13, 13, 13)):
+        dreamt = state(5, 6)
+        dreamt[369:] = enemies
+        assert after(dreamt, RIGHT)[11 * 5 + 7] in (10, 13)
+
+
 def test_what_others_are_predicted_to_do_stays():
     now, predicted = state(5, 6, ammo=1), state(5, 6, ammo=1)
     predicted[[0, LIVES, BLASTS]] = BOMB, 3, 2

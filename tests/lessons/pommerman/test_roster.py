@@ -76,13 +76,23 @@ def test_the_learning_rates_of_another_study_are_not(study, why):
 
 def test_predictors_are_sorted_by_seed_and_have_kinds():
     models = roster.compared(roster.searched(resolved()))
-    assert roster.by_name({"a": None, "b": None}, 2, [1, 2, 3, 4]) == {"a": [1, 2], "b": [3, 4]}
-    assert [c.training_seed for c in roster.for_seeds(models, 2)][:4] == [0, 1, 0, 1]
+    assert roster.by_name(["a", "b"], {"a": 2, "b": 1}, [1, 2, 3]) == {"a": [1, 2], "b": [3]}
+    seeds = dict.fromkeys(models, 2) | {"MDN-LSTM": 1}
+    assert [c.training_seed for c in roster.for_seeds(models, seeds)][:5] == [0, 1, 0, 0, 1]
     kinds = [roster.kind(models.get(name)) for name in ("copy baseline", roster.LITERAL, "MDN-DNC", "DNC", roster.ORACLE)]
     assert kinds == ["rule", "thesis", "thesis", "ours", "oracle"]
 
 
-@pytest.mark.parametrize("names", [roster.FILMED, roster.MAPPED, roster.DREAMING, roster.PAIR])
+def test_claims_have_all_training_seeds_and_other_models_fewer():
+    models = roster.compared(roster.searched(resolved()))
+    seeds = roster.seeds_of(models, resolved(seeds=5, unjudged_seeds=3))
+    judged = [*roster.trial(resolved()), "feed-forward"]
+    assert [seeds[name] for name in judged] == [5] * 5 and seeds[roster.LITERAL] == 1
+    assert [seeds[name] for name in roster.UNJUDGED] == [3] * 4 and set(seeds) == set(models)
+    assert set(roster.seeds_of(models, resolved(seeds=1, unjudged_seeds=3)).values()) == {1}
+
+
+@pytest.mark.parametrize("names", [roster.UNJUDGED, roster.FILMED, roster.MAPPED, roster.DREAMING, roster.PAIR])
 def test_pictures_name_models_that_exist(names):
     from wmlib.lessons.pommerman.own_action import RULES
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from wmlib.envs.pommerman.views import FEATURES
 from wmlib.lessons.pommerman import hidden_numbers, one_hot
-from wmlib.lessons.pommerman.data import SequenceModel
+from wmlib.lessons.pommerman.data import Batch, SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
 from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, count_tables, uniform_tables
@@ -126,13 +125,13 @@ class ModelConfig:
         return self.with_core(hidden_size=hidden_size)
 
 
-def count_for(family: str, vectors: np.ndarray, following: np.ndarray) -> Any:
+def count_for(family: str, steps: Batch) -> Any:
     """Return what models of a family take from the training games: a board model's tables, a one-hot model's counts.
 
     Args:
         family: see `ModelConfig`.
-        vectors, following: uint8 (N, 372), consecutive states.
+        steps: of these games, in one stream.
     """
     if family == "one-hot":
-        return one_hot.count(vectors, following)
-    return count_tables(torch.from_numpy(vectors), torch.from_numpy(following))
+        return one_hot.count(steps.vectors[0].numpy(), steps.actions[0, :, 0].numpy(), steps.following[0].numpy())
+    return count_tables(steps.vectors[0], steps.following[0])

@@ -118,8 +118,8 @@ def read_batch(table: GameTable, views: Views, places: np.ndarray, full: bool = 
 
 
 @functools.lru_cache(maxsize=2)  # a worker asks again at every block of a training
-def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return consecutive states of the training games, evenly spread: uint8 (N, 372) twice, N <= `TRAINING_PAIRS`.
+def training_steps(folder: Path) -> Batch:
+    """Return steps of the training games, evenly spread, in one stream: B = 1, T <= `TRAINING_PAIRS`.
 
     Args:
         folder: of recorded games.
@@ -127,8 +127,13 @@ def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     table = load_games(folder)
     views = list_views(table, split(table).train)
     places = np.linspace(0, len(views.rows) - 1, min(TRAINING_PAIRS, len(views.rows))).astype(int)
-    pairs = read_batch(table, views, places[None])
-    return pairs.vectors[0].numpy(), pairs.following[0].numpy()
+    return read_batch(table, views, places[None])
+
+
+def training_pairs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the states before and after these steps, uint8 (N, 372) each; argument as for `training_steps`."""
+    steps = training_steps(folder)
+    return steps.vectors[0].numpy(), steps.following[0].numpy()
 
 
 class SequenceModel(nn.Module):

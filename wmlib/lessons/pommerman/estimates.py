@@ -191,9 +191,7 @@ def _columns(tallies: Tallies, kind: int) -> list[tuple[np.ndarray, np.ndarray]]
 
 
 def hidden_proportion(tallies: Tallies) -> Evidence:
-    """Return the evidence of the proportion of right answers among the numbers that are no longer as at the start and were last
-    told about long ago, see `hidden_numbers.LONG_AGO`.
-    """
+    """Return the evidence of the proportion of right answers among changed numbers with old clues, see `LONG_AGO`."""
     return _ratio(*_hidden_counts(tallies))
 
 
@@ -205,12 +203,19 @@ def hidden_difference(a: Tallies, b: Tallies) -> Evidence:
 
 
 def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rules: Sequence[str]) -> list[Gate]:
-    """Return the gates "this model knows more of these numbers than this rule", one for each pair of names."""
-    return [
-        Gate(f"the {model} beats the {rule}", hidden_difference(hidden[model], hidden[rule]))
-        for model in models
-        for rule in rules
-    ]
+    """Return the gates "this model knows more of all hidden numbers than this rule", one for each pair of names.
+
+    Of all, not of those whose last clue is old: a core that forgets passes, one that learnt nothing does not. So the gates do
+    not ask for what is to be judged.
+    """
+    gates = []
+    for model in models:
+        hits, totals = _all_counts(hidden[model])
+        for rule in rules:
+            hits_of_rule, _ = _all_counts(hidden[rule])
+            text = f"of all hidden numbers the {model} knows more than the {rule}"
+            gates.append(Gate(text, _ratio(hits - hits_of_rule, totals)))
+    return gates
 
 
 def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
@@ -224,6 +229,12 @@ def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
     hits_of_b, _ = _unchanged_counts(b)
     text = f"of unchanged numbers the {names[0]} knows no fewer than the {names[1]}, but for {MARGIN:g}"
     return Gate(text, _ratio(hits - hits_of_b, totals), least=-MARGIN)
+
+
+def _all_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same as `_hidden_counts` of all numbers, changed or not, however old the last clue."""
+    hits, totals = (np.stack([t[part].sum(1) for t in tallies]) for part in ("right", "all"))
+    return hits, totals
 
 
 def _unchanged_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:

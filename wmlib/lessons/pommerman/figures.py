@@ -1,7 +1,7 @@
 """The pictures of notebook 06, each a function of stored numbers.
 
-Reading guide. Boards are stored as text (see `board_text`) and painted by `_paint`. Colours say what kind of predictor it is
-(see `roster.kind`), the same in all figures.
+Reading guide. Boards are stored as text (see `board_text`) and painted by `_paint`. A model's hue is that of its family, as in
+the whole book; rows are grouped, and lines dashed, by its kind (see `roster.kind`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from wmlib.lessons.pommerman.measures import GROUPS
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
 WRONG = "#C5221F"
-KIND_COLORS = {"rule": "grey", "thesis": "orange", "ours": "blue", "oracle": "green"}
 HEADINGS = {
     "rule": "rules that count",
     "thesis": "the thesis' models",
@@ -30,7 +29,16 @@ HEADINGS = {
     "oracle": "given all four actions",
 }
 LOWEST = 97.0  # percent of all components from which dots are drawn; copying has more
-LINES = ("-", "--", ":", "-.")  # within a kind, the last predictor first: the DNC
+LINES = ("-", "--", ":", "-.")  # of rules, in their order
+KIND_LINES = {"thesis": "--", "ours": "-", "oracle": "-"}
+NOT_DRAWN = ("kick",)  # of the hidden numbers: one bit, for which a sentence is enough
+
+
+def _color(name: str, kind: str) -> str:
+    """Return the hue of a predictor: rules grey, the oracle pink, models by their cores."""
+    if kind in ("rule", "oracle"):
+        return COLORS["grey" if kind == "rule" else "pink"]
+    return COLORS["blue" if "DNC" in name else "orange" if "LSTM" in name else "green"]
 
 
 def _paint(ax: Axes, board: np.ndarray, truth: np.ndarray | None = None, title: str = "") -> None:
@@ -165,7 +173,7 @@ def draw_scores(rows: Sequence[Mapping]) -> Figure:
         lowest = LOWEST if part == "all right" else 0.0
         for y, row in zip(places, rows, strict=True):
             value, low, high = (100 * v for v in row[part])
-            color = COLORS[KIND_COLORS[row["kind"]]]
+            color = _color(row["name"], row["kind"])
             if value < lowest:  # far to the left: a number in the place of a dot
                 ax.text(lowest, y, f"◂ {value:.0f} %", color=color, va="center", fontsize=8.5)
                 continue
@@ -216,10 +224,11 @@ def draw_ahead(data: Mapping) -> Figure:
     """
     figure, axes = new_figure(9.0, 3.8, columns=2)
     names = list(data["curves"])
-    kinds = [data["kinds"][name] for name in names]
+    rules = [name for name in names if data["kinds"][name] == "rule"]
     labels = {"all right": "all components right, %", "changed right": "changed since the start, right, %"}
     for ax, (part, label) in zip(axes[0], labels.items(), strict=True):
-        for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+        for i, name in enumerate(names):
+            kind = data["kinds"][name]
             values = 100 * np.mean(data["curves"][name][part], 0)
             ax.plot(
                 data["horizons"],
@@ -227,8 +236,8 @@ def draw_ahead(data: Mapping) -> Figure:
                 marker=MARKERS[i % len(MARKERS)],
                 markersize=5,
                 label=name,
-                color=COLORS[KIND_COLORS[kind]],
-                linestyle=LINES[kinds[i + 1 :].count(kind) % len(LINES)],
+                color=_color(name, kind),
+                linestyle=LINES[rules.index(name) % len(LINES)] if name in rules else KIND_LINES[kind],
             )
         ax.set(xscale="log", xlabel="steps without correction", ylabel=label)
         ax.set_xticks(data["horizons"], data["horizons"])
@@ -265,22 +274,22 @@ def draw_near(data: Mapping) -> Figure:
 
 @styled
 def draw_hidden(data: Mapping) -> Figure:
-    """Draw how often the opponents' hidden numbers are right, by how long ago something was seen that told about them.
+    """Draw how often the opponents' hidden numbers are right, by the steps since the last clue: ages that occur, no kick.
 
     Args:
         data: kinds: of number (K,); columns: their labels (C,); right: by name for each kind and column [value, low, high];
             cases: how many numbers stand behind each kind and column, (K, C); rules: names of those that are no network.
     """
-    figure, axes = new_figure(10.0, 3.5, columns=len(data["kinds"]), sharey=True)
+    panels = [k for k, kind in enumerate(data["kinds"]) if kind not in NOT_DRAWN]
+    figure, axes = new_figure(9.0, 3.5, columns=len(panels), sharey=True)
     names = list(data["right"])
-    networks = [name for name in names if name not in data["rules"]]
-    for k, (ax, kind) in enumerate(zip(axes[0], data["kinds"], strict=True)):
+    for ax, k in zip(axes[0], panels, strict=True):
         shown = [c for c, cases in enumerate(data["cases"][k]) if cases]
         most = int(np.argmax(data["cases"][k]))
         for i, name in enumerate(names):
             rule = name in data["rules"]
-            color = COLORS["grey" if rule else "blue"]
-            line = LINES[1 + data["rules"].index(name) % 3] if rule else LINES[networks[::-1].index(name) % len(LINES)]
+            color = _color(name, "rule" if rule else "ours")
+            line = LINES[1 + data["rules"].index(name) % 3] if rule else "-"
             shift = 0.08 * (i - (len(names) - 1) / 2)
             aged = [c for c in shown if c > 0]
             values = {c: [100 * v for v in data["right"][name][k][c]] for c in shown}
@@ -292,9 +301,8 @@ def draw_hidden(data: Mapping) -> Figure:
                 label = name if c == most else None
                 ax.plot(c + shift, value, MARKERS[i % len(MARKERS)], color=color, markersize=5.5, alpha=alpha, label=label)
         ax.axvline(0.5, color=COLORS["grey"], linewidth=0.8)
-        ticks = [f"{column}\n({cases:,})" for column, cases in zip(data["columns"], data["cases"][k], strict=True)]
-        ax.set_xticks(range(len(ticks)), ticks, fontsize=7.5)
-        ax.set(title=kind, ylim=(-4, 104), xlim=(-0.5, len(ticks) - 0.5), xlabel="steps since it was last told about")
+        ax.set_xticks(shown, [f"{data['columns'][c]}\n({data['cases'][k][c]:,})" for c in shown], fontsize=7.5)
+        ax.set(title=data["kinds"][k], ylim=(-4, 104), xlim=(-0.5, max(shown) + 0.5), xlabel="steps since the last clue")
     axes[0, 0].set_ylabel("right, %")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)

@@ -2,8 +2,9 @@
 
 Reading guide. `OneHotModel.forward_core` is the way in: each of the 372 integers is a one-hot vector, all of them go through
 one linear layer (a sum of its columns, so an embedding) into a recurrent core. `OneHotModel._raw` is the way out: a linear
-layer reads the core, and a table adds what usually follows the numbers that a cell holds now: the *input skip*. So the core
-need not carry 121 cells through its hidden vector, and learns what differs from counting. The raw answers are read by a
+layer reads the core, and a table adds what usually follows the numbers in a cell: the *input skip*. `skip_rows` looks them up
+as they are after the agent's own action. So the core need not carry 121 cells through its hidden vector, and learns what
+differs from the best table. The raw answers are read by a
 *categorical* head (a softmax over the integers of a component) or a *mixture* head (Gaussians, as the thesis has it, of which
 the integer with the largest mass is predicted).
 
@@ -20,10 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wmlib.envs.pommerman.layout import SIZE
 from wmlib.envs.pommerman.views import BOARD
 from wmlib.lessons.pommerman.baselines import CELL_VALUES, cell_index
 from wmlib.lessons.pommerman.data import Batch, SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS, NUMBERS
+from wmlib.lessons.pommerman.own_action import carry_out
 from wmlib.models.layers import linear
 from wmlib.models.mdn import Mixture
 from wmlib.models.recurrent import RecurrentCore
@@ -31,6 +34,8 @@ from wmlib.models.recurrent import RecurrentCore
 HEADS = ("mixture", "categorical")
 NUMBER_VALUES = (11, 11, 11, 11, 2, 14, 14, 14, 14)  # of row, column, ammo, blast strength, kick, teammate, enemies
 SIZES = np.r_[np.repeat(CELL_VALUES, BOARD), NUMBER_VALUES]  # values of each component, from 0
+CELL_ROWS = int(np.prod(CELL_VALUES))  # combinations of the three numbers in a cell
+NUMBER_ROWS = np.cumsum([0, *NUMBER_VALUES[:-1]])  # the first row of each own number
 INPUTS = 128  # numbers that the one-hot vectors become before the core
 MIN_STD = 0.1  # of an integer: most components stay as they are, and the likelihood has no bound without a floor
 FIRST_STD = 0.25  # of each Gaussian before training
@@ -40,31 +45,52 @@ RAREST = -8.0  # ln of the smallest frequency that a table starts with
 class Counts(NamedTuple):
     """Hold how often which value followed: where the skip starts."""
 
-    cells: Tensor  # float (1540, 35): by the three numbers in a cell; the values of each of the three, one after another
-    numbers: Tensor  # float (99, 14): by the value of each own number, one after another
+    cells: Tensor  # float (3080, 35): by the row of a cell; the values of each of its three numbers, one after another
+    numbers: Tensor  # float (99, 14): by the row of an own number
 
 
-def count(vectors: np.ndarray, following: np.ndarray) -> Counts:
-    """Count what follows the three numbers of a cell, and each of one's own.
+def skip_rows(states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows in which the skip looks: the state as if the agent had done its action and nothing else had happened.
+
+    The cell in which the agent then is has rows of its own, and a bomb that it has just laid has no life yet: so nobody else's
+    cells are mixed up with either.
+
+    Args:
+        states: uint8 (N, 372), now.
+        actions: int64 (N,), of the agent that sees.
+
+    Returns:
+        int64 (N, 121), of the cells, and (N, 9), of one's own numbers.
+    """
+    done = carry_out(states, actions, states)
+    done[:, 2 * BOARD : NUMBERS] = states[:, 2 * BOARD : NUMBERS]
+    numbers = done[:, NUMBERS:].astype(np.int64)
+    cells = cell_index(done)
+    cells[np.arange(len(cells)), numbers[:, 0] * SIZE + numbers[:, 1]] += CELL_ROWS
+    return cells, numbers + NUMBER_ROWS
+
+
+def count(vectors: np.ndarray, actions: np.ndarray, following: np.ndarray) -> Counts:
+    """Count what follows in each row of `skip_rows`.
 
     Args:
         vectors, following: uint8 (N, 372), consecutive states.
+        actions: int64 (N,), of the agent that sees.
     """
-    cells = cell_index(vectors)
-    total = int(np.prod(CELL_VALUES))
+    cells, own = skip_rows(vectors, actions)
+    total = 2 * CELL_ROWS
     planes = []
     for plane, size in enumerate(CELL_VALUES):
         after = following[:, plane * BOARD : (plane + 1) * BOARD]
         planes.append(np.bincount((cells * size + after).ravel(), minlength=total * size).reshape(total, size))
     numbers = np.zeros((sum(NUMBER_VALUES), max(NUMBER_VALUES)))
-    for i, first in enumerate(np.cumsum([0, *NUMBER_VALUES[:-1]])):
-        np.add.at(numbers, (first + vectors[:, NUMBERS + i], following[:, NUMBERS + i]), 1)
+    np.add.at(numbers, (own, following[:, NUMBERS:]), 1)
     return Counts(*(torch.from_numpy(table).float() for table in (np.concatenate(planes, 1), numbers)))
 
 
 def no_counts() -> Counts:
-    """Return the counts of nothing: a skip that starts from them copies."""
-    return Counts(torch.zeros(int(np.prod(CELL_VALUES)), sum(CELL_VALUES)), torch.zeros(sum(NUMBER_VALUES), max(NUMBER_VALUES)))
+    """Return the counts of nothing: a skip that starts from them copies, but for what one's own action does."""
+    return Counts(torch.zeros(2 * CELL_ROWS, sum(CELL_VALUES)), torch.zeros(sum(NUMBER_VALUES), max(NUMBER_VALUES)))
 
 
 class OneHotModel(SequenceModel):
@@ -84,7 +110,6 @@ class OneHotModel(SequenceModel):
     """
 
     offsets: Tensor
-    number_offsets: Tensor
 
     def __init__(self, core: RecurrentCore, head: str, counts: Counts, *, num_components: int = 3, generator: torch.Generator):
         super().__init__()
@@ -93,8 +118,6 @@ class OneHotModel(SequenceModel):
         self.core, self.head, self.num_components = core, head, num_components
         first = np.cumsum([0, *SIZES[:-1]])
         self.register_buffer("offsets", torch.from_numpy(first), persistent=False)
-        number_first = torch.tensor([0, *NUMBER_VALUES[:-1]]).cumsum(0)
-        self.register_buffer("number_offsets", number_first, persistent=False)
         columns = torch.empty(int(SIZES.sum()), INPUTS).uniform_(-1, 1, generator=generator)
         own = sum(NUMBER_VALUES)
         columns[:-own] *= NUMBERS**-0.5  # so that what is on the board and what is one's own weigh the same at first:
@@ -116,8 +139,8 @@ class OneHotModel(SequenceModel):
         return [3 * self.num_components] * 3, [3 * self.num_components] * len(NUMBER_VALUES)
 
     def _first_tables(self, counts: Counts) -> tuple[Tensor, Tensor]:
-        """Return raw answers that say what was counted: float (1540, outputs of a cell) and (99, outputs of a number)."""
-        index = torch.arange(len(counts.cells))
+        """Return raw answers that say what was counted: float (3080, outputs of a cell) and (99, outputs of a number)."""
+        index = torch.arange(len(counts.cells)) % CELL_ROWS
         now = (index // (CELL_VALUES[1] * CELL_VALUES[2]), index // CELL_VALUES[2] % CELL_VALUES[1], index % CELL_VALUES[2])
         planes = [
             self._answers(_log_frequencies(part, value))
@@ -158,10 +181,11 @@ class OneHotModel(SequenceModel):
     def _raw(self, batch: Batch, state: tuple[Tensor, ...]) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """Return the raw answers: three of the cells, float (N, 121, outputs), then nine, float (N, outputs); and the state."""
         features, state = self.forward_core(batch, state)
-        vectors = batch.vectors.flatten(0, 1)
-        cells = self.to_cells(features).unflatten(1, (BOARD, -1)) + F.embedding(_cell_index(vectors), self.cell_skip)
+        known = batch.vectors.flatten(0, 1).numpy(), batch.actions[..., 0].flatten().numpy()  # the state, and one's own action
+        cell_rows, number_rows = (torch.from_numpy(rows) for rows in skip_rows(*known))
+        cells = self.to_cells(features).unflatten(1, (BOARD, -1)) + F.embedding(cell_rows, self.cell_skip)
         plane_outputs, number_outputs = self._outputs()
-        own = F.embedding(vectors[:, NUMBERS:].long() + self.number_offsets, self.number_skip)  # (N, 9, outputs)
+        own = F.embedding(number_rows, self.number_skip)  # (N, 9, outputs)
         numbers = [
             part + own[:, i, : part.shape[1]] for i, part in enumerate(self.to_numbers(features).split(number_outputs, 1))
         ]
@@ -224,12 +248,6 @@ def likeliest_integers(mixture: Mixture) -> Tensor:
         best = torch.maximum(mass, best)
         below = upto
     return choice
-
-
-def _cell_index(vectors: Tensor) -> Tensor:
-    """Number the three numbers in each cell, as `baselines.cell_index` does: uint8 (N, 372) to int64 (N, 121)."""
-    board, blast, life = vectors[:, :NUMBERS].long().split(BOARD, 1)
-    return (board * CELL_VALUES[1] + blast) * CELL_VALUES[2] + life
 
 
 def _log_frequencies(counts: Tensor, now: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ def carry_out(states: np.ndarray, actions: np.ndarray, predicted: np.ndarray) ->
     inside = ((ahead >= 0) & (ahead < SIZE)).all(1)
     end = np.where(inside, ahead @ [SIZE, 1], cell)
     end = np.where(np.isin(states[each, end], MAY_ENTER), end, cell)
-    code = AGENT * AGENTS + 6 - states[:, NUMBERS + 6 :].sum(1)  # the fourth of 10, 11, 12, 13
+    code = AGENT * AGENTS + 6 - states[:, NUMBERS + 6 :].sum(1, dtype=np.int64)  # the fourth of 10, 11, 12, 13
+    code = code.clip(AGENT, AGENT + AGENTS - 1)  # in a dream the other three may be wrong
     on_bomb = states[each, 2 * BOARD + cell] > 0
     predicted[each, cell] = np.where(on_bomb, BOMB, FREE)
     predicted[each, end] = code

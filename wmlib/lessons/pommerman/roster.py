@@ -7,17 +7,20 @@ of a search, of the study's search (`stored_lrs`), or of the settings. `compared
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
 from wmlib.lessons.pommerman.own_action import BEST_TABLE
 from wmlib.models.specs import ALLOCATION_GATES, CoreConfig
 
+T = TypeVar("T")
 LITERAL = "MDN-DNC, integers in"
 ORACLE = "all four actions (oracle)"
 PAIR = ("MDN-DNC", "MDN-LSTM")  # of the thesis' claim
+UNJUDGED = ("feed-forward, last two states", "LSTM", "DNC", ORACLE)  # behind a convolution; no claim is about them
 FILMED = (LITERAL, "MDN-LSTM", "MDN-DNC", "DNC")
 MAPPED = (BEST_TABLE, "DNC", ORACLE)  # in the picture by distance
 DREAMING = (  # in the picture by horizon
@@ -169,14 +172,31 @@ def compared_trackers(best: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]
     return {"LSTM": best["tracker LSTM"], "DNC": best["tracker DNC"]}
 
 
-def for_seeds(models: Mapping[str, ModelConfig], seeds: int) -> list[ModelConfig]:
-    """Return each model with each of its training seeds, model after model."""
-    return [replace(config, training_seed=seed) for config in models.values() for seed in range(seeds)]
+def seeds_of(models: Iterable[str], settings: Any) -> dict[str, int]:
+    """Return how many training seeds each model has: fewer where no claim needs them, one where it is no trial.
+
+    Args:
+        models: names, as from `compared`.
+        settings: the notebook's, resolved.
+    """
+    fewer = {LITERAL: 1} | dict.fromkeys(UNJUDGED, settings.unjudged_seeds)
+    return {name: min(settings.seeds, fewer.get(name, settings.seeds)) for name in models}
 
 
-def by_name(models: Mapping[str, ModelConfig], seeds: int, results: Sequence) -> dict[str, list]:
+def for_seeds(models: Mapping[str, ModelConfig], seeds: Mapping[str, int]) -> list[ModelConfig]:
+    """Return each model with each of its training seeds, model after model.
+
+    Args:
+        models: by name.
+        seeds: how many, by name.
+    """
+    return [replace(config, training_seed=seed) for name, config in models.items() for seed in range(seeds[name])]
+
+
+def by_name(models: Iterable[str], seeds: Mapping[str, int], results: Iterable[T]) -> dict[str, list[T]]:
     """Sort results in the order of `for_seeds` by the name of the model: one for each training seed."""
-    return {name: list(results[i * seeds : (i + 1) * seeds]) for i, name in enumerate(models)}
+    results = iter(results)
+    return {name: list(itertools.islice(results, seeds[name])) for name in models}
 
 
 def kind(config: ModelConfig | None) -> str:
