@@ -48,8 +48,8 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
         ax.plot(row["value"], y, "o", color=color, markersize=8)
         if row["kind"] == "agent":
             ax.plot(row["training_seeds"], [y] * len(row["training_seeds"]), "|", color="black", markersize=12)
-    for tics, text, style, side in ((SOLVED, "solved", "--", "right"), (blind, best, "-", "left"), (*REPORTED, ":", "left")):
-        ax.axvline(tics, color=COLORS["grey"], linestyle=style, linewidth=1, zorder=0)
+    for tics, text, line, side in ((SOLVED, "solved", "--", "right"), (blind, best, "-", "left"), (*REPORTED, ":", "left")):
+        ax.axvline(tics, color=COLORS["grey"], linestyle=line, linewidth=1, zorder=0)
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": side}
         ax.annotate(text, (tics, 1), (0, 3), color=COLORS["grey"], fontsize=9, **place)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
@@ -169,8 +169,8 @@ def draw_rounds(data: Mapping[str, Any]) -> Figure:
         ax.set(xlabel="round", title=title)
         ax.xaxis.get_major_locator().set_params(integer=True)
     in_game = axes[0, list(ROUND_MEASURES).index("tics")]
-    for tics, text, style in ((blind, best, "-"), (*REPORTED, ":")):
-        in_game.axhline(tics, color=COLORS["grey"], linestyle=style, linewidth=1, zorder=0)
+    for tics, text, line in ((blind, best, "-"), (*REPORTED, ":")):
+        in_game.axhline(tics, color=COLORS["grey"], linestyle=line, linewidth=1, zorder=0)
         place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         in_game.annotate(text, (0, tics), (3, 2), color=COLORS["grey"], fontsize=8, **place)
     axes[0, 0].legend(fontsize=8)
