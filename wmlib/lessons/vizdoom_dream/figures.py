@@ -53,7 +53,7 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": side}
         ax.annotate(text, (tics, 1), (0, 3), color=COLORS["grey"], fontsize=9, **place)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    longest = max(max(row["value"], row["quartiles"][1], *row["training_seeds"]) for row in rows)
+    longest = max(max(row["high"], row["quartiles"][1], *row["training_seeds"]) for row in rows)
     ax.set(
         xlabel="tics survived in the real game, mean", ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.1 * max(longest, BEST_REPORTED))
     )
