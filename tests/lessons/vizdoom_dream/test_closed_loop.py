@@ -1,4 +1,4 @@
-"""Agents from which sight or memory is taken, on frames and states that are made by hand."""
+"""Agents from which fireballs or memory are taken, on frames and states that are made by hand."""
 
 import numpy as np
 import pytest

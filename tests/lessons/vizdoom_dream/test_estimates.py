@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wmlib.experiment import settings
 from wmlib.experiment.claims import report
 from wmlib.experiment.statistics import Estimate, ratio_of_sums
 from wmlib.lessons.vizdoom_dream import estimates
@@ -28,30 +29,30 @@ def test_mean_tics_with_an_interval_over_seeds_and_games():
 
 def test_rows_of_scores():
     scripted = {"no-op": np.array([10, 20, 30, 40])}
-    agents = {"an agent": np.array([[0, 0, 0, 80], [10, 10, 10, 10]])}
-    one, other = estimates.score_rows(scripted, agents)
+    agents = {"an agent": np.array([[0, 0, 0, 80], [10, 10, 10, 10]]), "published": np.array([[20, 30]])}
+    one, other, published = rows = estimates.score_rows(scripted, agents, np.array([5, 15, 30, 30]))
     assert (one["name"], one["kind"], one["value"], one["n"]) == ("no-op", "scripted", 25, 1)
     assert one["quartiles"].tolist() == [17.5, 32.5] and one["interquartile_mean"] == 25
     assert len(one["training_seeds"]) == 0 and one["tics"].tolist() == [10, 20, 30, 40]
     assert other["value"] == 15 and other["training_seeds"].tolist() == [20, 10] and other["interquartile_mean"] == 7.5
     assert other["low"] < 15 < other["high"] and len(other["tics"]) == 8
+    assert [row["over_blind"][0] for row in rows] == [5, -5, 15] and [row["games"] for row in rows] == [4, 4, 2]
+    assert published["over_blind"] == (15, 15, 15) and published["low"] < 25  # the difference is the same in both games
+    table = estimates.score_table(rows).splitlines()
+    assert len(table) == 4 and table[2].startswith("| an agent | 15 [") and table[3].endswith("] | 15 | 1 | 2 |")
 
 
-def test_who_outlives_the_best_blind_player():
-    scripted = {"no-op": np.array([10, 20]), "blind shuttle": np.array([30, 20]), "random": np.array([0, 40])}
-    agents = {"a": np.array([[40, 30], [41, 31]]), "b": np.array([[30, 20], [30, 20]])}
-    a, b = estimates.blind_gates(agents, ["a", "b"], scripted["blind shuttle"])
-    assert a.text == "the a outlives the best blind player" and a.evidence.estimate().value == 10.5
-    assert b.evidence.estimate()[:3] == (0, 0, 0)
-
-
-def test_the_dnc_has_to_outlive_the_lstm_of_equal_parameters():
+def test_what_stands_beside_the_first_claim():
     agents = {DNC: np.array([[40, 30], [90, 90]]), LARGE_LSTM: np.array([[30, 10]]), LSTM: np.array([[99, 99], [99, 99]])}
-    (gate,) = estimates.size_gates(agents)
-    assert gate.evidence.estimate().value == 15 and gate.evidence.estimate().n == 1  # of the seeds that both have
-    assert (gate.least, gate.most) == (0, None) and LARGE_LSTM in gate.text
+    found = {name: evidence.estimate() for name, evidence in estimates.comparisons(agents, np.array([30, 40])).items()}
+    assert {name: (each.value, each.n) for name, each in found.items()} == {
+        f"{LSTM} minus the best blind player": (64, 2),
+        f"{DNC} minus the best blind player": (27.5, 2),
+        f"{DNC} minus {LARGE_LSTM}": (15, 1),  # of the training seeds that both have
+    }
     del agents[LARGE_LSTM]
-    assert estimates.size_gates(agents) == []
+    assert len(estimates.comparisons(agents, np.array([30, 40]))) == 2
+    assert estimates.in_words({"a": (1.4, -2.6, 5, 3), "b": [1, 0, 2]}) == "a: 1 [-3, 5] tics; b: 1 [0, 2] tics"
 
 
 def test_gates_of_the_stages(capsys):
@@ -80,20 +81,6 @@ def test_evolution_and_transfer():
     assert data == {"agents": {"a": [[7.0, 2.0], [9.0, 6.0]]}, "no_op": [[150.0, 15.0], [160.0, 15.0]]}
 
 
-@pytest.mark.parametrize(
-    "generations, points, numbers",
-    [(5, 10, [0]), (20, 10, [0, 1, 2, 3]), (200, 10, [0, 4, 9, 13, 17, 22, 26, 30, 35, 39]), (100, 2, [0, 19])],
-)
-def test_validations_are_evenly_spaced(generations, points, numbers):
-    assert estimates.validations(EvolutionConfig(generations=generations), points) == numbers
-
-
-def test_scores_of_validations():
-    assert estimates.validation_scores(controller(1.0), EvolutionConfig(generations=10), [1, 0]).tolist() == [1000, 500]
-    every_two = EvolutionConfig(generations=10, validate_every=2)
-    assert estimates.validation_scores(controller(1.0, validate_every=2), every_two, [0, 4]).tolist() == [200, 1000]
-
-
 def test_what_agents_lose_with_a_handicap():
     whole = np.array([[100, 200], [300, 400]])
     played = {
@@ -111,10 +98,11 @@ def test_what_agents_lose_with_a_handicap():
     assert rows[0]["training_seeds"].tolist() == [20, 60] and rows[0]["n"] == 2
 
 
-def test_sight_is_what_the_balls_cost_more_than_other_paint():
+def test_the_blindfold_costs_what_other_paint_does_not():
     whole = np.array([[100, 200], [300, 400]])
     played = {WHOLE: whole, BLINDFOLD: whole - [[10, 30], [50, 70]], ELSEWHERE: whole - 35}
-    assert estimates.sight(played).estimate().value == 5 and estimates.sight(played).estimate().n == 2
+    cost = estimates.blindfold_cost(played).estimate()
+    assert cost.value == 5 and cost.n == 2
 
 
 def test_whose_memory_is_used():
@@ -135,15 +123,43 @@ def test_what_a_loss_says_of_the_use_of_memory(ends, words):
 def test_rounds():
     row = {"round": 0, "recall": [0.25], "dream": [900.0], "tics": np.array([[700, 800]]), "lost": np.array([[10, 30]])}
     two = {"recall": [0.2, 0.4], "dream": [1, 3], "tics": np.ones((2, 2)), "lost": np.zeros((2, 2))}
-    data = estimates.rounds({"MDN-DNC": [row, two]})["MDN-DNC"]
+    found = estimates.rounds({"MDN-DNC": [row, two]}, "metronome", np.array([710, 770]))
+    data = found["agents"]["MDN-DNC"]
     assert data["recall"][0] == data["recall"][0][:1] * 3 == [0.25] * 3  # one training seed: no interval
     assert data["tics"][0][0] == 750 and data["tics"][0][1] < 700 and data["lost"][0][0] == 20
     value, low, _ = data["recall"][1]
     assert value == pytest.approx(0.3) and low == pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-3)  # t of one degree of freedom
-    assert list(data) == list(estimates.ROUND_MEASURES)
-    table = estimates.round_table({"MDN-DNC": {name: [[0.5, 0.5, 0.5], [1750, 1700, 1800.2]] for name in data}}).splitlines()
-    assert table[0].count("|") == table[1].count("|") == 7 and len(table) == 4
+    assert data["over_blind"][0][0] == 10 and found["blind"] == ["metronome", 740]
+    assert estimates.rounds({}, "metronome", np.ones(2)) == {}
+
+
+def test_rounds_in_words():
+    def after(*points):
+        return {name: [[0.5, 0.5, 0.5], *points] for name in (*estimates.ROUND_MEASURES, "over_blind")}
+
+    table = estimates.round_table({"agents": {"MDN-DNC": after([1750, 1700, 1800.2])}}).splitlines()
+    assert table[0].count("|") == table[1].count("|") == 8 and len(table) == 4 and "best blind player" in table[0]
     assert table[2].startswith("| MDN-DNC | 0 | 0.50 | 0.50 |") and "| MDN-DNC | 1 | 1750 [1700, 1800] |" in table[3]
+    agents = {"a": after([1750, 1700, 1800]), "b": after([1000, 900, 1100]), "c": after([1, 0, 2], [1000, 800, 1200])}
+    assert estimates.reached({"agents": agents}) == (
+        "The best score that we know of is 1,125 tics. After round 1 the a lives 1750 [1700, 1800] tics, which is more. "
+        "After round 1 the b lives 1000 [900, 1100] tics, which is less. "
+        "After round 2 the c lives 1000 [800, 1200] tics, which is too close to it to tell."
+    )
+
+
+@pytest.mark.parametrize("errors, words", [([1, 2, 5], "at step 3"), ([1, 2, 3], "not within 3 steps")])
+def test_when_copying_becomes_better(errors, words):
+    assert estimates.behind_copying({"MDN-LSTM": errors, "copy baseline": [2, 3, 4]}, "MDN-LSTM") == words
+
+
+def test_seeds_are_those_that_a_run_uses():
+    table = settings.read("05_vizdoom_dream")
+    quick, study = (estimates.seeds(settings.resolve(table, profile, {})) for profile in ("quick", "study"))
+    unused = ["search", "further world models of the rounds", "own games of a round", "validation games of a round"]
+    assert [name for name, numbers in quick.items() if not len(numbers)] == unused
+    assert all(map(len, study.values()))
+    assert list(study["search"]) == [1000, 1001] and study["further world models of the rounds"] == [2000, 2001, 2002]
 
 
 def test_prediction():

@@ -35,10 +35,13 @@ def test_a_family_has_one_color_and_markers_differ():
 def test_scores():
     row = {"kind": "scripted", "quartiles": [1, 3], "interquartile_mean": 2, "low": 1, "high": 3, "value": 2}
     agent = {**row, "name": "MDN-DNC", "kind": "agent", "value": 500, "training_seeds": [400, 600]}
-    (ax,) = draws(figures.draw_scores({"rows": [{**row, "name": "blind shuttle", "training_seeds": []}, agent], "games": 5}))
+    rows = [{**row, "name": "blind shuttle", "training_seeds": []}, agent]
+    (ax,) = draws(figures.draw_scores({"rows": rows, "blind": ["blind shuttle", 2.0]}))
     assert labels(ax) == ["blind shuttle", "MDN-DNC"]
     ticks = [line for line in ax.lines if line.get_marker() == "|"]
     assert len(ticks) == 1 and list(ticks[0].get_xdata()) == [400, 600]
+    assert {text.get_text(): text.xy[0] for text in ax.texts} == {"solved": 750, "blind shuttle": 2, "1,125 reported": 1125}
+    assert ax.get_xlim()[1] > 1125
 
 
 def test_evolution():
@@ -58,29 +61,23 @@ def test_prediction():
     assert labels(left) == list(nll) and legend(right) == ["MDN-LSTM", "copy baseline"]
 
 
-def test_curve():
-    runs = [{"real": [1, 2], "dream": [3, 4]}, {"real": [2, 2], "dream": [5, 4]}]
-    data = {"generations": [5, 10], "agents": {"MDN-LSTM": runs}, "blind": ["metronome", 1.5]}
-    left, right = draws(figures.draw_curve(data))
-    assert list(left.lines[0].get_ydata()) == [3, 4] and list(right.lines[0].get_ydata()) == [1, 2]
-    assert [text.get_text() for text in right.texts] == ["metronome"] and legend(left) == ["MDN-LSTM"]
-
-
 def test_losses():
-    row = {"value": 100.0, "low": 50.0, "high": 150.0, "n": 2, "training_seeds": [90.0, 110.0]}
+    row = {"value": 100.0, "low": -300.0, "high": 900.0, "n": 2, "training_seeds": [90.0, 110.0]}
     agents = {"MDN-LSTM": (BLINDFOLD, FROZEN), "MDN-DNC": (BLINDFOLD, NO_READS, FROZEN)}
     rows = [{**row, "agent": agent, "handicap": handicap} for agent, of in agents.items() for handicap in of]
     (ax,) = draws(figures.draw_losses(rows))
     assert labels(ax) == [BLINDFOLD, NO_READS, FROZEN] and legend(ax) == list(agents)
+    assert ax.get_xlim()[0] < -300 and ax.get_xlim()[1] > 900  # no interval is cut
     points = [line for line in ax.lines if line.get_marker() in ("o", "s")]
     assert [round(float(line.get_ydata()[0]), 2) for line in points] == [-0.13, 1.87, 0.13, 1.13, 2.13]
 
 
 def test_rounds():
     points = [[0.3, 0.1, 0.5], [0.6, 0.5, 0.7]]
-    data = {name: dict.fromkeys(ROUND_MEASURES, points) for name in ("MDN-LSTM", "MDN-DNC")}
-    axes = draws(figures.draw_rounds(data))
-    assert [ax.get_title(loc="left") for ax in axes] == list(ROUND_MEASURES.values()) and legend(axes[0]) == list(data)
+    agents = {name: dict.fromkeys(ROUND_MEASURES, points) for name in ("MDN-LSTM", "MDN-DNC")}
+    axes = draws(figures.draw_rounds({"agents": agents, "blind": ["metronome", 835.0]}))
+    assert [ax.get_title(loc="left") for ax in axes] == list(ROUND_MEASURES.values()) and legend(axes[0]) == list(agents)
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [[], [], ["metronome", "1,125 reported"], []]
     assert list(axes[2].lines[1].get_ydata()) == [0.3, 0.6]
 
 

@@ -9,7 +9,7 @@ from wmlib.envs.doom.scripted import fresh, held, sticky
 from wmlib.experiment import seeding
 from wmlib.experiment.run import Run
 from wmlib.lessons.vizdoom_dream import games, latents
-from wmlib.lessons.vizdoom_dream.controllers import EvolvedController, with_weights
+from wmlib.lessons.vizdoom_dream.controllers import with_weights
 from wmlib.lessons.vizdoom_dream.pipeline import ACTIONS
 from wmlib.models.vae import VAE
 from wmlib.rollouts import collection
@@ -45,7 +45,7 @@ def test_an_agent_plays_and_is_found_again(run, agent, monkeypatch):
     with pytest.raises(TypeError):  # another agent, other games, or another number of them
         games.play(run, [with_weights(agent, agent.weights.numpy() + 1)], 3, "test")
     with pytest.raises(TypeError):
-        games.play(run, [agent], 3, "curve")
+        games.play(run, [agent], 3, "recorded")
 
 
 def test_all_policies_play_the_same_games(run):
@@ -67,14 +67,6 @@ def test_the_number_of_environments_changes_no_game(lstm, dnc, run, monkeypatch)
         tics[num_envs] = [games.survived_tics(agent, 18, 5).tolist() for agent in agents]
     assert tics[games.NUM_ENVS] == tics[8] and any(len(set(each)) > 1 for each in tics[8])
     assert games.survived_tics(agents[1], 9, 5).tolist() == tics[8][1][:9]
-
-
-def test_the_means_of_an_evolution_are_agents_of_their_own(run, agent):
-    validated = np.stack([agent.weights.double().numpy(), -agent.weights.double().numpy()])
-    controller = EvolvedController(agent.names, validated[1], 1.0, np.zeros((10, 3)), validated)
-    tics = games.curve(run, agent, controller, [1, 0], 2)
-    alone = games.play(run, [with_weights(agent, weights) for weights in validated], 2, "curve")
-    assert tics.tolist() == [alone[1].mean(), alone[0].mean()]
 
 
 def test_recorded_latents_are_those_of_the_recorded_frames(run, agent, monkeypatch):

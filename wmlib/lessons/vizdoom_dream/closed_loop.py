@@ -1,4 +1,4 @@
-"""Does an agent need its sight, and does it need its memory? It plays whole games without, and the tics that it loses tell.
+"""Does an agent need to see fireballs, and does it need its memory? It plays whole games without; the tics that it loses tell.
 
 Reading guide. `HandicappedAgent` is an agent from which one thing is taken at every step of a game; `HANDICAPS` lists what can
 be taken. `play` lets agents play the same games with each handicap. `all_balls` finds what is painted out, and

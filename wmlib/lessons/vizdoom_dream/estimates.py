@@ -1,7 +1,7 @@
 """The numbers of notebook 05 that verdicts and figures use, made of tics survived, controllers, recordings and predictions.
 
 Reading guide. Intervals know training seeds and games; scripted players have no training seeds and count as fixed. `vae_gate`
-and `world_model_gates` are those of the stages, `blind_gates` and `size_gates` those of the agents.
+and `world_model_gates` are the gates of the stages. `comparisons` stand beside the verdicts and decide none.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from wmlib.agents.evolution import VALIDATION
 from wmlib.experiment.claims import Gate
 from wmlib.experiment.statistics import Estimate, Evidence
 from wmlib.lessons.vae.estimates import recall
+from wmlib.lessons.vizdoom_dream.claims import BEST_REPORTED
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, ELSEWHERE, NO_MEMORY, WHOLE
 from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig, EvolvedController
-from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM
+from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
+from wmlib.lessons.vizdoom_dream.rounds import OTHER_SEEDS
+from wmlib.lessons.vizdoom_dream.search import FIRST_SEED
 
 RECALL = 0.9  # of small fireballs: gate of V
 FALSE_ALARMS = 0.003  # of the steps that are not fatal: gate of M
+VALIDATION_DREAMS = 64  # see `Evolution`
 STANDING_STILL = (0.75, 1.25)  # steps lived in dreams over tics in the game: gate of M
 
 
@@ -33,27 +38,26 @@ def mean_tics(tics: np.ndarray) -> Evidence:
     return Evidence("ratio_of_sums", {"hits": tics, "counts": np.ones(tics.shape[1], int)})
 
 
-def blind_gates(agents: Mapping[str, np.ndarray], names: Sequence[str], blind: np.ndarray) -> list[Gate]:
-    """Return the gates "this agent lives longer than the best blind player", on the same games.
+def comparisons(agents: Mapping[str, np.ndarray], blind: np.ndarray) -> dict[str, Evidence]:
+    """Return the evidence of what stands beside the first claim: differences of tics on the same games, by what is compared.
 
     Args:
-        agents: tics (training seeds, games) by name.
-        names: of those that have to.
+        agents: tics (training seeds, games) by name; the LSTM of equal parameters may have fewer training seeds, the first
+            ones, or be left out.
         blind: tics (games,) of the best blind player.
     """
-    return [Gate(f"the {name} outlives the best blind player", mean_tics(agents[name] - blind)) for name in names]
+    differences = {f"{name} minus the best blind player": agents[name] - blind for name in (LSTM, DNC)}
+    if LARGE_LSTM in agents:
+        large = agents[LARGE_LSTM]
+        differences[f"{DNC} minus {LARGE_LSTM}"] = agents[DNC][: len(large)] - large
+    return {name: mean_tics(tics) for name, tics in differences.items()}
 
 
-def size_gates(agents: Mapping[str, np.ndarray]) -> list[Gate]:
-    """Return the gate "the DNC outlives the LSTM of equal parameters", on the same games; none where that LSTM has not played.
-
-    Args:
-        agents: tics (training seeds, games) by name; the LSTM may have fewer training seeds, the first ones.
-    """
-    if LARGE_LSTM not in agents:
-        return []
-    lstm = agents[LARGE_LSTM]
-    return [Gate(f"the {DNC} outlives the {LARGE_LSTM}", mean_tics(agents[DNC][: len(lstm)] - lstm))]
+def in_words(differences: Mapping[str, Sequence[float]]) -> str:
+    """Return differences of tics with their intervals, [value, low, high, …] by what is compared, as part of a sentence."""
+    return "; ".join(
+        f"{name}: {value:.0f} [{low:.0f}, {high:.0f}] tics" for name, (value, low, high, *_) in differences.items()
+    )
 
 
 def vae_gate(tallies: Sequence[Mapping[str, np.ndarray]]) -> Gate:
@@ -90,22 +94,26 @@ def world_model_gates(
     ]
 
 
-def score_rows(scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def score_rows(scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarray], blind: np.ndarray) -> list[dict[str, Any]]:
     """Return the rows for `figures.draw_scores`, scripted players first.
 
     Args:
         scripted: tics (games,) by name.
-        agents: tics (training seeds, games) by name.
+        agents: tics (training seeds, games) by name; who has played fewer games has played the first ones.
+        blind: tics (games,) of the best blind player.
     """
     rows = []
     for kind, players in (("scripted", scripted), ("agent", agents)):
         for name, survived in players.items():
             tics = np.atleast_2d(survived)
+            games = tics.shape[1]
             rows.append(
                 {
                     "name": name,
                     "kind": kind,
                     **mean_tics(tics).estimate()._asdict(),
+                    "over_blind": mean_tics(tics - blind[:games]).estimate()[:3],
+                    "games": games,
                     "quartiles": np.quantile(tics, (0.25, 0.75)),
                     "interquartile_mean": scipy.stats.trim_mean(np.sort(tics.ravel()), 0.25),
                     "training_seeds": tics.mean(1) if kind == "agent" else [],
@@ -113,6 +121,16 @@ def score_rows(scripted: Mapping[str, np.ndarray], agents: Mapping[str, np.ndarr
                 }
             )
     return rows
+
+
+def score_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a Markdown table of the agents among `score_rows`: tics, and how many more than the best blind player's."""
+    lines = ["| agent | tics | more than the best blind player | training seeds | games |", "|---|---|---|---|---|"]
+    for row in rows:
+        if row["kind"] == "agent":
+            cells = (_cell(row["value"], row["low"], row["high"]), _cell(*row["over_blind"]), row["n"], row["games"])
+            lines.append(f"| {row['name']} | {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def evolution(controllers: Mapping[str, Sequence[EvolvedController]], config: EvolutionConfig) -> dict[str, Any]:
@@ -142,17 +160,6 @@ def transfer(
     return {"agents": agents, "no_op": [[steps, no_op.mean()] for steps in standing_still]}
 
 
-def validations(config: EvolutionConfig, points: int) -> list[int]:
-    """Return the numbers of at most so many validations of an evolution, evenly spaced, the first and the last included."""
-    count = config.generations // config.validate_every
-    return sorted({round(number) for number in np.linspace(0, count - 1, min(points, count))})
-
-
-def validation_scores(controller: EvolvedController, config: EvolutionConfig, numbers: Sequence[int]) -> np.ndarray:
-    """Return the steps that the means of some validations lived in dreams: float (len(numbers),)."""
-    return controller.history[config.validate_every - 1 :: config.validate_every, 2][list(numbers)]
-
-
 def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:
     """Return the evidence of the tics that agents lose with each handicap, on the same games.
 
@@ -176,8 +183,8 @@ def loss_rows(played: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, 
     return rows
 
 
-def sight(played: Mapping[str, np.ndarray]) -> Evidence:
-    """Return the evidence of what sight is worth: tics with as much paint elsewhere minus tics with all balls painted out.
+def blindfold_cost(played: Mapping[str, np.ndarray]) -> Evidence:
+    """Return the evidence of what the blindfold costs: tics with as much paint elsewhere minus tics with all balls painted out.
 
     Args:
         played: of one kind of agent, tics by handicap, see `closed_loop.play`.
@@ -220,32 +227,52 @@ ROUND_MEASURES = {  # of a row of `rounds.run_rounds`, with their units
     "tics": "tics in the game",
     "lost": "tics lost blindfolded",
 }
+OVER_BLIND = {"over_blind": "tics more than the best blind player"}  # in the table, not in the figure
 
 
-def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, list[list[float]]]]:
-    """Return what `figures.draw_rounds` draws: by agent and measure, for each round [value, low, high].
+def rounds(by_agent: Mapping[str, Sequence[Mapping[str, Any]]], best: str, blind: np.ndarray) -> dict[str, Any]:
+    """Return what `figures.draw_rounds` draws: agents, by name and measure for each round [value, low, high]; blind, a name and
+    its mean tics. Nothing, if there were no rounds.
 
     Args:
         by_agent: rows of `rounds.run_rounds` by name of the agent. A measure that a single training seed has one number of has
             no interval.
+        best: name of the best blind player.
+        blind: its tics (games,) in the test games.
     """
-    return {
-        name: {measure: [_ends(row[measure]) for row in rows] for measure in ROUND_MEASURES} for name, rows in by_agent.items()
-    }
+    agents = {}
+    for name, rows in by_agent.items():
+        agents[name] = {measure: [_ends(row[measure]) for row in rows] for measure in ROUND_MEASURES}
+        agents[name]["over_blind"] = [_ends(row["tics"] - blind) for row in rows]
+    return {"agents": agents, "blind": [best, blind.mean()]} if agents else {}
 
 
-def round_table(by_agent: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> str:
+def round_table(data: Mapping[str, Any]) -> str:
     """Return a Markdown table of what `rounds` returned: value and interval of each measure, a row for each agent and round."""
-    lines = [f"| agent | round | {' | '.join(ROUND_MEASURES.values())} |", "|---|---|" + "---|" * len(ROUND_MEASURES)]
-    for name, measures in by_agent.items():
-        for number in range(len(measures["tics"])):
-            points = [measures[measure][number] for measure in ROUND_MEASURES]
-            cells = [_in_words(*point) for point in points]
-            lines.append(f"| {name} | {number} | {' | '.join(cells)} |")
+    columns = {**ROUND_MEASURES, **OVER_BLIND}
+    lines = [f"| agent | round | {' | '.join(columns.values())} |", "|---|---|" + "---|" * len(columns)]
+    for name, measures in data["agents"].items():
+        for number, points in enumerate(zip(*(measures[measure] for measure in columns), strict=True)):
+            lines.append(f"| {name} | {number} | {' | '.join(_cell(*point) for point in points)} |")
     return "\n".join(lines)
 
 
-def _in_words(value: float, low: float, high: float) -> str:
+def reached(data: Mapping[str, Any]) -> str:
+    """Return sentences that set the lives of the last round's agents beside the best score that others report.
+
+    Args:
+        data: see `rounds`.
+    """
+    sentences = [f"The best score that we know of is {BEST_REPORTED:,.0f} tics."]
+    for name, measures in data["agents"].items():
+        value, low, high = measures["tics"][-1]
+        verdict = "more" if low > BEST_REPORTED else "less" if high < BEST_REPORTED else "too close to it to tell"
+        after = len(measures["tics"]) - 1
+        sentences.append(f"After round {after} the {name} lives {value:.0f} [{low:.0f}, {high:.0f}] tics, which is {verdict}.")
+    return " ".join(sentences)
+
+
+def _cell(value: float, low: float, high: float) -> str:
     """Return a value and its interval, if it has one: large numbers whole, small ones with two decimals."""
     numbers = [f"{number:.0f}" if abs(value) >= 10 else f"{number:.2f}" for number in (value, low, high)]
     return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]" if low < high else numbers[0]
@@ -266,6 +293,42 @@ def prediction(predictions: Mapping[str, Any]) -> dict[str, Any]:
     return {"nll": nll, "ahead": predictions["ahead"]}
 
 
+def behind_copying(ahead: Mapping[str, Sequence[float]], name: str) -> str:
+    """Return from which step on, without new frames, the copy baseline is better than a model, in words.
+
+    Args:
+        ahead: by name the error by horizon, see `pipeline.predictions`.
+        name: of the model.
+    """
+    behind = np.greater(ahead[name], ahead["copy baseline"])
+    return f"at step {behind.argmax() + 1}" if behind.any() else f"not within {len(behind)} steps"
+
+
 def mean_of(evaluated: Sequence[Mapping[str, float]], name: str) -> float:
     """Return the mean over training seeds of one number of `measures.evaluate`."""
     return float(np.mean([each[name] for each in evaluated]))
+
+
+def seeds(settings: Any) -> dict[str, Sequence[int]]:
+    """Return the numbers that stand beside the run's seed, by what they are for; none for what the run leaves out.
+
+    Args:
+        settings: the notebook's, resolved.
+    """
+    with_rounds = settings.rounds > 0
+    searched = settings.search_seeds if settings.search == "run" else 0
+    generations = max(settings.generations, settings.cold_generations, settings.round_generations * with_rounds)
+    further = [OTHER_SEEDS * i + seed for i in range(1, settings.round_models) for seed in range(settings.round_seeds)]
+    return {
+        "training": range(settings.seeds),
+        "search": range(FIRST_SEED, FIRST_SEED + searched),
+        "further world models of the rounds": further * with_rounds,
+        "episodes of random play": range(settings.episodes),
+        "dreams of the evolution": range(generations * settings.trials),
+        "dreams of the validation": range(VALIDATION, VALIDATION + VALIDATION_DREAMS),
+        "test games": range(settings.games),
+        "games of the blind search": range(settings.blind_games),
+        "own games of a round": range(settings.round_games * with_rounds),
+        "validation games of a round": range(settings.trail_games * with_rounds),
+        "recorded games": range(settings.recorded_games),
+    }

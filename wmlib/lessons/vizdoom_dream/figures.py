@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wmlib.lessons.vae.figures import unpack
+from wmlib.lessons.vizdoom_dream.claims import BEST_REPORTED, COUNTS, SOLVED
 from wmlib.lessons.vizdoom_dream.closed_loop import HANDICAPS
 from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 
-SOLVED = 750  # tics, the mean over 100 games that counts as solving
-COUNTS = 70  # tics, the smallest effect of interest
+REPORTED = (BEST_REPORTED, f"{BEST_REPORTED:,.0f} reported")  # the best score that others report, and its label
 
 
 def family_color(name: str) -> str:
@@ -34,9 +34,10 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
     """Draw how long players survive in the real game.
 
     Args:
-        data: rows, made by `estimates.score_rows`; games: number of each.
+        data: rows, made by `estimates.score_rows`; blind: name and mean tics of the best blind player.
     """
     rows = data["rows"]
+    best, blind = data["blind"]
     figure, axes = new_figure(7.6, 0.42 * len(rows) + 1.2)
     ax = axes[0, 0]
     for y, row in enumerate(rows):
@@ -47,11 +48,15 @@ def draw_scores(data: Mapping[str, Any]) -> Figure:
         ax.plot(row["value"], y, "o", color=color, markersize=8)
         if row["kind"] == "agent":
             ax.plot(row["training_seeds"], [y] * len(row["training_seeds"]), "|", color="black", markersize=12)
-    ax.axvline(SOLVED, color=COLORS["orange"], linestyle="--")
-    ax.annotate("solved", (SOLVED, len(rows) - 0.55), (4, 0), textcoords="offset points", color=COLORS["orange"], fontsize=9)
+    for tics, text, line, side in ((SOLVED, "solved", "--", "right"), (blind, best, "-", "left"), (*REPORTED, ":", "left")):
+        ax.axvline(tics, color=COLORS["grey"], linestyle=line, linewidth=1, zorder=0)
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": side}
+        ax.annotate(text, (tics, 1), (0, 3), color=COLORS["grey"], fontsize=9, **place)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    longest = max(max(row["value"], row["quartiles"][1], *row["training_seeds"]) for row in rows)
-    ax.set(xlabel="tics survived in the real game, mean", ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.1 * max(longest, SOLVED)))
+    longest = max(max(row["high"], row["quartiles"][1], *row["training_seeds"]) for row in rows)
+    ax.set(
+        xlabel="tics survived in the real game, mean", ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.1 * max(longest, BEST_REPORTED))
+    )
     return figure
 
 
@@ -119,31 +124,6 @@ def draw_prediction(data: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def draw_curve(data: Mapping[str, Any]) -> Figure:
-    """Draw the score in the real game, and in the dream, by generation.
-
-    Args:
-        data: generations: numbers; agents: by name, of each training seed {"real": …, "dream": …} at these generations;
-            blind: name and mean tics of the best blind player.
-    """
-    figure, axes = new_figure(8.4, 3.4, columns=2, sharex=True)
-    panels = (("dream", "in the 64 dreams that choose the agent"), ("real", "in the real game"))
-    for ax, (part, title) in zip(axes[0], panels, strict=True):
-        for (name, style), runs in zip(styles(list(data["agents"])).items(), data["agents"].values(), strict=True):
-            for i, run in enumerate(runs):
-                label = name if i == 0 else None
-                ax.plot(data["generations"], run[part], alpha=0.85, label=label, markersize=5, **style)
-        ax.set(xlabel="generation", title=title, ylim=(0, None))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    name, tics = data["blind"]
-    axes[0, 1].axhline(tics, color=COLORS["grey"], linestyle=":")
-    axes[0, 1].annotate(name, (data["generations"][0], tics), (0, 3), textcoords="offset points", fontsize=9)
-    axes[0, 0].set_ylabel("steps lived, mean")
-    axes[0, 0].legend(fontsize=9)
-    return figure
-
-
-@styled
 def draw_losses(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw how many tics agents lose when something is taken from them.
 
@@ -165,31 +145,34 @@ def draw_losses(rows: Sequence[Mapping[str, Any]]) -> Figure:
     ax.axvline(0, color=COLORS["grey"], linewidth=1)
     ax.axvline(COUNTS, color=COLORS["grey"], linestyle=":")
     ax.set_yticks(range(len(handicaps)), handicaps)
-    lost = [each for row in rows for each in (row["value"], *row["training_seeds"])]
-    least = min(0.0, *lost)
-    most = max(2.0 * COUNTS, *lost)
-    edge = 0.25 * (most - least)
-    ax.set(xlabel="tics lost in the real game, mean", ylim=(len(handicaps) - 0.5, -0.5), xlim=(least - edge, most + edge))
+    ax.set(xlabel="tics lost in the real game, mean", ylim=(len(handicaps) - 0.5, -0.5))
     ax.legend(fontsize=9)
     return figure
 
 
 @styled
-def draw_rounds(data: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+def draw_rounds(data: Mapping[str, Any]) -> Figure:
     """Draw what becomes of agents that learn from their own games, round by round.
 
     Args:
         data: made by `estimates.rounds`.
     """
+    agents = data["agents"]
+    best, blind = data["blind"]
     figure, axes = new_figure(10.4, 3.2, columns=len(ROUND_MEASURES))
     for ax, (measure, title) in zip(axes[0], ROUND_MEASURES.items(), strict=True):
-        for shift, (name, style) in zip((-0.06, 0.06), styles(list(data)).items(), strict=False):
-            value, low, high = np.transpose(data[name][measure])
+        for shift, (name, style) in zip((-0.06, 0.06), styles(list(agents)).items(), strict=False):
+            value, low, high = np.transpose(agents[name][measure])
             x = np.arange(len(value)) + shift
             ax.vlines(x, low, high, color=style["color"], alpha=0.6)
             ax.plot(x, value, label=name, markersize=6, **style)
         ax.set(xlabel="round", title=title)
         ax.xaxis.get_major_locator().set_params(integer=True)
+    in_game = axes[0, list(ROUND_MEASURES).index("tics")]
+    for tics, text, line in ((blind, best, "-"), (*REPORTED, ":")):
+        in_game.axhline(tics, color=COLORS["grey"], linestyle=line, linewidth=1, zorder=0)
+        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        in_game.annotate(text, (0, tics), (3, 2), color=COLORS["grey"], fontsize=8, **place)
     axes[0, 0].legend(fontsize=8)
     return figure
 

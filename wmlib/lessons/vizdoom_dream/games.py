@@ -2,7 +2,7 @@
 
 Reading guide. A policy is a scripted player (a function, see `envs.doom.scripted`) or a `WorldModelsAgent`. `play` lets
 policies play the same games and keeps how long they lived. `record_episodes` keeps what was seen and done, `record_latents`
-latents in place of frames. `curve` plays what an evolution tried on its way.
+latents in place of frames.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import torch
 from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.envs.doom import take_cover
 from wmlib.experiment import seeding
-from wmlib.lessons.vizdoom_dream import controllers, latents
-from wmlib.lessons.vizdoom_dream.controllers import EvolvedController
+from wmlib.lessons.vizdoom_dream import latents
 from wmlib.models.vae import Posterior
 from wmlib.rollouts import Rollouts, collection
 from wmlib.rollouts.task import check
@@ -74,19 +73,6 @@ def games_seed(run: Run, name: str) -> int:
 def _batched(policy: Policy) -> dict[str, Any]:
     """Return arguments of `score` and `collect` for a policy: an agent plays several games at once, which is faster."""
     return SHRUNK_IN_BATCHES if isinstance(policy, WorldModelsAgent) else {}
-
-
-def curve(run: Run, agent: WorldModelsAgent, controller: EvolvedController, numbers: Sequence[int], count: int) -> np.ndarray:
-    """Let means that an evolution validated on its way play the real game; return their mean tics, float (len(numbers),).
-
-    Args:
-        agent: with the controller that came first in the validations.
-        controller: its controller.
-        numbers: of the validations, from 0.
-        count: games for each mean, none of them a test game.
-    """
-    agents = [controllers.with_weights(agent, controller.validated[number]) for number in numbers]
-    return np.array([tics.mean() for tics in play(run, agents, count, "curve")])
 
 
 def record_episodes(run: Run, policy: Policy, count: int, name: str = "recorded", shard_episodes: int = 5) -> Rollouts:
