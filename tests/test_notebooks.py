@@ -29,6 +29,7 @@ HEADINGS = [
     "Exercises",
 ]
 MOST_WORDS = 180  # in a markdown cell
+MOST_WORDS_OF_ALL = 2500  # in all markdown cells of a notebook
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -58,6 +59,7 @@ def test_follows_the_skeleton(path):
     headings = [h for h in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)]
     assert headings == HEADINGS
     assert 25 <= len(cells) <= 60
+    assert len(text.split()) <= MOST_WORDS_OF_ALL
     assert "@@" not in text and not re.search(r"^[A-Z ]+ TEXT$", text, flags=re.MULTILINE), "a place where a text is to come"
     for cell, following in itertools.pairwise(cells):
         assert not (cell.cell_type == following.cell_type == "code"), f"no sentence between two code cells:\n{following.source}"
