@@ -11,7 +11,38 @@ from wmlib.models.specs import CLOSED
 
 
 def test_every_family_has_equally_many_tunings():
-    assert search.tunings(2) == [(2e-3, DEFAULT), (2e-3, BIASED), (1e-3, DEFAULT), (1e-3, BIASED)]
+    assert search.tunings([2e-3, 1e-3]) == [(2e-3, DEFAULT), (2e-3, BIASED), (1e-3, DEFAULT), (1e-3, BIASED)]
+
+
+def test_a_best_rate_at_an_edge_leads_beyond_it():
+    tried = [2.0, 1.0, 4.0]
+    assert search.beyond_the_edges([2.0, 2.0], tried) == []
+    assert search.beyond_the_edges([2.0, 1.0], tried) == [0.5]
+    assert search.beyond_the_edges([4.0, 4.0], tried) == [8.0]
+    assert search.beyond_the_edges([4.0, 1.0], tried) == [0.5, 8.0]
+
+
+def test_the_search_ends_where_all_best_rates_lie_inside(monkeypatch):
+    best = {LSTM: 2e-3, DNC: 3e-4}
+    asked = []
+
+    def try_all(run, encoded, trainings, lrs, rows, seeds):
+        asked.append(list(lrs))
+        nearest = {name: min(lrs, key=lambda lr, of=best[name]: abs(lr - of)) for name in trainings}
+        return {name: [row(lr, [0.5], [0.5])] for name, lr in nearest.items()}
+
+    monkeypatch.setattr(search, "try_all", try_all)
+    found = search.search(None, None, {LSTM: None, DNC: None}, lrs=3, more=5, rows=1, seeds=1)
+    assert asked == [
+        [2e-3, 1e-3, 4e-3],
+        [2e-3, 1e-3, 4e-3, 5e-4],
+        [2e-3, 1e-3, 4e-3, 5e-4, 2.5e-4],
+        [2e-3, 1e-3, 4e-3, 5e-4, 2.5e-4, 1.25e-4],
+    ]
+    assert found[DNC][0]["lr"] == 2.5e-4
+    asked.clear()
+    search.search(None, None, {DNC: None}, lrs=3, more=1, rows=1, seeds=1)
+    assert len(asked) == 2
 
 
 def test_a_tuning_is_put_into_a_training(lstm, dnc):
@@ -45,7 +76,7 @@ def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
         return train(run, encoded, trainings)
 
     monkeypatch.setattr(search, "train", note)
-    found = search.search(run, encoded, {LSTM: lstm, DNC: dnc}, lrs=1, rows=48, seeds=2)
+    found = search.search(run, encoded, {LSTM: lstm, DNC: dnc}, lrs=1, more=0, rows=48, seeds=2)
     assert {(each.training_seed, each.rows) for each in trained} == {(1000, 48), (1001, 48)} and len(trained) == 8
     assert list(found) == [LSTM, DNC] and {each["gate"] for each in found[DNC]} == {DEFAULT, BIASED}
     training = next(each for each in trained if each.training_seed == 1001 and each.model.core.kind == "dnc")
@@ -76,5 +107,5 @@ def test_the_stored_tunings_are_the_first_ones(profile):
 
 @pytest.mark.parametrize("lrs", [1, 4])
 def test_all_rates_are_positive_and_differ(lrs):
-    rates = [tuning.lr for tuning in search.tunings(lrs)]
+    rates = search.LRS[:lrs]
     assert len(set(rates)) == lrs and np.all(np.array(rates) > 0)

@@ -2,14 +2,15 @@
 
 Reading guide. A `Tuning` is a learning rate and how one gate starts: the DNC's allocation gate, the LSTM's forget gate. So
 each family has equally many to choose from. `search` trains all of them on seeds that are used for nothing else, `choose` says
-which is the best, and `tuned` gives it to a training. Where the search is not run, `stored` takes the settings'.
+which is the best, and `tuned` gives it to a training. Where the search is not run, `stored` takes the settings'. If the best
+rate of one world model is the lowest or the highest tried, all of them try the next one.
 
 The choice: of the tunings whose likelihood on held-out episodes is the best or nearly so, the one that detects most deaths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,9 +47,15 @@ class Tuning(NamedTuple):
     gate: str
 
 
-def tunings(lrs: int) -> list[Tuning]:
-    """Return all tunings of the first so many learning rates, as many for each family."""
-    return [Tuning(lr, gate) for lr, gate in product(LRS[:lrs], (DEFAULT, BIASED))]
+def tunings(lrs: Sequence[float]) -> list[Tuning]:
+    """Return all tunings with these learning rates, as many for each family."""
+    return [Tuning(lr, gate) for lr, gate in product(lrs, (DEFAULT, BIASED))]
+
+
+def beyond_the_edges(chosen: Collection[float], tried: Collection[float]) -> list[float]:
+    """Return half the lowest learning rate tried, if it was chosen, and twice the highest, if that was; or nothing."""
+    lowest, highest = min(tried), max(tried)
+    return [lowest / 2] * (lowest in chosen) + [highest * 2] * (highest in chosen)
 
 
 def tuned(training: WorldModelTraining, tuning: Tuning) -> WorldModelTraining:
@@ -75,14 +82,50 @@ def stored(settings: Any) -> dict[str, Tuning]:
 
 
 def search(
-    run: Run, encoded: EncodedEpisodes, trainings: Mapping[str, WorldModelTraining], lrs: int, rows: int, seeds: int
+    run: Run,
+    encoded: EncodedEpisodes,
+    trainings: Mapping[str, WorldModelTraining],
+    *,
+    lrs: int,
+    more: int,
+    rows: int,
+    seeds: int,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Try all tunings of all world models on the same episodes.
+    """Search tunings for all world models, the same for each, on the same episodes.
+
+    Args:
+        encoded, trainings, rows, seeds: as for `try_all`.
+        lrs: learning rates, the first ones of `LRS`.
+        more: how often, at most, a rate beyond the edges is tried, where a best one lies there.
+
+    Returns:
+        as `try_all`.
+    """
+    rates = list(LRS[:lrs])
+    tried = try_all(run, encoded, trainings, rates, rows, seeds)
+    for _ in range(more):
+        beyond = beyond_the_edges([tuning.lr for tuning in choose(tried).values()], rates)
+        if not beyond:
+            break
+        rates += beyond
+        tried = try_all(run, encoded, trainings, rates, rows, seeds)
+    return tried
+
+
+def try_all(
+    run: Run,
+    encoded: EncodedEpisodes,
+    trainings: Mapping[str, WorldModelTraining],
+    lrs: Sequence[float],
+    rows: int,
+    seeds: int,
+) -> dict[str, list[dict[str, Any]]]:
+    """Try all tunings of all world models.
 
     Args:
         encoded: whose training episodes they learn from; they are compared on the half of the held-out ones that is for this.
         trainings: by name of the world model.
-        lrs: learning rates, the first ones of `LRS`.
+        lrs: learning rates.
         rows: of experience that each reads.
         seeds: training seeds of each, from `FIRST_SEED`.
 
