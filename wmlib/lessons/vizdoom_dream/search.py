@@ -54,8 +54,14 @@ def tunings(lrs: Sequence[float]) -> list[Tuning]:
 
 def beyond_the_edges(chosen: Collection[float], tried: Collection[float]) -> list[float]:
     """Return half the lowest learning rate tried, if it was chosen, and twice the highest, if that was; or nothing."""
-    lowest, highest = min(tried), max(tried)
-    return [lowest / 2] * (lowest in chosen) + [highest * 2] * (highest in chosen)
+    lowest = min(tried)
+    highest = max(tried)
+    beyond = []
+    if lowest in chosen:
+        beyond.append(lowest / 2)
+    if highest in chosen:
+        beyond.append(highest * 2)
+    return beyond
 
 
 def tuned(training: WorldModelTraining, tuning: Tuning) -> WorldModelTraining:
