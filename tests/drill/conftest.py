@@ -11,6 +11,8 @@ Only clear passes. The table at the end counts them: `./run_all.sh test tests/dr
 """
 
 import collections
+import shutil
+import subprocess
 
 import pytest
 
@@ -62,6 +64,17 @@ class Drill:
 def drill(request, record_property):
     """Say through it what was tried: `drill.refused(call, *names)`, `.refused_at_the_command_line(...)`, `.good(...)`."""
     return Drill(request.node.get_closest_marker("kind").args[0], record_property)
+
+
+@pytest.fixture(scope="session")
+def own_mounts():
+    """The command behind which a process has mounts of its own, as root or, where that is allowed, as if it were."""
+    unshare = shutil.which("unshare")  # of Linux
+    for options in ("-m", "-rm"):
+        command = [unshare, options]
+        if unshare and not subprocess.run([*command, "mount", "--bind", "/tmp", "/tmp"], capture_output=True).returncode:
+            return command
+    pytest.skip("no mounts of one's own: that needs Linux, and root or user namespaces")
 
 
 def pytest_terminal_summary(terminalreporter):

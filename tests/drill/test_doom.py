@@ -52,15 +52,15 @@ engine = DoomEngine("take_cover", (160, 120), {"doom_skill": 4})
 PLAY = "print(play())"
 
 
-def run(code=PLAY, prefix="", environment=(), cwd=ROOT, timeout=60):
-    """Run the game's code in a process of its own, behind a shell command in a world of its own if one is given."""
+def run(code=PLAY, prefix="", mounts=(), environment=(), cwd=ROOT, timeout=60):
+    """Run the game's code in a process of its own, with mounts of its own behind a shell command if one is given."""
     source = (
         GAME
         + f"try:\n    exec({code!r})\nexcept RuntimeError as error:\n    raise SystemExit(str(error)[:900])\nengine.close()\n"
     )
     command = [sys.executable, "-c", source]
     if prefix:
-        command = [shutil.which("unshare"), "-m", shutil.which("sh"), "-c", f'{prefix}\nexec "$@"', "sh", *command]
+        command = [*mounts, shutil.which("sh"), "-c", f'{prefix}\nexec "$@"', "sh", *command]
     values = {**os.environ, "PYTHONPATH": str(ROOT), **dict(environment)}
     done = subprocess.run(command, cwd=cwd, env=values, capture_output=True, timeout=timeout)
     done.stdout, done.stderr = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
@@ -90,11 +90,6 @@ def package(tmp_path):
     return copy
 
 
-worlds = pytest.mark.skipif(
-    subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0, reason="no rights to make mounts"
-)
-
-
 @pytest.mark.parametrize(
     "name", ["a b", "it's", 'say "x"', "$HOME", "two\nlines", "größe", "a;b&c", "`id`", "-x", "{x}%s", b"\xff"]
 )
@@ -114,35 +109,32 @@ def test_odd_temporary_folders(drill, tmp_path, name):
         same_game(drill, done)
 
 
-@worlds
 @pytest.mark.parametrize(
     "prefix",
     ["mount -t tmpfs -o noexec tmpfs /mnt", "mount -t tmpfs -o size=4k tmpfs /mnt; head -c 9000 /dev/zero >/mnt/x 2>/dev/null"],
 )
-def test_a_temporary_folder_that_forbids(drill, prefix):
-    same_game(drill, run(prefix=prefix, environment={"TMPDIR": "/mnt"}))
+def test_a_temporary_folder_that_forbids(drill, own_mounts, prefix):
+    same_game(drill, run(prefix=prefix, mounts=own_mounts, environment={"TMPDIR": "/mnt"}))
 
 
-@worlds
 @pytest.mark.parametrize("environment", [{}, {"PATH": "/none"}, {"SHELL": "/none", "TMPDIR": "/mnt"}])
-def test_no_shell(drill, environment):
+def test_no_shell(drill, own_mounts, environment):
     shells = "for shell in $(readlink -f /bin/sh /bin/bash); do mount --bind /dev/null $shell; done"
-    same_game(drill, run(prefix=f"mount -t tmpfs -o noexec tmpfs /mnt; {shells}", environment=environment))
+    prefix = f"mount -t tmpfs -o noexec tmpfs /mnt; {shells}"
+    same_game(drill, run(prefix=prefix, mounts=own_mounts, environment=environment))
 
 
-@worlds
 @pytest.mark.parametrize(
     "options, names", [("size=16k", ["/dev/shm", "KiB"]), ("size=200k", ["--shm-size"]), ("ro", ["/dev/shm", "written"])]
 )
-def test_shared_memory(drill, options, names):
-    done = run(prefix=f"mount -t tmpfs -o {options} tmpfs /dev/shm")
+def test_shared_memory(drill, own_mounts, options, names):
+    done = run(prefix=f"mount -t tmpfs -o {options} tmpfs /dev/shm", mounts=own_mounts)
     drill.refused_at_the_command_line(done, *names, status=1)
 
 
-@worlds
-def test_files_in_memory_and_scripts_both_forbidden(drill):
+def test_files_in_memory_and_scripts_both_forbidden(drill, own_mounts):
     code = "del os.memfd_create\n" + PLAY
-    done = run(code, prefix="mount -t tmpfs -o noexec tmpfs /mnt", environment={"TMPDIR": "/mnt"})
+    done = run(code, prefix="mount -t tmpfs -o noexec tmpfs /mnt", mounts=own_mounts, environment={"TMPDIR": "/mnt"})
     drill.refused_at_the_command_line(done, "launcher", "TMPDIR", "noexec", status=1)
 
 

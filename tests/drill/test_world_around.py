@@ -350,30 +350,24 @@ READ_ONLY = "mount --bind {0} {0} && mount -o remount,ro,bind {0} && cd /tmp && 
 
 @pytest.mark.parametrize("module", ["wmlib.models.dnc.kernels", "wmlib.envs.pommerman.rules", "wmlib.command.cli"])
 @pytest.mark.parametrize("home", ["/proc/none", "", "relative"])
-def test_a_clone_that_is_read_only_and_no_home(tmp_path, drill, module, home):
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
-        pytest.skip("no mounts of one's own here")
+def test_a_clone_that_is_read_only_and_no_home(tmp_path, drill, own_mounts, module, home):
     shell = READ_ONLY.format(ROOT) + f"HOME={home} TMPDIR={tmp_path} '{sys.executable}' -P -c 'import {module}'"
-    done = subprocess.run(["unshare", "-m", "bash", "-c", shell], capture_output=True, text=True)
+    done = subprocess.run([*own_mounts, "bash", "-c", shell], capture_output=True, text=True)
     drill.good(done.returncode == 0 and not done.stderr, done)
 
 
-def test_a_run_from_a_clone_that_is_read_only_without_a_home(tmp_path, project, drill, store):
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
-        pytest.skip("no mounts of one's own here")
+def test_a_run_from_a_clone_that_is_read_only_without_a_home(tmp_path, project, drill, own_mounts, store):
     project.notebook("01_good", "from wmlib.envs import pommerman", store("01_good"))
     (tmp_path / "out").mkdir()
     mounts = READ_ONLY.format(ROOT) + f"mount --bind {tmp_path}/notebooks {tmp_path}/notebooks && "
     shell = mounts + f"HOME=/proc/none '{sys.executable}' -P -m wmlib 01 --profile smoke --out {tmp_path}/out"
-    done = subprocess.run(["unshare", "-m", "bash", "-c", shell], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*own_mounts, "bash", "-c", shell], capture_output=True, text=True, timeout=200)
     drill.good(done.returncode == 0 and "9 of 10 work" in done.stdout, done)
 
 
-def test_a_run_that_can_write_nowhere(tmp_path, three, drill):
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
-        pytest.skip("no mounts of one's own here")
+def test_a_run_that_can_write_nowhere(tmp_path, three, drill, own_mounts):
     shell = READ_ONLY.format(tmp_path) + f"HOME=/proc/none '{sys.executable}' -P -m wmlib 01 --profile smoke"
-    done = subprocess.run(["unshare", "-m", "bash", "-c", shell], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*own_mounts, "bash", "-c", shell], capture_output=True, text=True, timeout=200)
     drill.refused_at_the_command_line(done, "out: cannot write to", "--out")
 
 
