@@ -14,14 +14,6 @@ def test_every_family_has_equally_many_tunings():
     assert search.tunings([2e-3, 1e-3]) == [(2e-3, DEFAULT), (2e-3, BIASED), (1e-3, DEFAULT), (1e-3, BIASED)]
 
 
-def test_a_best_rate_at_an_edge_leads_beyond_it():
-    tried = [2.0, 1.0, 4.0]
-    assert search.beyond_the_edges([2.0, 2.0], tried) == []
-    assert search.beyond_the_edges([2.0, 1.0], tried) == [0.5]
-    assert search.beyond_the_edges([4.0, 4.0], tried) == [8.0]
-    assert search.beyond_the_edges([4.0, 1.0], tried) == [0.5, 8.0]
-
-
 def test_the_search_ends_where_all_best_rates_lie_inside(monkeypatch):
     best = {LSTM: 2e-3, DNC: 3e-4}
     asked = []

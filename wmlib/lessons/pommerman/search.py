@@ -1,6 +1,7 @@
 """The search for learning rates, widened: where the best of those tried is the lowest or the highest, the next one is tried.
 
-Reading guide. `pipeline.search` tries the same rates for every model; `widen` goes on from what it found.
+Reading guide. `pipeline.search` tries the same rates for all models of a family; `widen` goes on from what it found, with the
+same further rates for all of them. `further_trials` says which.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from wmlib.lessons.pommerman import pipeline
 from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.training.jobs import cached_map
+from wmlib.training.learning_rates import beyond_the_edges
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
@@ -27,46 +29,46 @@ def widen(
     more: int,
     validation_steps: int,
 ) -> dict[str, dict[float, float]]:
-    """Try further learning rates, until each model's best lies between two that are worse.
+    """Try further learning rates, until the best one of each model lies between two that are worse.
 
     Args:
         run, folder, models, validation_steps: as for `pipeline.search`.
         losses: as it returned them.
-        more: at most so many rates for a model.
+        more: how often, at most, a rate beyond the edges is tried.
 
     Returns:
         by name: learning rate -> mean loss on the validation games, those of `losses` first.
     """
     found = {name: dict(tried) for name, tried in losses.items()}
     for _ in range(more):
-        rates = {name: beyond_the_edge(tried) for name, tried in found.items()}
-        configs = {
-            name: replace(models[name], lr=lr, training_seed=pipeline.SEARCH_SEEDS + models[name].training_seed)
-            for name, lr in rates.items()
-            if lr is not None
-        }
-        if not configs:
+        trials = further_trials(models, found)
+        if not trials:
             break
-        model_folders = pipeline.train(run, folder, list(configs.values()), "wider search")
+        model_folders = pipeline.train(run, folder, [config for _, config in trials], "wider search")
         calls = [
             {"folder": folder, "config": config, "model_folder": model_folder, "steps": validation_steps}
-            for config, model_folder in zip(configs.values(), model_folders, strict=True)
+            for (_, config), model_folder in zip(trials, model_folders, strict=True)
         ]
         results = cached_map(run.cache, pipeline.validation_loss, calls, "validation", parallel=len(calls) > 1)
-        for (name, config), loss in zip(configs.items(), results, strict=True):
+        for (name, config), loss in zip(trials, results, strict=True):
             found[name][config.lr] = loss
     return found
 
 
-def beyond_the_edge(tried: Mapping[float, float]) -> float | None:
-    """Return half the lowest learning rate, or twice the highest, if that one is the best; otherwise None.
+def further_trials(
+    models: Mapping[str, ModelConfig], found: Mapping[str, Mapping[float, float]]
+) -> list[tuple[str, ModelConfig]]:
+    """Return names and trials of all models of each family in which the best rate of one lies at an edge.
 
     Args:
-        tried: learning rate -> loss.
+        models: by name.
+        found: by name: learning rate -> loss, with the same rates for all models of a family.
     """
-    best = min(tried, key=lambda lr: tried[lr])
-    if best == min(tried):
-        return best / 2
-    if best == max(tried):
-        return best * 2
-    return None
+    best: dict[str, list[float]] = {}
+    for name, config in models.items():
+        best.setdefault(config.family, []).append(min(found[name], key=found[name].__getitem__))
+    return [
+        (name, replace(config, lr=lr, training_seed=pipeline.SEARCH_SEEDS + config.training_seed))
+        for name, config in models.items()
+        for lr in beyond_the_edges(best[config.family], found[name])
+    ]

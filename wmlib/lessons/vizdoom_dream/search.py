@@ -10,7 +10,7 @@ The choice: of the tunings whose likelihood on held-out episodes is the best or 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +29,7 @@ from wmlib.lessons.vizdoom_dream.pipeline import (
 )
 from wmlib.models.specs import CLOSED
 from wmlib.training.jobs import cached_map
+from wmlib.training.learning_rates import beyond_the_edges
 
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
@@ -50,18 +51,6 @@ class Tuning(NamedTuple):
 def tunings(lrs: Sequence[float]) -> list[Tuning]:
     """Return all tunings with these learning rates, as many for each family."""
     return [Tuning(lr, gate) for lr, gate in product(lrs, (DEFAULT, BIASED))]
-
-
-def beyond_the_edges(chosen: Collection[float], tried: Collection[float]) -> list[float]:
-    """Return half the lowest learning rate tried, if it was chosen, and twice the highest, if that was; or nothing."""
-    lowest = min(tried)
-    highest = max(tried)
-    beyond = []
-    if lowest in chosen:
-        beyond.append(lowest / 2)
-    if highest in chosen:
-        beyond.append(highest * 2)
-    return beyond
 
 
 def tuned(training: WorldModelTraining, tuning: Tuning) -> WorldModelTraining:
