@@ -7,7 +7,7 @@ from wmlib.lessons.vae.figures import pack
 from wmlib.lessons.vizdoom_dream import figures
 from wmlib.lessons.vizdoom_dream.closed_loop import BLINDFOLD, FROZEN, NO_READS
 from wmlib.lessons.vizdoom_dream.estimates import ROUND_MEASURES
-from wmlib.viz.figures import to_png
+from wmlib.viz.figures import COLORS, to_png
 
 CURVES = {"MDN-LSTM": [[1, 2, 3], [2, 3, 4]], "MDN-DNC": [[1, 5, 9], [3, 3, 3]]}
 
@@ -59,6 +59,9 @@ def test_prediction():
     data = {"nll": nll, "ahead": {"MDN-LSTM": np.arange(40.0), "copy baseline": np.arange(40.0)}}
     left, right = draws(figures.draw_prediction(data))
     assert labels(left) == list(nll) and legend(right) == ["MDN-LSTM", "copy baseline"]
+    colors = {panel: [line.get_color() for line in panel.lines] for panel in (left, right)}
+    assert colors[left][:2] == [COLORS["orange"]] * 2 and set(colors[left][2:]) == {COLORS["grey"]}
+    assert colors[right] == [COLORS["orange"], COLORS["grey"]]
 
 
 def test_losses():

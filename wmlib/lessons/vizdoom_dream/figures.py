@@ -19,7 +19,9 @@ REPORTED = (BEST_REPORTED, f"{BEST_REPORTED:,.0f} reported")  # the best score t
 
 
 def family_color(name: str) -> str:
-    """Return the color of a model's family: one for LSTMs, one for DNCs, another for all else."""
+    """Return the color of a model's family: one for LSTMs, one for DNCs, grey for what has learnt nothing, another for others."""
+    if name in ("copy baseline", "posterior entropy"):
+        return COLORS["grey"]
     return COLORS["blue" if "DNC" in name else "orange" if "LSTM" in name else "green"]
 
 
@@ -110,8 +112,8 @@ def draw_prediction(data: Mapping[str, Any]) -> Figure:
     dots, lines = axes[0]
     names = list(data["nll"])
     for y, name in enumerate(names):
-        color = family_color(name) if name.startswith("MDN") else COLORS["grey"]
-        dots.plot(data["nll"][name], [y] * len(data["nll"][name]), "o", color=color, markersize=8, alpha=0.8)
+        values = data["nll"][name]
+        dots.plot(values, [y] * len(values), "o", color=family_color(name), markersize=8, alpha=0.8)
     dots.set_yticks(range(len(names)), names)
     dots.set(xlabel="−ln p of the next latent, nats per dimension", ylim=(len(names) - 0.5, -0.5), title="one step")
     for (name, style), errors in zip(styles(list(data["ahead"])).items(), data["ahead"].values(), strict=True):
