@@ -19,7 +19,7 @@ REPORTED = (BEST_REPORTED, f"{BEST_REPORTED:,.0f} reported")  # the best score t
 
 
 def family_color(name: str) -> str:
-    """Return the color of a model's family: one for LSTMs, one for DNCs, grey for what has learnt nothing, another for others."""
+    """Return the color of a model's family: one for LSTMs, one for DNCs, grey for what learns nothing, another for all else."""
     if name in ("copy baseline", "posterior entropy"):
         return COLORS["grey"]
     return COLORS["blue" if "DNC" in name else "orange" if "LSTM" in name else "green"]
