@@ -9,8 +9,8 @@ from gymnasium.wrappers import TransformObservation
 from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
 from wmlib.models.specs import CoreConfig
 
-minigrid = pytest.importorskip("minigrid")
-wrappers = pytest.importorskip("minigrid.wrappers")
+minigrid = pytest.importorskip("minigrid", reason="needs MiniGrid: pip install -e '.[minigrid]'")
+wrappers = pytest.importorskip("minigrid.wrappers", reason="needs MiniGrid: pip install -e '.[minigrid]'")
 
 LEVELS = ("MiniGrid-Empty-6x6-v0", "MiniGrid-SimpleCrossingS9N1-v0")
 WALL, GOAL, AGENT = 2, 8, 10  # MiniGrid's numbers of what is in a cell
