@@ -1,16 +1,14 @@
-"""The agent on environments that are not ours, through Gymnasium's interface alone: MiniGrid (extra `minigrid`)."""
+"""The agent on environments that are not ours, through Gymnasium's interface alone: MiniGrid."""
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation
+from minigrid import wrappers
 
 from wmlib.agents.neural_computer_agent import AgentConfig, NeuralComputerAgent
 from wmlib.models.specs import CoreConfig
-
-minigrid = pytest.importorskip("minigrid", reason="needs MiniGrid: pip install -e '.[minigrid]'")
-wrappers = pytest.importorskip("minigrid.wrappers", reason="needs MiniGrid: pip install -e '.[minigrid]'")
 
 LEVELS = ("MiniGrid-Empty-6x6-v0", "MiniGrid-SimpleCrossingS9N1-v0")
 WALL, GOAL, AGENT = 2, 8, 10  # MiniGrid's numbers of what is in a cell
@@ -32,10 +30,13 @@ def live(level):
 @pytest.mark.parametrize("level", [0, 1])
 def test_the_loop_runs_on_minigrid(level):
     config = AgentConfig(
-        core=CoreConfig("lstm"), random_episodes=2, first_updates=60, episodes=1, gate_iterations=2, num_dreams=16
+        core=CoreConfig("lstm"), random_episodes=2, first_updates=800, episodes=1, gate_iterations=2, num_dreams=16
     )
     agent = NeuralComputerAgent(lambda _: live(level), 1, lambda *_: False, config, seed=0)
-    records = [agent.advance() for _ in range(4)]
+    records = [agent.advance()]
+    frames = agent.experience.episodes[-1].frames
+    unchanged = (frames[1:] == frames[:-1]).all((1, 2, 3)).mean()
+    records += [agent.advance() for _ in range(3)]
     assert [record["stage"] for record in records] == ["explore", "model", "dream", "act"]
     assert agent.live_steps == agent.experience.steps > 0
-    assert records[1]["accuracy"] > 0.2  # most moves of a random agent turn it, which is easy to predict
+    assert records[1]["accuracy"] > unchanged + 0.1  # many a move changes nothing, which is easy to predict
