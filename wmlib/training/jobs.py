@@ -160,20 +160,26 @@ def _missing(artifacts: Sequence[Artifact], work: Sequence[T]) -> Iterator[list[
 
 
 def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, workers: int) -> Iterator[None]:
-    """Do block after block of all jobs; yield after each block of each job."""
+    """Do block after block of all jobs; yield after each block of each job.
+
+    A job with fewer blocks than another does none in some rounds, so that all end at about the same time, and in a round the
+    block that takes longest begins first: otherwise a core would wait for one long job.
+    """
     folders = [artifact.begin() for artifact, _ in left]
     reached = [0] * len(left)  # steps done, by earlier runs too
+    seconds_of_block = [0.0] * len(left)
     few = sum(min(block, job.steps) for _, job in left) < parallel_from
-    for until in range(block, max(job.steps for _, job in left) + block, block):
-        now = [i for i, (_, job) in enumerate(left) if until < job.steps + block]
+    for now in _rounds([-(-job.steps // block) for _, job in left]):
+        aims = {i: min(block * until, left[i][1].steps) for i, until in now.items()}
         tasks = [
-            delayed(_run_block)(i, folders[i], left[i][1], until, left[i][0].name, left[i][0].code)
-            for i in now
-            if reached[i] < min(until, left[i][1].steps)
+            delayed(_run_block)(i, folders[i], left[i][1], aims[i], left[i][0].name, left[i][0].code)
+            for i in sorted(aims, key=lambda i: -seconds_of_block[i])
+            if reached[i] < aims[i]
         ]
         for i, step, seconds, fault in Parallel(n_jobs=1 if few else workers, return_as="generator_unordered")(tasks):
             artifact, job = left[i]
             reached[i] = step
+            seconds_of_block[i] = seconds
             if fault is not None:
                 warnings.warn(f"{folders[i]}: {fault}; it is trained again", ArtifactWarning, stacklevel=4)
             if step >= job.steps:
@@ -182,6 +188,20 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
                 artifact.pause(seconds)
             yield
         yield from (None for _ in range(len(now) - len(tasks)))  # blocks that an earlier run did
+
+
+def _rounds(num_blocks: Sequence[int]) -> Iterator[dict[int, int]]:
+    """Give for each round the jobs that go on, and to which of their blocks, from 1; those of a job are evenly spread.
+
+    Args:
+        num_blocks: blocks of each job, at least 1.
+    """
+    rounds = max(num_blocks)
+    before = [0] * len(num_blocks)
+    for number in range(1, rounds + 1):
+        until = [-(-count * number // rounds) for count in num_blocks]
+        yield {i: until[i] for i in range(len(until)) if until[i] > before[i]}
+        before = until
 
 
 def _run_block(
