@@ -8,6 +8,7 @@ from wmlib.lessons.vizdoom_dream import pipeline, search
 from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
 from wmlib.lessons.vizdoom_dream.search import BIASED, DEFAULT, Tuning
 from wmlib.models.specs import CLOSED
+from wmlib.training.jobs import cached_map
 
 
 def test_every_family_has_equally_many_tunings():
@@ -60,18 +61,17 @@ def test_of_nearly_equal_likelihoods_the_recall_decides():
 
 def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
     run, encoded = world
-    trained = []
-    train = pipeline.train
+    asked = []
 
-    def note(run, encoded, trainings):
-        trained.extend(trainings)
-        return train(run, encoded, trainings)
+    def note(cache, function, calls, label):
+        asked.extend(call["training"] for call in calls)
+        return cached_map(cache, function, calls, label, parallel=False)
 
-    monkeypatch.setattr(search, "train", note)
+    monkeypatch.setattr(search, "cached_map", note)
     found = search.search(run, encoded, {LSTM: lstm, DNC: dnc}, lrs=1, more=0, rows=48, seeds=2)
-    assert {(each.training_seed, each.rows) for each in trained} == {(1000, 48), (1001, 48)} and len(trained) == 8
+    assert {(each.training_seed, each.rows) for each in asked} == {(1000, 48), (1001, 48)} and len(asked) == 8
     assert list(found) == [LSTM, DNC] and {each["gate"] for each in found[DNC]} == {DEFAULT, BIASED}
-    training = next(each for each in trained if each.training_seed == 1001 and each.model.core.kind == "dnc")
+    training = next(each for each in asked if each.training_seed == 1001 and each.model.core.kind == "dnc")
     (folder,) = pipeline.train(run, [encoded], [training])
     model = pipeline.load_world_model(folder, training)
     alone = pipeline.evaluate_model(encoded.latents, model, run.seed, "search")

@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 
 from wmlib.lessons.vizdoom_dream.pipeline import (
     DNC,
@@ -23,9 +25,8 @@ from wmlib.lessons.vizdoom_dream.pipeline import (
     LSTM,
     EncodedEpisodes,
     WorldModelTraining,
+    begin_training,
     evaluate_model,
-    load_world_model,
-    train,
 )
 from wmlib.models.specs import CLOSED
 from wmlib.training.jobs import cached_map
@@ -129,18 +130,16 @@ def try_all(
         lists over training seeds.
     """
     keys = list(product(trainings, tunings(lrs), range(FIRST_SEED, FIRST_SEED + seeds)))
-    tried = [replace(tuned(trainings[name], tuning), rows=rows, training_seed=seed) for name, tuning, seed in keys]
-    folders = train(run, [encoded] * len(tried), tried)
     calls = [
         {
             "folder": encoded.latents,
-            "model": load_world_model(folder, training),
+            "training": replace(tuned(trainings[name], tuning), rows=rows, training_seed=seed),
             "seed": run.seed,
-            "part": "search",
+            "device": run.device,
         }
-        for folder, training in zip(folders, tried, strict=True)
+        for name, tuning, seed in keys
     ]
-    results = dict(zip(keys, cached_map(run.cache, evaluate_model, calls, "tunings"), strict=True))
+    results = dict(zip(keys, cached_map(run.cache, try_one, calls, "search"), strict=True))
     by_name: dict[str, list[dict[str, Any]]] = {}
     for name in trainings:
         by_name[name] = []
@@ -149,6 +148,20 @@ def try_all(
             scores = {part: [result[part] for result in of_seeds] for part in ("nll", "strict_recall")}
             by_name[name].append({**tuning._asdict(), **scores})
     return {name: ordered(rows_of_name) for name, rows_of_name in by_name.items()}
+
+
+def try_one(folder: Path, training: WorldModelTraining, seed: int, device: torch.device) -> dict[str, Any]:
+    """Train a world model, and return what `measures.evaluate` says of it on the search's half of the held-out episodes.
+
+    Args:
+        folder: of the latents.
+        training: what is tried.
+        seed, device: of the run.
+    """
+    trainer = begin_training(folder, training, seed, device)
+    for _ in trainer.run(training.steps):
+        pass
+    return evaluate_model(folder, trainer.model.cpu().eval(), seed, "search")
 
 
 def ordered(tried: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
