@@ -121,16 +121,17 @@ def test_a_job_whose_last_step_was_done_but_not_named_is_only_finished(tmp_path,
     assert not RUN and load_output(folder, 10)["place"] == plain(1, 10)
 
 
-@pytest.mark.parametrize("num_blocks", [[1], [3, 1, 7], [38, 60], [1, 1], [5, 1000]])
+@pytest.mark.parametrize("num_blocks", [[1], [3, 1, 7], [38, 60], [1, 1], [5, 1000], [*[19] * 18, 60]])
 def test_blocks_are_evenly_spread_over_the_rounds(num_blocks):
     rounds = list(jobs._rounds(num_blocks))
     assert len(rounds) == max(num_blocks)
     for i, count in enumerate(num_blocks):
         own = [number for number, now in enumerate(rounds) if i in now]
         assert [rounds[number][i] for number in own] == list(range(1, count + 1))
-        assert own[-1] + 1 >= len(rounds) - len(rounds) / count
         between = np.diff(own)
         assert count == 1 or between.max() - between.min() <= 1
+    sizes = [len(now) for now in rounds]
+    assert max(sizes) - min(sizes) <= 2
 
 
 def test_in_a_round_the_longest_block_begins_first(tmp_path, monkeypatch):

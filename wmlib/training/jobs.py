@@ -162,8 +162,8 @@ def _missing(artifacts: Sequence[Artifact], work: Sequence[T]) -> Iterator[list[
 def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, workers: int) -> Iterator[None]:
     """Do block after block of all jobs; yield after each block of each job.
 
-    A job with fewer blocks than another does none in some rounds, so that all end at about the same time, and in a round the
-    block that takes longest begins first: otherwise a core would wait for one long job.
+    A job with fewer blocks than another does none in some rounds, and in a round the block that takes longest begins first:
+    otherwise a core would wait for one long job, in each round and at the end.
     """
     folders = [artifact.begin() for artifact, _ in left]
     reached = [0] * len(left)  # steps done, by earlier runs too
@@ -191,15 +191,18 @@ def _blocks(left: list[tuple[Artifact, Job]], block: int, parallel_from: int, wo
 
 
 def _rounds(num_blocks: Sequence[int]) -> Iterator[dict[int, int]]:
-    """Give for each round the jobs that go on, and to which of their blocks, from 1; those of a job are evenly spread.
+    """Give for each round the jobs that go on, and to which of their blocks, from 1.
+
+    The blocks of a job are evenly spread over the rounds, and those of equal jobs fall into different ones.
 
     Args:
         num_blocks: blocks of each job, at least 1.
     """
     rounds = max(num_blocks)
+    phases = [rounds * i // len(num_blocks) for i in range(len(num_blocks))]
     before = [0] * len(num_blocks)
     for number in range(1, rounds + 1):
-        until = [-(-count * number // rounds) for count in num_blocks]
+        until = [(count * number + phase) // rounds for count, phase in zip(num_blocks, phases, strict=True)]
         yield {i: until[i] for i in range(len(until)) if until[i] > before[i]}
         before = until
 
