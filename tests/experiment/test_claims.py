@@ -1,6 +1,7 @@
 """Claims: four outcomes by one rule, gates, records that can be computed again, and how often a rule errs."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -106,7 +107,6 @@ def test_a_record_is_computed_again(record):
     "change",
     [
         lambda r: r.update(verdict="partly"),
-        lambda r: r.update(rule="reproduced if we say so"),
         lambda r: r.update(needs=9),
         lambda r: r["gates"][0].update(least=0.5),
         lambda r: r["gates"][0].update(most=0.105),
@@ -116,8 +116,16 @@ def test_a_record_is_computed_again(record):
 def test_a_verdict_that_the_rule_does_not_give_is_refused(record, change):
     changed = copy.deepcopy(record)
     change(changed)
-    with pytest.raises(ClaimError, match="claim c: stored as"):
+    with pytest.raises(ClaimError, match="claim c: stored as") as refused:
         claims.check_rule(changed)
+    stored, given = re.findall("'([a-z ]+)'", str(refused.value))
+    assert stored != given
+
+
+def test_another_wording_of_the_rule_is_refused_as_such(record):
+    record["rule"] = "reproduced if we say so"
+    with pytest.raises(ClaimError, match="claim c: its rule is stored as 'reproduced if we say so', and now reads"):
+        claims.check_rule(record)
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,10 @@ def check_rule(record: Mapping[str, Any]) -> None:
     missed = any(not _within(gate["least"], gate["most"], *gate["interval"]) for gate in record["gates"])
     few = record["n"] < claim.needs
     verdict = "undecided" if missed or few else claim.verdict(record["ours"], *record["interval"])
-    if (record["rule"], record["verdict"]) != (claim.rule(), verdict):
+    if record["verdict"] != verdict:
         raise ClaimError(f"claim {claim.id}: stored as {record['verdict']!r}, its rule and numbers give {verdict!r}")
+    if record["rule"] != claim.rule():
+        raise ClaimError(f"claim {claim.id}: its rule is stored as {record['rule']!r}, and now reads {claim.rule()!r}")
 
 
 def check_evidence(record: Mapping[str, Any]) -> None:
@@ -227,8 +229,9 @@ def check_evidence(record: Mapping[str, Any]) -> None:
         numbers = [computed["ours"], *computed["interval"]]
         if not np.allclose(stored_numbers, numbers, rtol=1e-5, atol=1e-9):
             raise ClaimError(f"claim {record['id']}: {stored_numbers} is stored, its evidence gives {numbers}")
-    if (record["verdict"], record["n"]) != (again["verdict"], again["n"]):
-        raise ClaimError(f"claim {record['id']}: {record['verdict']!r} is stored, its evidence gives {again['verdict']!r}")
+    for part in ("verdict", "n"):
+        if record[part] != again[part]:
+            raise ClaimError(f"claim {record['id']}: {part} {record[part]!r} is stored, its evidence gives {again[part]!r}")
 
 
 def simulate(record: Mapping[str, Any], effect: float, n: int, trials: int, rng: np.random.Generator) -> dict[str, float]:

@@ -173,7 +173,7 @@ def _setting(name: str, row: Any) -> Setting:
     needed = fields[:-3]
     if not isinstance(row, dict):
         raise SettingError(
-            f'{name}: got {_quoted(row)}; allowed is a row such as {{ doc = "…", smoke = 1, quick = 2, paper = 3 }}'
+            f'{name}: got {_quoted(row)}; allowed is a row such as {{ doc = "…", smoke = 1, quick = 2, study = 3, paper = 4 }}'
         )
     missing = [field for field in needed if field not in row]
     if missing:

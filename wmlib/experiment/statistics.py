@@ -126,8 +126,8 @@ def ratio_of_sums(hits: ArrayLike, counts: ArrayLike) -> Estimate:
 
     Both are random: another seed and other games would have given other numbers. Each makes a t interval of its own, from the
     spread between runs and from that between groups, and the two half widths are added as squares. That is a little too wide
-    (each spread holds the cells' own noise), never too narrow, and with two runs as wide as it must be. One run (a rule without
-    chance, played once) counts as fixed.
+    (each spread holds the cells' own noise), never too narrow, and with two runs as wide as it must be. One run counts as
+    fixed: a rule without chance, or one trained model, and then the interval knows no other training seed.
 
     Args:
         hits: (runs, groups); differences of two models' hits on the same groups are allowed.
@@ -269,13 +269,13 @@ def _simulated_proportion(effect: float, trials: int, rng: np.random.Generator, 
 def _simulated_difference(
     effect: float, trials: int, rng: np.random.Generator, other_successes: int, other_n: int, **_: int
 ) -> dict:
-    base = min(max(other_successes / other_n, 0.0), 1.0 - max(effect, 0.0))  # room for the effect above it
+    base = min(max(other_successes / other_n, -effect, 0.0), 1.0 - max(effect, 0.0))  # room for the effect on either side
     counts = {"successes": int(rng.binomial(trials, min(max(base + effect, 0.0), 1.0))), "n": trials}
     return {**counts, "other_successes": int(rng.binomial(trials, base)), "other_n": trials}
 
 
 def _simulated_ratio_of_sums(effect: float, trials: int, rng: np.random.Generator, hits: list, counts: list) -> dict:
-    """Draw run effects, group effects and noise of cells with the variances that the numbers show."""
+    """Draw run effects, group effects and noise of cells with the variances that the numbers show: of one run, none of runs."""
     h, c = _crossed(hits, counts)
     rates = np.divide(h, c, out=np.full(h.shape, h.sum() / c.sum()), where=c > 0)
     runs, groups = rates.shape

@@ -67,7 +67,9 @@ def test_gates_of_the_stages(capsys):
     alarms, still = estimates.world_model_gates("DNC", [one], [np.array([150.0, 170.0])], np.array([150, 170]))
     assert alarms.evidence.estimate().value == 1 / 2000 and alarms.most == 0.003
     assert still.evidence.estimate().value == 1 and (still.least, still.most) == (0.75, 1.25)
-    alarms, still = estimates.world_model_gates("DNC", [one, one], [np.array([160.0, 160.0])] * 2, np.array([150, 170]))
+    alarms, still = estimates.world_model_gates("DNC", [one, one], [np.full(6, 160.0)] * 2, np.array([150, 170]))
+    assert still.evidence.estimate().low < 1 < still.evidence.estimate().high  # the games have chance, the dreams none
+    alarms, still = estimates.world_model_gates("DNC", [one, one], [np.array([160.0, 160.0])] * 2, np.array([160, 160]))
     report(still)
     assert capsys.readouterr().out == "gate passed: DNC: standing still, dream over game, in 0.75 to 1.25: 1 [1, 1]\n"
 

@@ -1,6 +1,7 @@
 """The same search for every world model: what is tried, what is chosen, and where it is put."""
 
-import numpy as np
+from functools import partial
+
 import pytest
 
 from wmlib.experiment import settings
@@ -8,6 +9,7 @@ from wmlib.lessons.vizdoom_dream import pipeline, search
 from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
 from wmlib.lessons.vizdoom_dream.search import BIASED, DEFAULT, Tuning
 from wmlib.models.specs import CLOSED
+from wmlib.training.divergence import TrainingDivergedError
 from wmlib.training.jobs import cached_map
 
 
@@ -97,7 +99,12 @@ def test_the_stored_tunings_are_the_first_ones(profile):
     assert stored == {LSTM: Tuning(lr, BIASED), LARGE_LSTM: Tuning(lr, BIASED), DNC: Tuning(lr, DEFAULT)}
 
 
-@pytest.mark.parametrize("lrs", [1, 4])
-def test_all_rates_are_positive_and_differ(lrs):
-    rates = search.LRS[:lrs]
-    assert len(set(rates)) == lrs and np.all(np.array(rates) > 0)
+def test_a_tuning_that_diverges_is_left_out(world, lstm, monkeypatch):
+    run, encoded = world
+    monkeypatch.setattr(search, "cached_map", partial(cached_map, parallel=False))
+    monkeypatch.setattr(search, "LRS", (1e-3, 1e30))
+    found = search.search(run, encoded, {LSTM: lstm}, lrs=2, more=0, rows=480, seeds=1)
+    assert {row["lr"] for row in found[LSTM]} == {1e-3}
+    monkeypatch.setattr(search, "LRS", (1e30,))
+    with pytest.raises(TrainingDivergedError, match=f"{LSTM}: with each tuning tried"):
+        search.search(run, encoded, {LSTM: lstm}, lrs=1, more=0, rows=480, seeds=1)

@@ -9,6 +9,7 @@ answers from the cache. `WorldModelTraining` says which world model and how it i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from wmlib.models.specs import CoreConfig, equal_hidden
 from wmlib.models.vae import VAE
 from wmlib.models.world_model import WorldModel, WorldModelConfig
 from wmlib.rollouts import Rollouts
+from wmlib.training.divergence import TrainingDivergedError
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
 from wmlib.training.schedules import linear_decay
 from wmlib.training.vae import WEIGHTED
@@ -35,7 +37,6 @@ from wmlib.training.world_model import Experience, WorldModelTrainer
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
-GATE_FRAMES = 3000  # held-out frames, about, on which a VAE is evaluated
 LSTM, LARGE_LSTM, DNC = "MDN-LSTM", "MDN-LSTM, equal parameters", "MDN-DNC"  # the world models that are compared
 SEEN, AHEAD = 60, 40  # steps shown to a world model, and predicted after these
 
@@ -166,17 +167,14 @@ def encode(run: Run, data: Sequence[Rollouts], vaes: Sequence[VAE]) -> list[Enco
     ]
 
 
-def detected_blobs(run: Run, data: Rollouts, vaes: Sequence[VAE], num_frames: int = GATE_FRAMES) -> list[dict]:
+def detected_blobs(run: Run, data: Rollouts, vaes: Sequence[VAE]) -> list[dict]:
     """Return, for each VAE, the tally of bright blobs in held-out frames (see `vae.measures.tally`).
 
     Args:
         data: the episodes.
         vaes: of each training seed; one that several share is evaluated once.
-        num_frames: about so many of the held-out frames are read, evenly spread.
     """
-    held_out = vae_pipeline.split(data)[1]
-    step = max(1, sum(map(len, held_out)) // num_frames)
-    rows = [each[::step] for each in held_out]
+    rows = vae_pipeline.choose_test_rows(vae_pipeline.split(data)[1])
     different = {id(vae): vae for vae in vaes}.values()
     calls = [{"model": vae, "folder": data.folder, "test_rows": rows} for vae in different]
     return cached_map(run.cache, vae_pipeline.evaluate_vae, calls, "measures", parallel=len(calls) > 1)
@@ -207,17 +205,18 @@ def train(run: Run, encoded: Sequence[EncodedEpisodes], trainings: Sequence[Worl
 def begin_training(folder: Path, training: WorldModelTraining, seed: int, device: torch.device) -> WorldModelTrainer:
     """Return the trainer of a world model at its first step.
 
+    All models of one training seed read the same rows in the same order, with the same draws of the latents.
+
     Args:
         folder: of the latents.
         training: what is trained.
         seed, device: of the run.
     """
     episodes = latents.read(folder)
-    generator = seeding.torch_generator(seed, "world model", training.training_seed)
     return WorldModelTrainer(
-        training.model.build(generator).to(device),
+        training.model.build(seeding.torch_generator(seed, "world model", training.training_seed)).to(device),
         Experience(*(column[: episodes.training_rows] for column in episodes.experience)),
-        generator=generator,
+        generator=seeding.torch_generator(seed, "streams", training.training_seed),
         batch_size=training.batch_size,
         seq_len=training.seq_len,
         lr=training.lr,
@@ -242,7 +241,6 @@ def train_each(
     encoded: Sequence[EncodedEpisodes],
     trainings: Mapping[str, WorldModelTraining],
     seeds: Mapping[str, int] | None = None,
-    first_seed: int = 0,
 ) -> dict[str, list[WorldModel]]:
     """Train several world models for every training seed, all side by side.
 
@@ -250,14 +248,13 @@ def train_each(
         encoded: of each training seed.
         trainings: by name.
         seeds: by name how many of the training seeds, the first ones; where there is no number, all.
-        first_seed: number of the first training seed.
 
     Returns:
         by name the models, on the CPU, one for each training seed; names without any seed are left out.
     """
     counts = {name: (seeds or {}).get(name, len(encoded)) for name in trainings}
     by_seed = {
-        (name, i): replace(training, training_seed=first_seed + i)
+        (name, i): replace(training, training_seed=i)
         for i in range(len(encoded))
         for name, training in trainings.items()
         if i < counts[name]
@@ -316,6 +313,26 @@ def evaluate_model(folder: Path, model: WorldModel, seed: int, part: str) -> dic
     """
     episodes = latents.read(folder)
     return measures.evaluate(model, episodes.experience, episodes.part(part), seeding.torch_generator(seed, "evaluation"))
+
+
+def score_training(folder: Path, training: WorldModelTraining, seed: int, device: torch.device) -> dict[str, Any]:
+    """Train a world model, and return what `evaluate_model` says of it on the episodes of the search; in this process.
+
+    Args:
+        folder: of the latents.
+        training: what is trained.
+        seed, device: of the run.
+
+    Returns:
+        of a training that diverges an infinite nll and a strict_recall of 0.
+    """
+    trainer = begin_training(folder, training, seed, device)
+    try:
+        for _ in trainer.run(training.steps):
+            pass
+    except TrainingDivergedError:
+        return {"nll": math.inf, "strict_recall": 0.0}
+    return evaluate_model(folder, trainer.model.cpu().eval(), seed, "search")
 
 
 def evaluate_models(

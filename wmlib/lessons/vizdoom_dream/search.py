@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from wmlib.lessons.vizdoom_dream.pipeline import (
     DNC,
@@ -25,10 +23,10 @@ from wmlib.lessons.vizdoom_dream.pipeline import (
     LSTM,
     EncodedEpisodes,
     WorldModelTraining,
-    begin_training,
-    evaluate_model,
+    score_training,
 )
 from wmlib.models.specs import CLOSED
+from wmlib.training.divergence import TrainingDivergedError
 from wmlib.training.jobs import cached_map
 from wmlib.training.learning_rates import beyond_the_edges
 
@@ -127,7 +125,10 @@ def try_all(
 
     Returns:
         by name of the world model the tunings, the chosen one first: lr, gate, nll and strict_recall (see `measures.evaluate`),
-        lists over training seeds.
+        lists over training seeds. A tuning with which a training diverges is left out.
+
+    Raises:
+        TrainingDivergedError: with each tuning of a world model a training diverges.
     """
     keys = list(product(trainings, tunings(lrs), range(FIRST_SEED, FIRST_SEED + seeds)))
     calls = [
@@ -139,29 +140,18 @@ def try_all(
         }
         for name, tuning, seed in keys
     ]
-    results = dict(zip(keys, cached_map(run.cache, try_one, calls, "search"), strict=True))
+    results = dict(zip(keys, cached_map(run.cache, score_training, calls, "search"), strict=True))
     by_name: dict[str, list[dict[str, Any]]] = {}
     for name in trainings:
         by_name[name] = []
         for tuning in tunings(lrs):
             of_seeds = [results[name, tuning, seed] for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
             scores = {part: [result[part] for result in of_seeds] for part in ("nll", "strict_recall")}
-            by_name[name].append({**tuning._asdict(), **scores})
+            if np.isfinite(scores["nll"]).all():
+                by_name[name].append({**tuning._asdict(), **scores})
+        if not by_name[name]:
+            raise TrainingDivergedError(f"{name}: with each tuning tried a training diverges; try lower learning rates")
     return {name: ordered(rows_of_name) for name, rows_of_name in by_name.items()}
-
-
-def try_one(folder: Path, training: WorldModelTraining, seed: int, device: torch.device) -> dict[str, Any]:
-    """Train a world model, and return what `measures.evaluate` says of it on the search's half of the held-out episodes.
-
-    Args:
-        folder: of the latents.
-        training: what is tried.
-        seed, device: of the run.
-    """
-    trainer = begin_training(folder, training, seed, device)
-    for _ in trainer.run(training.steps):
-        pass
-    return evaluate_model(folder, trainer.model.cpu().eval(), seed, "search")
 
 
 def ordered(tried: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
