@@ -60,7 +60,7 @@ def test_rewards_are_summed_up():
     low = Episode(0, np.zeros((4, 1, 1, 1), np.uint8), np.zeros(3, int), np.array([-0.02, -0.02, 1.0], np.float32), True)
     experience = filled(low)
     assert experience.reward_range() == pytest.approx((-0.02, 1.0)) and experience.usual_reward() == pytest.approx(-0.02)
-    assert experience.steps == 3 and experience.levels() == [0]
+    assert experience.steps == 3
 
 
 def test_a_state_goes_on_with_the_same_draws():

@@ -1,13 +1,11 @@
 """An agent against a plain loop over its parts, what it remembers of each episode, and what determines it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
 from wmlib.agents import linear_controller
-from wmlib.agents.world_models_agent import WorldModelsAgent, answers
+from wmlib.agents.world_models_agent import WorldModelsAgent
 from wmlib.experiment import fingerprint
 from wmlib.models.dnc import DNC
 from wmlib.models.lstm import LSTM
@@ -60,22 +58,6 @@ def test_an_episode_that_begins_forgets_the_one_before():
         policy.begin(1, np.random.default_rng(3))
         runs.append([policy.act(np.stack([frame, frame]))[1] for frame in episode])
     assert runs[0] == runs[1] and len(set(runs[0])) > 1
-
-
-def test_what_it_would_have_answered():
-    weights = torch.cat([torch.tensor([0.3, -0.2, 0.1]), torch.linspace(-2, 2, H)])
-    agent = make(weights=weights)
-    # without noise, so that the latents are known
-    agent.vae = SimpleNamespace(encode=lambda shown: SimpleNamespace(reparameterized=lambda noise: shown))
-    policy = agent.vectorized(1)
-    policy.begin(0, np.random.default_rng(0))
-    latents = torch.randn(40, Z, generator=torch.Generator().manual_seed(2))
-    done = [policy.act(latent[None])[0] for latent in latents]
-    values = answers(agent, latents, ACTIONS[done], [latents, latents * 0])
-    assert values.shape == (2, 40) and np.abs(values).max() < 1
-    assert linear_controller.thirds(torch.from_numpy(values[0])).tolist() == done and len(set(done)) == 3
-    assert not np.allclose(values[0], values[1])
-    assert values[1, 0] == 0 and values[1, 1] != 0  # the state is that of the episode as it was
 
 
 def test_what_determines_it():

@@ -72,10 +72,6 @@ class Experience:
         self.episodes.append(episode)
         self.steps += count
 
-    def levels(self) -> list[int]:
-        """Return the levels that were played, in order."""
-        return sorted({episode.level for episode in self.episodes})
-
     def windows(
         self,
         batch_size: int,

@@ -1,8 +1,7 @@
 """An agent of World Models: V encodes what is seen, M remembers it, C acts on both.
 
 Reading guide. `WorldModelsAgent` holds the three parts. `WorldModelsAgent.vectorized` returns a policy that plays several
-episodes at once, see `wmlib.rollouts.vectorized`; `VectorizedAgent.act` is one step of all of them. `answers` asks what the
-controller would have answered along an episode, had it just seen something else.
+episodes at once, see `wmlib.rollouts.vectorized`; `VectorizedAgent.act` is one step of all of them.
 """
 
 from __future__ import annotations
@@ -101,29 +100,3 @@ class VectorizedAgent:
         self._state = agent.world_model.next_state(latents, agent.actions[actions], self._state)
         self._age += 1
         return actions.tolist()
-
-
-@torch.no_grad()
-def answers(agent: WorldModelsAgent, latents: Tensor, actions: Tensor, seen: Sequence[Tensor]) -> np.ndarray:
-    """Return what the controller would have answered along an episode, had it just seen something else.
-
-    M's state comes from the episode as it was; only the latent in front of C is exchanged.
-
-    Args:
-        agent: whose controller.
-        latents: float (T, Z), of the episode.
-        actions: float (T, A), as M is given them.
-        seen: each float (T, Z), what C sees instead.
-
-    Returns:
-        float (len(seen), T): tanh of the controller's sum, in [-1, 1]; `linear_controller.thirds` makes actions of it.
-    """
-    state = agent.world_model.core.initial_state(1)
-    values = np.zeros((len(seen), len(latents)), np.float32)
-    shown = torch.stack(list(seen))
-    for t in range(len(latents)):
-        repeated = type(state)(*(part.expand(len(seen), *part.shape[1:]) for part in state))
-        features = linear_controller.features(agent.world_model, shown[:, t], repeated, agent.names)
-        values[:, t] = torch.tanh((agent.weights * features).sum(-1)).numpy()
-        state = agent.world_model.next_state(latents[t : t + 1], actions[t : t + 1], state)
-    return values

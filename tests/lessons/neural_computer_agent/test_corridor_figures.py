@@ -53,8 +53,10 @@ def test_updates_has_a_cross_where_a_level_was_not_mastered():
     assert len(crosses) == 1 and crosses[0].get_ydata().tolist() == [100]
 
 
-def test_memory_has_the_slots_in_the_order_of_their_cues():
-    cues, memory, doors = draws(figures.draw_memory(episode()))
+def test_the_episode_as_it_is_has_the_slots_in_the_order_of_their_cues():
+    nothing = {"swap": 0.0, "unchanged": 1.0, "restart": 0.0}
+    test = dict.fromkeys(("later", "first", "unused", "renamed"), nothing)
+    cues, memory, doors = draws(figures.draw_swap({"episode": episode(), "tests": [{**test, "pairs": np.zeros((4, 4))}]}))[:3]
     writes, reads = (image.get_array() for image in memory.images)
     assert np.array_equal(np.argmax(writes[:, :4], 0), range(4)) and np.array_equal(np.argmax(reads[:, 5:], 0), range(4))
     assert [text.get_text() for text in cues.texts] == [text.get_text() for text in doors.texts] == ["1", "2", "3", "4"]

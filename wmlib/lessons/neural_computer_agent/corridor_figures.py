@@ -99,18 +99,6 @@ def draw_updates(data: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def draw_memory(data: Mapping[str, Any]) -> Figure:
-    """Draw one episode in the memory: where each cue is written, and where is read at each door.
-
-    Args:
-        data: level, and what `corridor_memory.one_swap` returns.
-    """
-    figure, axes = new_figure(8.6, 4.4, rows=3, height_ratios=(0.5, 4, 0.5))
-    _draw_walk(list(axes[:, 0]), data, data["before"], swap=False)
-    return figure
-
-
-@styled
 def draw_swap(data: Mapping[str, Any]) -> Figure:
     """Draw the exchange of two slots in one episode beside the same episode without it, and how often it does what it should.
 

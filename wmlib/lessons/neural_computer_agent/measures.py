@@ -42,13 +42,6 @@ def encode(frame: np.ndarray) -> str:
     return "".join(map(str, ((np.asarray(frame) > 0) @ PLACES).ravel()))
 
 
-def decode(text: str) -> np.ndarray:
-    """Return the frame that `encode` wrote, uint8 (S, S, 3), every value 0 or 255."""
-    size = round(len(text) ** 0.5)
-    digits = np.array([int(digit) for digit in text]).reshape(size, size, 1)
-    return ((digits & PLACES) > 0).astype(np.uint8) * 255
-
-
 def _as_input(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
 
