@@ -69,6 +69,10 @@ def test_memory():
     data |= {"moved": {"memory": interval(3)}, "contributions": {"memory": interval(2)}}
     figure = figures.draw_memory(data)
     assert list(figure.axes[1].lines[1].get_ydata()) == [-1, 0, 1] and list(figure.axes[2].lines[1].get_xdata()) == [2, 4]
+    data["moved"]["random"] = interval(3)
+    (_, band) = figures.draw_memory(data).axes[1].collections
+    edges = band.get_paths()[0].vertices
+    assert (edges[:, 1].min(), edges[:, 1].max()) == (-1, 1)  # to both sides of 0
     assert len(to_png(figure, dpi=50)) > 3000
 
 

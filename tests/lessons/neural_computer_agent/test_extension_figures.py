@@ -56,6 +56,8 @@ def test_the_small_view():
     paths = {"DNC": [[[100.0, 500.0], [0.2, 1.0]]], "feed-forward": [[[100.0], [0.3]]]}
     steps, single, dreamt = figures.draw_view({"rows": rows, "walks": walks, "paths": paths}).axes
     assert [label.get_text() for label in steps.get_yticklabels()] == ["DNC", "feed-forward"]
-    assert np.allclose(single.lines[0].get_xydata(), [[100, 0.6], [500, 0.9]]) and len(single.lines) == 4
+    assert np.allclose(single.lines[0].get_xydata(), [[100, 0.6], [500, 0.9]]) and len(single.lines) == 4 + 2
     assert dreamt.lines[0].get_ydata().tolist() == [0.2, 1.0]
+    median = single.lines[2].get_ydata()  # of one run that goes from 0.6 to 0.9 at its last step, and one that stays at 0.5
+    assert median[0] == pytest.approx(0.55) and median[-2:] == pytest.approx([0.55, 0.7])
     assert [text.get_text() for text in single.get_legend().get_texts()] == ["DNC", "feed-forward"]

@@ -1,4 +1,4 @@
-"""What notebook 03 judges: five claims and their rules, written down before the run.
+"""What notebook 03 judges: five claims and their rules, written down before the study run; two measures after an earlier one.
 
 Reading guide. "Right" means every number of the answer within 0.5. Training seeds decide, so every rule needs five of them.
 """

@@ -170,6 +170,10 @@ def draw_memory(data: dict) -> Figure:
     right.axhline(1, color=COLORS["grey"], linestyle=":")
     for ax, x, lines in ((middle, data["alphas"], data["moved"]), (right, data["times"], data["contributions"])):
         for k, (label, part) in enumerate(lines.items()):
+            if label == "random":  # a size, whose sign says nothing
+                size = np.abs(part["value"])
+                ax.fill_between(x, -size, size, color=PARTS[label], alpha=0.4, linewidth=0, label="random, either way")
+                continue
             ax.plot(x, part["value"], color=PARTS[label], marker=MARKERS[k], markersize=4, label=label)
             ax.fill_between(x, part["low"], part["high"], color=PARTS[label], alpha=0.2, linewidth=0)
     middle.set(xlabel="edit in mid-sequence, units of the total", ylabel="change of the answer", title="what an edit does")

@@ -57,7 +57,9 @@ def of_copies(results: Results, length: int) -> dict[str, dict]:
 def of_recalls(results: Results, length: int) -> dict[str, dict]:
     """Return by name, of each model, the proportion of items recalled without a mistake at a length."""
     return {
-        f"recall_{name}": finding(f"{name}: items recalled of {length} without a mistake", accuracy_at(seeds, length))
+        f"recall_{name}": finding(
+            f"{name}: proportion of recalls of {length} items without a mistake", accuracy_at(seeds, length)
+        )
         for name, seeds in results.items()
     }
 

@@ -36,6 +36,15 @@ def _mean_curve(curves: Sequence[Sequence[float | None]]) -> tuple[np.ndarray, n
     return reached, np.nanmean(values[:, reached], 0)
 
 
+def _median_curve(curves: Sequence[Sequence[Sequence[float]]], points: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median of runs at evenly spaced steps; each has its last value until its next one, and after its end."""
+    first = max(steps[0] for steps, _ in curves)
+    last = max(steps[-1] for steps, _ in curves)
+    grid = np.linspace(first, last, points)
+    held = [np.asarray(values)[np.searchsorted(steps, grid, "right") - 1] for steps, values in curves]
+    return grid, np.median(held, 0)
+
+
 @styled
 def draw_kept(data: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw which of the solved levels the greedy policy still solves, and what the arms cost.
@@ -87,7 +96,8 @@ def draw_guards(data: Sequence[Mapping[str, Any]]) -> Figure:
 
 @styled
 def draw_view(data: Mapping[str, Any]) -> Figure:
-    """Draw the runs with a small view: live steps, and how well the models predict as these go by.
+    """Draw the runs with a small view: live steps, and how well the models predict as these go by; the medians of the training
+    seeds are bold.
 
     Args:
         data: rows, of `estimates.arm_row` by arm; walks, paths: of `partial_view.curves`, by arm's name.
@@ -100,9 +110,10 @@ def draw_view(data: Mapping[str, Any]) -> Figure:
         _dots(steps_ax, place, row["live_steps"], row["whole"], color)
         tell_levels(steps_ax, place, row["live_steps"], row)
         for ax, measure in zip(axes[0, 1:], labels, strict=True):
-            for number, (steps, values) in enumerate(data[measure][row["name"]]):
-                label = row["name"] if number == 0 else None
-                ax.plot(steps, values, marker=MARKERS[place], markersize=4, color=color, alpha=0.8, label=label)
+            curves = data[measure][row["name"]]
+            for steps, values in curves:
+                ax.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+            ax.plot(*_median_curve(curves), marker=MARKERS[place], markevery=8, color=color, linewidth=2, label=row["name"])
     steps_ax.set(xlabel="live steps until all levels are solved", ylim=(len(data["rows"]) - 0.5, -0.5))
     steps_ax.set_xlim(0, 1.05 * steps_ax.get_xlim()[1])
     steps_ax.set_yticks(range(len(data["rows"])), [row["name"] for row in data["rows"]])
