@@ -36,6 +36,9 @@ def test_no_rule_denies_a_true_effect_of_the_author_s_size(notebook):
     print(f"\n{notebook}\n{'claim':26}{'size':>6}{'n':>6}  {'truth':12}" + "".join(f"{verdict:>16}" for verdict in VERDICTS))
     for record, sizes in records(notebook):
         claim = claim_of(record)
+        if record["evidence"]["estimator"] == "ratio_of_sums" and record["n"] < 2:
+            print(f"{claim.id:26} one training seed so far: how far others lie apart is not known")
+            continue
         effect = claim.smallest if claim.effect is None else claim.effect
         truths = {"no effect": claim.null, "half of it": (claim.null + effect) / 2, "the author's": effect}
         for (size, n), (name, truth) in ((size, truth) for size in sizes.items() for truth in truths.items()):

@@ -149,7 +149,10 @@ class Run:
         return results.read(file) if file.is_file() else None
 
     def clock(self) -> dict[str, float]:
-        """Return the seconds this run has taken so far, and what it would have taken with an empty cache."""
+        """Return the seconds this run has taken so far, and these plus those of computing that it found in the cache.
+
+        The second number adds up what processes computed side by side: with an empty cache the run takes less time than that.
+        """
         seconds = time.monotonic() - self._start
         return {"wall_time_s": round(seconds, 1), "from_scratch_s": round(seconds + self.cache.saved_seconds, 1)}
 
