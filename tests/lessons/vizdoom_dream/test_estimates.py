@@ -79,8 +79,8 @@ def test_evolution_and_transfer():
     data = estimates.evolution(evolved, EvolutionConfig(max_steps=33))
     assert data["max_steps"] == 33 and [curve.tolist() for curve in data["agents"]["a"]] == [list(range(1, 11))] * 2
     real = {"a": np.array([[1, 3], [5, 7]]), "another round": np.zeros((2, 2))}
-    data = estimates.transfer(evolved, real, [150.0, 160.0], np.array([10, 20]))
-    assert data == {"agents": {"a": [[7.0, 2.0], [9.0, 6.0]]}, "no_op": [[150.0, 15.0], [160.0, 15.0]]}
+    data = estimates.transfer(evolved, real, {"b": [150.0, 160.0]}, np.array([10, 20]))
+    assert data == {"agents": {"a": [[7.0, 2.0], [9.0, 6.0]]}, "no_op": {"b": [[150.0, 15.0], [160.0, 15.0]]}}
 
 
 def test_what_agents_lose_with_a_handicap():

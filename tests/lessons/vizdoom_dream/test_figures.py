@@ -50,8 +50,8 @@ def test_evolution():
 
 
 def test_transfer():
-    (ax,) = draws(figures.draw_transfer({"agents": {"a": [[900, 200], [800, 700]]}, "no_op": [[150, 140]]}))
-    assert legend(ax) == ["a", "standing still"] and ax.get_xlim() == ax.get_ylim()
+    (ax,) = draws(figures.draw_transfer({"agents": {"a": [[900, 200], [800, 700]]}, "no_op": {"MDN-DNC": [[150, 140]]}}))
+    assert legend(ax) == ["a", "standing still, dreams of the MDN-DNC"] and ax.get_xlim() == ax.get_ylim()
 
 
 def test_prediction():
@@ -98,4 +98,4 @@ def test_a_moment_of_a_film(frame):
     data = {"png": pack(grid), "rows": ["real game", "reconstruction", "dream"], "every": 4}
     axes = draws(figures.draw_film(data, frame))
     assert [ax.get_title(loc="left") for ax in axes] == data["rows"]
-    assert np.array_equal(axes[2].images[0].get_array(), grid[2, frame]) and axes[0].texts[0].get_text() == str(4 * frame)
+    assert np.array_equal(axes[2].images[0].get_array(), grid[2, frame]) and axes[0].texts[0].get_text() == f"tic {4 * frame}"

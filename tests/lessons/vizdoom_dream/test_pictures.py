@@ -91,7 +91,7 @@ def test_a_strip_has_a_row_for_each_temperature(data, agent, begin):
     strip = pictures.strip(agent, data, CONFIG, begin, (0.1, 1.15))
     grid = unpack(strip["png"])
     assert strip["rows"] == ["real game", "reconstruction", "τ = 0.1", "τ = 1.15"]
-    assert strip["columns"] == ["0", "12", "24", "36", "48", "60", "72", "84"] and grid.shape == (4, 8, 64, 64, 3)
+    assert strip["columns"] == [f"step {12 * i}" for i in range(8)] and grid.shape == (4, 8, 64, 64, 3)
     assert np.array_equal(grid[2, 0], grid[3, 0]) and not np.array_equal(grid[2, 3], grid[3, 3])  # the same start
 
 

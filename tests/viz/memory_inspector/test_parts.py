@@ -134,7 +134,7 @@ def test_a_long_time_axis_says_how_many_steps_a_cell_is(ax):
 
 
 def test_the_key_says_what_the_colours_mean(ax):
-    parts.key(ax, 0.123, 0.25)
-    assert [text.get_text() for text in ax.texts] == ["0", "0.25", "0", "0.25", "0", "1", "−0.12", "0.12"]
+    parts.key(ax, 0.123, 0.25, 0.1)
+    assert [text.get_text() for text in ax.texts] == ["0", "0.25", "0", "0.1", "0", "1", "−0.12", "0.12"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["writing", "reading", "others", "memory"]
     assert [image.cmap for image in ax.images] == [*(parts.INK[name] for name in ("orange", "blue", "grey")), parts.SIGNED]

@@ -159,7 +159,7 @@ def draw_training(data: Mapping) -> Figure:
 
 @styled
 def draw_kl(data: Mapping) -> Figure:
-    """Draw the KL divergence of each latent dimension, sorted.
+    """Draw the KL divergence of each latent dimension, sorted: the mean of the training seeds, and their range in pale.
 
     Args:
         data: models: by name (seeds, Z), nats, each falling; tolerance: nats a dimension.
@@ -168,17 +168,11 @@ def draw_kl(data: Mapping) -> Figure:
     ax = axes[0, 0]
     for name, seeds in data["models"].items():
         color, marker = STYLE[name]
-        for i, kl in enumerate(seeds):
-            ax.plot(
-                np.arange(1, len(kl) + 1),
-                kl,
-                label=name if i == 0 else None,
-                color=COLORS[color],
-                marker=marker,
-                markevery=8,
-                markersize=4,
-                alpha=0.8,
-            )
+        kl = np.asarray(seeds)
+        dimensions = np.arange(1, kl.shape[1] + 1)
+        label = f"{name}: {kl.sum(1).mean():.0f} nats in all"
+        ax.plot(dimensions, kl.mean(0), label=label, color=COLORS[color], marker=marker, markevery=8, markersize=5)
+        ax.fill_between(dimensions, kl.min(0), kl.max(0), color=COLORS[color], alpha=0.2, linewidth=0)
     ax.axhline(data["tolerance"], color=COLORS["grey"], linestyle=":", label="the tolerance: if all had the same")
     ax.set(xlabel="dimension, in falling order", ylabel="KL, nats", yscale="log")
     ax.yaxis.set_major_formatter("{x:g}")

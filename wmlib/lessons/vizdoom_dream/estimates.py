@@ -148,7 +148,7 @@ def evolution(controllers: Mapping[str, Sequence[EvolvedController]], config: Ev
 def transfer(
     controllers: Mapping[str, Sequence[EvolvedController]],
     real: Mapping[str, np.ndarray],
-    standing_still: Sequence[float],
+    standing_still: Mapping[str, Sequence[float]],
     no_op: np.ndarray,
 ) -> dict[str, Any]:
     """Return what `figures.draw_transfer` draws.
@@ -156,14 +156,15 @@ def transfer(
     Args:
         controllers: by name of the agent, one for each training seed.
         real: tics survived by these agents, (training seeds, games).
-        standing_still: steps that a player who never moves lives in dreams, of each world model that was tried.
+        standing_still: by kind of world model, steps that a player who never moves lives in the dreams of each one.
         no_op: tics that this player survives in the game.
     """
     agents = {
         name: [[controller.score, tics.mean()] for controller, tics in zip(each, real[name], strict=True)]
         for name, each in controllers.items()
     }
-    return {"agents": agents, "no_op": [[steps, no_op.mean()] for steps in standing_still]}
+    still = {name: [[steps, no_op.mean()] for steps in each] for name, each in standing_still.items()}
+    return {"agents": agents, "no_op": still}
 
 
 def losses(played: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Evidence]]:

@@ -87,13 +87,15 @@ def draw_transfer(data: Mapping[str, Any]) -> Figure:
     """Draw the score in the real game against that in the dream.
 
     Args:
-        data: agents: by name, for each training seed [dream, real]; no_op: [[dream, real], …] of standing still.
+        data: by name, for each training seed [dream, real]: agents; no_op: of standing still in the dreams of a kind of models.
     """
     figure, axes = new_figure(5.6, 4.6)
     ax = axes[0, 0]
     for (name, style), points in zip(styles(list(data["agents"])).items(), data["agents"].values(), strict=True):
         ax.plot(*np.transpose(points), linestyle="none", markersize=8, label=name, **style)
-    ax.plot(*np.transpose(data["no_op"]), "x", color="black", markersize=8, label="standing still")
+    for name, points in data["no_op"].items():
+        label = f"standing still, dreams of the {name}"
+        ax.plot(*np.transpose(points), "x", color=family_color(name), markersize=8, label=label)
     top = max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([0, top], [0, top], ":", color=COLORS["grey"])
     ax.set(xlabel="steps lived in its dreams", ylabel="tics survived in the real game", xlim=(0, top), ylim=(0, top))
@@ -211,5 +213,5 @@ def draw_film(data: Mapping[str, Any], frame: int) -> Figure:
         ax.imshow(picture, interpolation="nearest")
         ax.set_title(name)
         ax.axis("off")
-    axes[0, 0].text(2, 61, f"{frame * data['every']}", color="white", fontsize=9)
+    axes[0, 0].text(2, 61, f"tic {frame * data['every']}", color="white", fontsize=9)
     return figure

@@ -130,7 +130,7 @@ def strip(
     return {
         "png": pack(np.stack(rows)),
         "rows": ["real game", "reconstruction", *(f"τ = {temperature:g}" for temperature in temperatures)],
-        "columns": [f"{STRIP_EVERY * i}" for i in range(STRIP_PICTURES)],
+        "columns": [f"step {STRIP_EVERY * i}" for i in range(STRIP_PICTURES)],
     }
 
 

@@ -113,7 +113,7 @@ def draw_strip(record: Mapping, labels: Sequence[str] | None = None, steps: tupl
         ax.set_axis_on()
         heat(ax, data["memory"][which], SIGNED, 0, -data["scale"], data["scale"])
         ax.set(title=title, xticks=[], yticks=[])
-    parts.key(axes[3 + heads, 1], data["scale"], data["top"])
+    parts.key(axes[3 + heads, 1], data["scale"], data["write_top"], data["read_top"])
     return figure
 
 
@@ -135,7 +135,7 @@ def _draw_rows(axes: Sequence[Axes], data: dict) -> None:
     inputs, outputs, write, *rest = axes
     parts.series(inputs, "input", data["inputs"], start)
     parts.series(outputs, "output", data["outputs"], start)
-    heat(write, data["write"].T, INK["orange"], start, high=data["top"])
+    heat(write, data["write"].T, INK["orange"], start, high=data["write_top"])
     parts.note_writes(write, data, data["write"])
     write.set_title("write weighting: where it writes")
     for i in range(heads):
@@ -160,8 +160,8 @@ def _draw_rows(axes: Sequence[Axes], data: dict) -> None:
 
 def _draw_reads(ax: Axes, data: dict, head: int, title: str) -> None:
     """Draw where one head reads, over the writes in pale."""
-    heat(ax, data["write"].T, INK["orange"], data["start"], high=data["top"]).set_alpha(0.35)
-    heat(ax, data["read"][:, head].T, GLASS, data["start"], high=data["top"])
+    heat(ax, data["write"].T, INK["orange"], data["start"], high=data["write_top"]).set_alpha(0.35)
+    heat(ax, data["read"][:, head].T, GLASS, data["start"], high=data["read_top"])
     noted = parts.note_writes(ax, data, data["read"][:, head])
     note = f"pale: writes; {'label' if data['labels'] else 'number'}: the step that wrote it" if noted else "pale: writes"
     ax.set_title(f"{title}: where it reads ({note})")
@@ -231,7 +231,7 @@ def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
     """Return the record with arrays in it (results.json has lists), and what several pictures need besides.
 
     These are: labels (T or 0), names of the steps (T), writer (T, N): which step wrote this slot last, -1 for none, and the
-    numbers with full colour: scale of the memory, top of the weightings.
+    numbers with full colour: scale of the memory, write_top and read_top of the weightings.
     """
     data = {name: part if name == "start" else np.asarray(part, np.float32) for name, part in record.items()}
     length = len(data["inputs"])
@@ -239,16 +239,21 @@ def _arrays(record: Mapping, labels: Sequence[str] | None) -> dict:
         raise ValueError(f"labels has {len(labels)} entries, the record {length} steps; give one for each, '' for none")
     strong = np.where(data["write"] >= 0.5, np.arange(len(data["write"]))[:, None], -1)
     size = np.abs(data["memory"][-1])
-    most = float(max(data["write"].max(initial=0), data["read"].max(initial=0)))
     return data | {
         "labels": list(labels or []),
         "names": labels or [str(data["start"] + i) for i in range(len(strong))],
         "writer": np.maximum.accumulate(strong, 0),
         # a few large numbers do not set the colours alone
         "scale": float(max(np.quantile(size, 0.98), size.max() / 4)) or 1.0,
-        # where all slots share, full colour is a small share
-        "top": 1.0 if most > 0.3 else max(np.ceil(20 * most) / 20, 0.05),
+        "write_top": _top(data["write"]),
+        "read_top": _top(data["read"]),
     }
+
+
+def _top(weightings: np.ndarray) -> float:
+    """Return the weight with full colour: 1, or where all slots share, a small one."""
+    most = float(weightings.max(initial=0))
+    return 1.0 if most > 0.3 else max(float(np.ceil(20 * most) / 20), 0.05)
 
 
 def _window(data: dict, steps: tuple[int, int] | None) -> dict:

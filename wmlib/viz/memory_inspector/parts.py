@@ -1,8 +1,8 @@
 """The parts that the pictures of a DNC's memory are made of: heat maps on one time axis, and their colours.
 
 Reading guide. `heat` draws every heat map; `strongest` thins out one that has more cells than can be seen. `data` is a record
-of `memory_inspector` with arrays in it, and `labels`, `names`, `writer`, `scale` and `top` besides. The functions draw on axes
-that they are given; whoever makes the figure sets the style.
+of `memory_inspector` with arrays in it, and `labels`, `names`, `writer`, `scale`, `write_top` and `read_top` besides. The
+functions draw on axes that they are given; whoever makes the figure sets the style.
 """
 
 from __future__ import annotations
@@ -160,18 +160,23 @@ def time_axis(axes: Sequence[Axes], data: dict) -> None:
         axes[0].set_title(axes[0].get_title(loc="left"), pad=18)
 
 
-def key(ax: Axes, scale: float, top: float) -> None:
-    """Show which colours mean what: memory goes from -scale to scale, weights from 0 to top."""
+def key(ax: Axes, scale: float, write_top: float, read_top: float) -> None:
+    """Show which colours mean what: memory goes from -scale to scale, weights from 0 to their top, all else to 1."""
     ax.set_axis_on()
     ramp = np.linspace(0, 1, 101)[None]
-    rows = [("writing", INK["orange"]), ("reading", INK["blue"]), ("others", INK["grey"]), ("memory", SIGNED)]
-    for y, (name, cmap) in enumerate(rows):
+    rows = [
+        ("writing", INK["orange"], write_top),
+        ("reading", INK["blue"], read_top),
+        ("others", INK["grey"], 1.0),
+        ("memory", SIGNED, scale),
+    ]
+    for y, (name, cmap, top) in enumerate(rows):
         ax.imshow(ramp, cmap=cmap, extent=(0, 1, y + 0.42, y - 0.42), aspect="auto")
-        low, high = (f"−{scale:.2g}", f"{scale:.2g}") if name == "memory" else ("0", "1" if name == "others" else f"{top:g}")
+        low, high = (f"−{top:.2g}", f"{top:.2g}") if name == "memory" else ("0", f"{top:g}")
         ax.text(0.03, y, low, color="#202124" if low == "0" else "white", va="center_baseline", fontsize=8)
         ax.text(0.97, y, high, color="white", ha="right", va="center_baseline", fontsize=8)
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xticks=[])
-    ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
+    ax.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=8)
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)

@@ -74,8 +74,8 @@ class StepView:
     def _draw_time(self) -> None:
         """All writes and the strongest head's reads over time: where in the sequence are we?"""
         data, ax = self.data, self.time
-        heat(ax, data["write"].T, INK["orange"], data["start"], high=data["top"])
-        heat(ax, data["read"].max(1).T, GLASS, data["start"], high=data["top"])
+        heat(ax, data["write"].T, INK["orange"], data["start"], high=data["write_top"])
+        heat(ax, data["read"].max(1).T, GLASS, data["start"], high=data["read_top"])
         for weights in (data["write"], *data["read"].swapaxes(0, 1)):
             note_writes(ax, data, weights)
         ax.set_ylabel("slot")
