@@ -10,9 +10,10 @@ from wmlib.envs.pommerman import Games, act
 from wmlib.experiment.cache import ArtifactCache
 from wmlib.lessons.pommerman import data, models, one_hot
 from wmlib.lessons.pommerman.games import GameTable, record_games
-from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
+from wmlib.lessons.pommerman.models import BoardModel, VectorModel
 from wmlib.lessons.pommerman.one_hot import OneHotModel
 from wmlib.models.dnc import DNC
+from wmlib.models.feedforward import FeedForward
 from wmlib.models.lstm import LSTM
 
 

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from wmlib.experiment.fingerprint import describe, digest
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig, count_for
+from wmlib.lessons.pommerman.configs import ModelConfig, count_for
 from wmlib.lessons.pommerman.data import Batch
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
-from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel
+from wmlib.lessons.pommerman.models import BoardModel, VectorModel
 from wmlib.lessons.pommerman.one_hot import Counts, OneHotModel
 from wmlib.models.dnc import DNC
+from wmlib.models.feedforward import FeedForward
 from wmlib.models.lstm import LSTM
 from wmlib.models.specs import CLOSED, CoreConfig
 
-CONFIG = ModelConfig(CoreConfig(NO_CORE, hidden_size=5, num_slots=4, word_size=3, num_heads=2), channels=3, updates=8)
+CONFIG = ModelConfig(CoreConfig("feedforward", hidden_size=5, num_slots=4, word_size=3, num_heads=2), channels=3, updates=8)
 
 
 def make(config):
@@ -72,7 +73,6 @@ def test_every_value_is_a_part_of_the_key():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (replace(CONFIG, family="vector"), "core: got kind 'none' for the family vector"),
         (replace(CONFIG, family="tree"), "family: got 'tree'"),
         (CONFIG.with_core(kind="gru"), "kind: got 'gru'"),
     ],

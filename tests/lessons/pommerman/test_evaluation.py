@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from wmlib.lessons.pommerman import evaluation, pipeline
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.lessons.pommerman.data import held_out_views
 from wmlib.lessons.pommerman.games import load_games
 from wmlib.models.specs import CoreConfig
 
-CONFIG = ModelConfig(CoreConfig(NO_CORE, hidden_size=5), channels=3, updates=2, batch_size=3, seq_len=4)
+CONFIG = ModelConfig(CoreConfig("feedforward", hidden_size=5), channels=3, updates=2, batch_size=3, seq_len=4)
 MAX_STEPS = 30
 
 

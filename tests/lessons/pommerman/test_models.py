@@ -40,7 +40,7 @@ def test_a_reset_forgets(kind, build, shuffled):
 
 def test_the_loss_is_the_likelihood_of_the_state(build, shuffled):
     model, batch = build("none"), shuffled.read([[11, 12, 13]])
-    parsed, logits, _ = model._logits(batch, ())
+    parsed, logits, _ = model._logits(batch, model.initial_state(1))
     true = encoding.targets(parsed, encoding.parse(batch.following[0]))
     total = 0.0
     for n in range(3):
@@ -54,7 +54,7 @@ def test_the_loss_is_the_likelihood_of_the_state(build, shuffled):
                 total -= logits.moves[n, i].log_softmax(0)[true.moves[n, i]].item()
         for part, truth in zip(logits.changes[n].split(encoding.CHANGE_CLASSES), true.changes[n], strict=True):
             total -= part.log_softmax(0)[truth].item()
-    assert model.loss(batch, ())[0].item() == pytest.approx(total / 3, rel=1e-5)
+    assert model.loss(batch, model.initial_state(1))[0].item() == pytest.approx(total / 3, rel=1e-5)
 
 
 def test_tables_are_counted(shuffled):
@@ -88,11 +88,16 @@ def test_whose_actions_are_known_and_what_is_seen(build, shuffled):
     actions[..., 1:] = (actions[..., 1:] + 1) % 6
     changed = batch._replace(actions=actions)
     one, oracle = build("none"), build("none", known_actions=4, full=True)
-    assert torch.equal(one._logits(batch, ())[1].cells, one._logits(changed, ())[1].cells)
-    assert not torch.equal(oracle._logits(batch, ())[1].cells, oracle._logits(changed, ())[1].cells)
     bare = Batch(*batch[:4])
-    assert torch.equal(one._logits(bare, ())[1].cells, one._logits(batch, ())[1].cells)
+    start = one.initial_state(1)
+
+    def cells(model, seen):
+        return model._logits(seen, start)[1].cells
+
+    assert torch.equal(cells(one, batch), cells(one, changed))
+    assert not torch.equal(cells(oracle, batch), cells(oracle, changed))
+    assert torch.equal(cells(one, bare), cells(one, batch))
     with pytest.raises(ValueError, match=r"batch\.full: got None"):
-        oracle.predict(bare, ())
+        oracle.predict(bare, start)
     with pytest.raises(ValueError, match="known_actions is 2; it must be 1"):
         build("none", known_actions=2)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from wmlib.lessons.pommerman import pipeline
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.models.specs import CLOSED, CoreConfig
 
-CORE = CoreConfig(NO_CORE, hidden_size=5, num_slots=4, word_size=3, num_heads=2, allocation_bias=CLOSED)
+CORE = CoreConfig("feedforward", hidden_size=5, num_slots=4, word_size=3, num_heads=2, allocation_bias=CLOSED)
 CONFIG = ModelConfig(CORE, channels=3, updates=6, batch_size=3, seq_len=4)
 TRACKER = replace(CONFIG.with_core(kind="lstm"), family="tracker")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from wmlib.lessons.pommerman import pipeline, search
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.models.specs import CoreConfig
 
-CORE = CoreConfig(NO_CORE, hidden_size=5, num_slots=4, word_size=3, num_heads=2)
+CORE = CoreConfig("feedforward", hidden_size=5, num_slots=4, word_size=3, num_heads=2)
 CONFIG = ModelConfig(CORE, channels=3, updates=2, batch_size=3, seq_len=4)
 TRACKER = replace(CONFIG.with_core(kind="lstm"), family="tracker")
 

@@ -15,20 +15,19 @@ from wmlib.lessons.pommerman import hidden_numbers, one_hot
 from wmlib.lessons.pommerman.data import Batch, SequenceModel
 from wmlib.lessons.pommerman.encoding import ACTIONS
 from wmlib.lessons.pommerman.hidden_numbers import Tracker
-from wmlib.lessons.pommerman.models import BoardModel, FeedForward, VectorModel, count_tables, uniform_tables
+from wmlib.lessons.pommerman.models import BoardModel, VectorModel, count_tables, uniform_tables
 from wmlib.lessons.pommerman.one_hot import OneHotModel
 from wmlib.models.layers import num_parameters
-from wmlib.models.recurrent import RecurrentCore
 from wmlib.models.specs import CoreConfig, equal_hidden, make_core
 from wmlib.training.schedules import linear_decay
 
-NO_CORE = "none"  # the kind of core that is a `FeedForward` layer; only a board model may have it
 CORE_INPUTS = {
     "board": BoardModel.CORE_INPUTS,
     "vector": FEATURES + ACTIONS,
     "one-hot": one_hot.INPUTS,
     "tracker": hidden_numbers.INPUTS,
 }
+COUNTING = ("board", "one-hot")  # families that start from what is counted in the training games
 DECAY = 0.6  # proportion of the updates, the last ones, over which the learning rate falls
 
 
@@ -37,7 +36,7 @@ class ModelConfig:
     """Describe a model and its training, the data aside.
 
     Args:
-        core: an LSTM, a DNC, or `NO_CORE`, of which only the hidden size counts.
+        core: see `make_core`.
         family: "board" (`BoardModel`), "vector" (`VectorModel`, the thesis by its word), "one-hot" (`OneHotModel`, the thesis
             given a fair trial) or "tracker" (`Tracker`).
         channels: of a board model's convolutions.
@@ -77,7 +76,9 @@ class ModelConfig:
         Raises:
             ValueError: no such family or core.
         """
-        core = self._build_core(generator)
+        if self.family not in CORE_INPUTS:
+            raise ValueError(f"family: got {self.family!r}; allowed are {', '.join(CORE_INPUTS)}")
+        core = make_core(self.core, CORE_INPUTS[self.family], generator=generator)
         if self.family == "board":
             return BoardModel(
                 core,
@@ -94,16 +95,6 @@ class ModelConfig:
             counts = one_hot.no_counts() if tables is None else tables
             return OneHotModel(core, self.head, counts, num_components=self.num_components, generator=generator)
         return Tracker(core, generator=generator)
-
-    def _build_core(self, generator: torch.Generator) -> RecurrentCore:
-        if self.family not in CORE_INPUTS:
-            raise ValueError(f"family: got {self.family!r}; allowed are {', '.join(CORE_INPUTS)}")
-        input_size = CORE_INPUTS[self.family]
-        if self.core.kind != NO_CORE:
-            return make_core(self.core, input_size, generator=generator)
-        if self.family != "board":
-            raise ValueError(f"core: got kind {NO_CORE!r} for the family {self.family}; only a board model can do without one")
-        return FeedForward(input_size, self.core.hidden_size, generator=generator)
 
     def num_parameters(self) -> int:
         """Return how many numbers the model learns."""
@@ -129,7 +120,7 @@ def count_for(family: str, steps: Batch) -> Any:
     """Return what models of a family take from the training games: a board model's tables, a one-hot model's counts.
 
     Args:
-        family: see `ModelConfig`.
+        family: one of `COUNTING`.
         steps: of these games, in one stream.
     """
     if family == "one-hot":

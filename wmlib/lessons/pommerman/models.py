@@ -46,37 +46,6 @@ from wmlib.models.world_model import Prediction, WorldModel
 SUMMARY_PLANES = 2  # in which the whole board goes into the core, and in which the core's output reaches single cells
 
 
-class NoState(NamedTuple):
-    """Hold nothing."""
-
-
-class FeedForward(RecurrentCore):
-    """A layer in the place of a core: it remembers nothing.
-
-    Args:
-        input_size: D.
-        hidden_size: Y, length of an output vector.
-        generator: CPU generator for the initial weights.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, *, generator: torch.Generator):
-        super().__init__()
-        self.input_size, self.output_size = input_size, hidden_size
-        self.layer = linear(input_size, hidden_size, generator)
-
-    def initial_state(self, batch_size: int | tuple[int, ...] = 1) -> NoState:
-        """Return a state without any tensor."""
-        return NoState()
-
-    def features(self, state: NoState) -> dict[str, Tensor]:
-        """Return nothing."""
-        return {}
-
-    def forward(self, inputs: Tensor, state: NamedTuple | None = None, reset: Tensor | None = None) -> tuple[Tensor, NoState]:
-        """Run the layer on each step: inputs float (..., T, D)."""
-        return torch.tanh(self.layer(inputs)), NoState()
-
-
 class Logits(NamedTuple):
     """Hold the answers of a `BoardModel` about N states."""
 
@@ -89,7 +58,7 @@ class BoardModel(SequenceModel):
     """Predict the next state of Pommerman with a convolution, a core, and one softmax for each cell, agent and number.
 
     Args:
-        core: takes `BoardModel.CORE_INPUTS` numbers; an LSTM, a DNC, or a `FeedForward`.
+        core: takes `BoardModel.CORE_INPUTS` numbers; an LSTM, a DNC, or a feed-forward layer.
         channels: C of the convolutions.
         tables: log frequencies of what follows, as from `count_tables`: where the answers start.
         generator: CPU generator for the initial weights.

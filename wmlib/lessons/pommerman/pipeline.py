@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wmlib.experiment import seeding
 from wmlib.lessons.pommerman import hidden_numbers
-from wmlib.lessons.pommerman.configs import ModelConfig, count_for
+from wmlib.lessons.pommerman.configs import COUNTING, ModelConfig, count_for
 from wmlib.lessons.pommerman.data import SequenceModel, Trainer, Views, list_views, read_batch, training_steps
 from wmlib.lessons.pommerman.games import load_games, split
 from wmlib.training.jobs import Job, cached_map, load_output, run_jobs
@@ -82,7 +82,7 @@ def begin_training(folder: Path, config: ModelConfig, seed: int) -> Trainer:
 
 @functools.lru_cache(maxsize=4)  # a worker asks again at every block of a training
 def _tables(folder: Path, family: str) -> Any:
-    return count_for(family, training_steps(folder))
+    return count_for(family, training_steps(folder)) if family in COUNTING else None
 
 
 def model_weights(trainer: Trainer) -> dict[str, Tensor]:

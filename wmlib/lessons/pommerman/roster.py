@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from wmlib.lessons.pommerman.configs import NO_CORE, ModelConfig
+from wmlib.lessons.pommerman.configs import ModelConfig
 from wmlib.lessons.pommerman.own_action import BEST_TABLE
 from wmlib.models.specs import ALLOCATION_GATES, CoreConfig
 
@@ -92,7 +92,7 @@ def board_models(settings: Any) -> dict[str, ModelConfig]:
         seq_len=settings.seq_len,
         lr=settings.board_lr,
     )
-    return {"feed-forward": dnc.with_core(kind=NO_CORE), "LSTM": _rival(dnc), "DNC": dnc}
+    return {"feed-forward": dnc.with_core(kind="feedforward"), "LSTM": _rival(dnc), "DNC": dnc}
 
 
 def trackers(settings: Any) -> dict[str, ModelConfig]:
