@@ -14,11 +14,11 @@ from wmlib.envs.grid.cue_corridor import SIGNS_SHOWN, Level, num_steps, picture,
 from wmlib.viz.figures import COLORS, MARKERS, new_figure, styled
 from wmlib.viz.memory_inspector.parts import GLASS, INK, heat
 
-ARM_COLORS = {
+ARM_COLORS = {  # as in the other figures of the notebook
     "DNC": COLORS["blue"],
-    "LSTM, equal parameters": COLORS["orange"],
-    "LSTM, equal hidden size": COLORS["gold"],
-    "feed-forward": COLORS["grey"],
+    "LSTM, equal parameters": COLORS["gold"],
+    "LSTM, equal hidden size": COLORS["orange"],
+    "feed-forward": COLORS["green"],
 }
 ARM_MARKERS = dict(zip(ARM_COLORS, MARKERS, strict=False))
 SYMBOL_COLORS = [tuple(color / 255) for color in SIGNS_SHOWN]
