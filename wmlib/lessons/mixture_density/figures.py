@@ -124,10 +124,11 @@ def draw_density(data: dict) -> Figure:
     model = np.asarray(data["model"])
     cut_x = data["x"][data["cut"]]
     for ax, density, title in zip(axes[0, :2], (true, model), ("true p(y | x)", "mixture p(y | x)"), strict=True):
-        ax.imshow(density.T, extent=extent, origin="lower", aspect="auto", vmin=0, vmax=true.max())
+        image = ax.imshow(density.T, extent=extent, origin="lower", aspect="auto", vmin=0, vmax=true.max())
         ax.axvline(cut_x, color="white", linestyle=":")
         ax.set(xlabel="x", ylabel="y", title=title)
         ax.grid(False)
+    figure.colorbar(image, ax=axes[0, :2])
     draw_cut(axes[0, 2], data["y"], true[data["cut"]], model[data["cut"]], cut_x)
     return figure
 
@@ -142,7 +143,7 @@ def draw_cut(ax: Axes, y: Sequence[float] | np.ndarray, true: np.ndarray, model:
     """
     ax.fill_between(y, true, color=COLORS["grey"], alpha=0.35, linewidth=0, label="true")
     ax.plot(y, model, color=COLORS["blue"], label="mixture")
-    ax.set(xlabel="y", title=f"at x = {x:.2f}", xlim=(y[0], y[-1]))
+    ax.set(xlabel="y", ylabel="density, per unit of y", title=f"at x = {x:.2f}", xlim=(y[0], y[-1]))
     ax.set_ylim(0, 1.4 * max(true.max(), model.max()))
     ax.legend(loc="upper left", ncols=2, columnspacing=1.0)
 
