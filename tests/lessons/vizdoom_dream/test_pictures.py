@@ -110,4 +110,17 @@ def test_a_film_shows_the_dream_with_most_fireballs_from_the_game_s_own_frame(ag
     assert np.array_equal(grid[0], played.frames(np.arange(51, 211, 4))) and data["poster"] == 23
     with torch.no_grad():
         first = agent.vae.encode(played.frames([51]))
-    assert torch.equal(dream.latents, pictures.dream(agent, CONFIG, first, 1, 160).latents)
+    assert torch.equal(dream.latents, pictures.dream(agent, CONFIG, first, 1, 160).latents) and len(dream.latents) == 160
+
+
+def test_a_film_shows_the_longest_dream_and_a_poster_within_it(agent):
+    played = Recorded([0] * 50 + [3] * 90 + [4] * 71, [1] * 170)
+    with torch.no_grad():
+        agent.world_model.done.weight.normal_(0, 10, generator=torch.Generator().manual_seed(0))
+        agent.world_model.done.bias.fill_(-2.0)
+    data, dream = pictures.film(agent, played, CONFIG)
+    with torch.no_grad():
+        first = agent.vae.encode(played.frames([51]))
+    lengths = [len(pictures.dream(agent, CONFIG, first, i, 160).latents) for i in range(pictures.FILM_DREAMS)]
+    assert len(set(lengths)) > 1 and len(dream.latents) == max(lengths) < 160
+    assert 4 * data["poster"] < max(lengths)

@@ -27,7 +27,7 @@ DREAM_SEED = 3  # of the dreams that are shown
 STRIP_EVERY, STRIP_PICTURES = 12, 8  # steps from one picture to the next, and pictures
 FILM_EVERY, FILM_PICTURES = 4, 40
 NEAR = 60  # pixels of a ball that is near; an explosion, which has hundreds, counts no more
-FILM_DREAMS = 16  # of which the one with most fireballs is shown
+FILM_DREAMS = 16  # of which one is shown, see `film`
 
 
 class Dream(NamedTuple):
@@ -140,9 +140,9 @@ def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> 
     Args:
         agent: who plays and dreams.
         played: games of the agent; the part with most fireballs is shown.
-        config: of the dreams, of which the one with most fireballs is shown.
+        config: of the dreams, of which the longest is shown; of several that last to the film's end, that with most fireballs.
 
-    The film's `poster` is the number of the picture of the game with most fireballs.
+    The film's `poster` is the number of the picture of the game with most fireballs, while the dream lasts.
     """
     shown = brightest_rows(played, FILM_EVERY, FILM_PICTURES)
     with torch.no_grad():
@@ -150,13 +150,14 @@ def film(agent: WorldModelsAgent, played: Rollouts, config: EvolutionConfig) -> 
     steps = FILM_EVERY * FILM_PICTURES
     dreams = [dream(agent, config, begin, i, steps) for i in range(FILM_DREAMS)]
     pictures = [decoded(agent.vae, each.latents[::FILM_EVERY], FILM_PICTURES) for each in dreams]
-    best = int(np.argmax([brightness(each).sum() for each in pictures]))
+    bright_dreams = [brightness(each).sum() for each in pictures]
+    best = max(range(FILM_DREAMS), key=lambda i: (len(dreams[i].latents), bright_dreams[i]))
     rows = [*recorded(agent.vae, played, shown, FILM_PICTURES), pictures[best]]
     bright = brightness(played.frames(shown))
     data = {
         "png": pack(np.stack(rows)),
         "rows": ["real game", "reconstruction", "dream"],
         "every": FILM_EVERY,
-        "poster": int(bright.argmax()),
+        "poster": int(bright[: -(-len(dreams[best].latents) // FILM_EVERY)].argmax()),
     }
     return data, dreams[best]
