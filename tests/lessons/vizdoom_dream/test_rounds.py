@@ -56,9 +56,8 @@ def test_another_round_makes_m_and_c_anew_and_keeps_v(world, config, players, mo
     assert len(joined.starts) == 26 and joined.training == 22  # of both halves 11 are trained on
     for before, player in zip(players, new, strict=True):
         assert player.training == before.training and player.agent.vae is encoded.vae
-        (model,) = pipeline.train_each(run, [player.encoded], {"M": before.training}, first_seed=before.training.training_seed)[
-            "M"
-        ]
+        (folder,) = pipeline.train(run, [player.encoded], [before.training])
+        model = pipeline.load_world_model(folder, before.training)
         for ours, theirs in zip(player.agent.world_model.parameters(), model.parameters(), strict=True):
             assert torch.equal(ours, theirs)
         controller = player.controller
