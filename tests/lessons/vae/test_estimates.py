@@ -119,3 +119,9 @@ def test_nats_are_sorted_and_those_in_use_counted():
 def test_bright_pixels_are_those_of_all_episodes():
     assert estimates.bright_pixels([ONE, ONE]) == (1.0, 0.6)
     assert estimates.bright_pixels([NONE]) == (0, 0)
+
+
+def test_the_training_seed_with_the_median_recall():
+    tallies = [{"detected": np.array([[9, detected, 0], [9, 1, 0]])} for detected in (5, 2, 9, 2, 7)]
+    assert estimates.median_seed(tallies, 1) == 0
+    assert estimates.median_seed(tallies[:2], 1) == 0 and estimates.median_seed(tallies[:1], 1) == 0

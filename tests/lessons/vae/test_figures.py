@@ -78,7 +78,14 @@ def test_each_loss_has_a_row_with_its_mean_and_its_training_seeds():
     assert [line.get_xdata().tolist() for line in seeds] == [[8.0, 10.0]] * 4
 
 
-def test_the_probe_panel_has_every_training_seed_and_the_mean():
+def test_an_r_squared_far_below_0_is_an_arrow_at_the_edge():
+    *_, right = figures.draw_probe({**PROBE, "r_squared": {"weighted loss": [-1e7, 0.9, 0.95]}}).axes
+    dots, arrow, median = right.lines
+    assert dots.get_xdata().tolist() == [0.9, 0.95] and median.get_xdata() == [0.9]
+    assert arrow.get_marker() == "<" and arrow.get_xdata() == [figures.LEAST_R_SQUARED] and right.get_xlim()[0] > -0.4
+
+
+def test_the_probe_panel_has_every_training_seed_and_the_median():
     *scatter, right = figures.draw_probe(PROBE).axes
     assert [ax.get_title(loc="left") for ax in scatter] == ["paper's loss", "weighted loss"]
     assert scatter[1].lines[1].get_ydata().tolist() == [11.0, 19.0, 42.0]

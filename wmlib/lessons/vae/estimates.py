@@ -28,6 +28,16 @@ def recall(tallies: Tallies, size: int = SMALL, least: int = 1) -> Evidence | No
     return _proportion(tallies, "detected", "blobs", size, least)
 
 
+def median_seed(tallies: Tallies, size: int = SMALL) -> int:
+    """Return the training seed with the median recall of one class (of an even number, the higher one in the middle).
+
+    Args:
+        tallies: one a training seed.
+        size: number of the class, see `CLASSES`.
+    """
+    return int(np.argsort([tally["detected"][:, size].sum() for tally in tallies], kind="stable")[len(tallies) // 2])
+
+
 def precision(tallies: Tallies, size: int = SMALL, least: int = 1) -> Evidence | None:
     """Return the proportion of the pictures' blobs of one class that are in the frames; arguments as for `recall`."""
     return _proportion(tallies, "matched", "drawn", size, least)

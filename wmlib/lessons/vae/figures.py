@@ -22,6 +22,7 @@ from wmlib.viz.figures import COLORS, new_figure, styled
 
 GAP = 3  # pixels between frames
 SIDES = (0.02, 0, 0.97, 1)  # room for the rows' names, which the layout does not see in time
+LEAST_R_SQUARED = -0.2  # of a probe; below, it is no better than a constant guess and only marked
 STYLE = {
     "paper's loss": ("blue", "o"),
     "cheap nats alone": ("sky", "v"),
@@ -229,7 +230,7 @@ def draw_probe(data: Mapping) -> Figure:
 
     Args:
         data: columns (M,), where it is, pixels; read: by name of the loss (M,), pixels; r_squared: by name of the model, one
-            number a training seed.
+            number a training seed; below `LEAST_R_SQUARED` it is drawn there, as an arrow.
     """
     count = len(data["read"])
     figure, axes = new_figure(8.4, 3.1, columns=count + 1, width_ratios=[1] * count + [1.15])
@@ -241,11 +242,15 @@ def draw_probe(data: Mapping) -> Figure:
     ax = axes[0, -1]
     for y, (name, values) in enumerate(data["r_squared"].items()):
         color, marker = STYLE.get(name, ("pink", "X"))
-        ax.plot(values, np.full(len(values), y), marker, color=COLORS[color], markersize=5, alpha=0.7)
-        ax.plot(np.mean(values), y, "|", color=COLORS[color], markersize=16, markeredgewidth=2)
+        values = np.asarray(values)
+        inside = values[values >= LEAST_R_SQUARED]
+        ax.plot(inside, np.full(len(inside), y), marker, color=COLORS[color], markersize=5, alpha=0.7)
+        if len(inside) < len(values):
+            ax.plot(LEAST_R_SQUARED, y, "<", color=COLORS[color], markersize=8)
+        ax.plot(max(np.median(values), LEAST_R_SQUARED), y, "|", color=COLORS[color], markersize=16, markeredgewidth=2)
     ax.set_yticks(range(len(data["r_squared"])), data["r_squared"])
     ax.set(xlabel="R²", title="R², held-out episodes", ylim=(len(data["r_squared"]) - 0.5, -0.5))
-    ax.set_xlim(min(0, ax.get_xlim()[0]), 1)
+    ax.set_xlim(min(-0.02, ax.get_xlim()[0]), 1)
     return figure
 
 
