@@ -73,6 +73,7 @@ class BoardModel(SequenceModel):
 
     Example:
         >>> rng = torch.Generator().manual_seed(0)
+        >>> from wmlib.models.feedforward import FeedForward
         >>> core = FeedForward(BoardModel.CORE_INPUTS, 11, generator=rng)
         >>> model = BoardModel(core, 5, uniform_tables(), generator=rng)
         >>> sum(p.numel() for p in model.parameters())
