@@ -1,11 +1,14 @@
 """The same search for every world model: what is tried, what is chosen, and where it is put."""
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
-from wmlib.experiment import settings
-from wmlib.lessons.vizdoom_dream import pipeline, search
+from wmlib.experiment import seeding, settings
+from wmlib.lessons.vizdoom_dream import controllers, pipeline, search
+from wmlib.lessons.vizdoom_dream.controllers import EvolutionConfig
 from wmlib.lessons.vizdoom_dream.pipeline import DNC, LARGE_LSTM, LSTM
 from wmlib.lessons.vizdoom_dream.search import BIASED, DEFAULT, Tuning
 from wmlib.models.specs import CLOSED
@@ -80,6 +83,45 @@ def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
     gate = BIASED if training.model.core.allocation_bias == CLOSED else DEFAULT
     (of_gate,) = (each for each in found[DNC] if each["gate"] == gate)
     assert of_gate["nll"][1] == alone["nll"] and len(of_gate["strict_recall"]) == 2
+
+
+def test_trainings_of_full_length_choose_by_the_life_of_one_who_stands_still(world, lstm, dnc, monkeypatch):
+    run, encoded = world
+    asked = []
+
+    def note(cache, function, calls, label):
+        asked.extend(call["training"] for call in calls)
+        return cached_map(cache, function, calls, label, parallel=False)
+
+    monkeypatch.setattr(search, "cached_map", note)
+    config = EvolutionConfig(temperature=1.15, max_steps=20)
+    chosen = {LSTM: Tuning(0.004, DEFAULT), DNC: Tuning(0.002, BIASED)}
+    found = search.finals(run, encoded, {LSTM: lstm, DNC: dnc}, chosen, config, 10.0, seeds=2, dreams=3)
+    assert {each.lr for each in asked if each.model.core.kind == "lstm"} == {0.004, 0.002, 0.001}
+    assert {(each.training_seed, each.rows) for each in asked} == {(1000, lstm.rows), (1001, lstm.rows)} and len(asked) == 12
+    assert {row["gate"] for row in found[DNC]} == {BIASED}
+    distances = [abs(np.log(np.mean(row["still"]) / 10)) for row in found[LSTM]]
+    assert distances == sorted(distances)
+    row = found[LSTM][0]
+    training = replace(search.tuned(lstm, search.choose(found)[LSTM]), training_seed=1001)
+    (folder,) = pipeline.train(run, [encoded], [training])
+    model = pipeline.load_world_model(folder, training)
+    dreams_seed = seeding.entropy(run.seed, "search, standing still") % 2**31
+    lives = controllers.noop_dream_lengths(config, model, controllers.starts(encoded.latents), dreams_seed, 3)
+    assert row["still"][1] == lives.mean()
+    assert row["nll"][1] == pipeline.evaluate_model(encoded.latents, model, run.seed, "search")["nll"]
+
+
+def test_a_full_training_that_diverges_is_left_out(world, lstm, monkeypatch):
+    run, encoded = world
+    monkeypatch.setattr(search, "cached_map", partial(cached_map, parallel=False))
+    config = EvolutionConfig(max_steps=20)
+    long = replace(lstm, rows=480)
+    finals = partial(search.finals, run, encoded, {LSTM: long}, {LSTM: Tuning(1e30, DEFAULT)}, config, 10.0, seeds=1, dreams=3)
+    found = finals(rates=(1, 1e-33))
+    assert [row["lr"] for row in found[LSTM]] == [pytest.approx(1e-3)]
+    with pytest.raises(TrainingDivergedError, match=f"{LSTM}: with each tuning tried"):
+        finals(rates=(1,))
 
 
 def test_the_stored_tunings_are_those_of_the_settings():
