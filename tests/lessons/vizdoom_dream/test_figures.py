@@ -85,11 +85,13 @@ def test_rounds():
 
 
 def test_tunings():
-    rows = [{"lr": 1e-3, "gate": "default", "nll": [0.5, 0.7], "strict_recall": [0.2, 0.4]}] * 2
-    (ax,) = draws(figures.draw_tunings({"MDN-LSTM": rows, "MDN-DNC": rows}))
-    assert legend(ax) == ["MDN-LSTM", "MDN-DNC"]
-    rings = [line for line in ax.lines if line.get_markersize() == 16]
-    assert len(rings) == 2 and rings[0].get_xydata()[0].tolist() == pytest.approx([0.6, 0.3])
+    rows = [{"lr": 1e-3, "gate": "default", "nll": [0.5, 0.7], "strict_recall": [0.2, 0.4], "still": [140, 160]}] * 2
+    models = {"MDN-LSTM": rows, "MDN-DNC": rows}
+    left, right = draws(figures.draw_tunings({"tried": models, "finals": models, "still": 155.0}))
+    assert legend(right) == ["MDN-LSTM", "MDN-DNC", "in the game"]
+    for ax, place in ((left, [0.6, 0.3]), (right, [1e-3, 150])):
+        rings = [line for line in ax.lines if line.get_markersize() == 16]
+        assert len(rings) == 2 and rings[0].get_xydata()[0].tolist() == pytest.approx(place)
 
 
 @pytest.mark.parametrize("frame", [0, 3])

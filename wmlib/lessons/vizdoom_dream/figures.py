@@ -182,20 +182,27 @@ def draw_rounds(data: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def draw_tunings(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Draw what the search tried: likelihood and recall of each tuning, the chosen ones ringed.
+def draw_tunings(data: Mapping[str, Any]) -> Figure:
+    """Draw what the search tried, the chosen tunings ringed.
+
+    Left likelihood and recall of the short trainings, right the life of one who stands still in the dreams of the full ones.
 
     Args:
-        data: made by `search.search`, the chosen tuning of each world model first.
+        data: tried, made by `search.search`, and finals, made by `search.finals`: by name of the world model the tunings, the
+            chosen one first; still: mean tics of one who stands still in the game.
     """
-    figure, axes = new_figure(7.6, 3.8)
-    ax = axes[0, 0]
-    for (name, style), rows in zip(styles(list(data)).items(), data.values(), strict=True):
-        points = np.array([[np.mean(row["nll"]), np.mean(row["strict_recall"])] for row in rows])
-        ax.plot(*points.T, linestyle="none", markersize=8, alpha=0.7, label=name, **style)
-        ax.plot(*points[0], "o", markersize=16, markerfacecolor="none", color=style["color"])
-    ax.set(xlabel="−ln p of the next latent, nats per dimension", ylabel="recall of deaths")
-    ax.legend(fontsize=9)
+    figure, axes = new_figure(9.6, 3.8, columns=2)
+    left, right = axes[0]
+    for name, style in styles(list(data["tried"])).items():
+        points = np.array([[np.mean(row["nll"]), np.mean(row["strict_recall"])] for row in data["tried"][name]])
+        lives = np.array([[row["lr"], np.mean(row["still"])] for row in data["finals"][name]])
+        for ax, of_tunings in ((left, points), (right, lives)):
+            ax.plot(*of_tunings.T, linestyle="none", markersize=8, alpha=0.7, label=name, **style)
+            ax.plot(*of_tunings[0], "o", markersize=16, markerfacecolor="none", color=style["color"])
+    left.set(xlabel="−ln p of the next latent, nats per dimension", ylabel="recall of deaths", title="short trainings")
+    right.axhline(data["still"], color=COLORS["grey"], linestyle=":", label="in the game")
+    right.set(xlabel="learning rate", ylabel="steps lived standing still", title="full trainings", xscale="log", ylim=(0, None))
+    right.legend(fontsize=9)
     return figure
 
 
