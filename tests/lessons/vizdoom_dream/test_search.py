@@ -64,15 +64,21 @@ def test_of_nearly_equal_likelihoods_the_recall_decides():
     assert search.choose({"a": [near, best], "b": [best]}) == {"a": Tuning(2, DEFAULT), "b": Tuning(1, DEFAULT)}
 
 
-def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
-    run, encoded = world
-    asked = []
+@pytest.fixture
+def asked(monkeypatch):
+    """The trainings that a search asks for, all done in this process."""
+    trainings = []
 
     def note(cache, function, calls, label):
-        asked.extend(call["training"] for call in calls)
+        trainings.extend(call["training"] for call in calls)
         return cached_map(cache, function, calls, label, parallel=False)
 
     monkeypatch.setattr(search, "cached_map", note)
+    return trainings
+
+
+def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, asked):
+    run, encoded = world
     found = search.search(run, encoded, {LSTM: lstm, DNC: dnc}, lrs=1, more=0, rows=48, seeds=2)
     assert {(each.training_seed, each.rows) for each in asked} == {(1000, 48), (1001, 48)} and len(asked) == 8
     assert list(found) == [LSTM, DNC] and {each["gate"] for each in found[DNC]} == {DEFAULT, BIASED}
@@ -85,15 +91,8 @@ def test_the_search_trains_on_seeds_of_its_own(world, lstm, dnc, monkeypatch):
     assert of_gate["nll"][1] == alone["nll"] and len(of_gate["strict_recall"]) == 2
 
 
-def test_trainings_of_full_length_choose_by_the_life_of_one_who_stands_still(world, lstm, dnc, monkeypatch):
+def test_trainings_of_full_length_choose_by_the_life_of_one_who_stands_still(world, lstm, dnc, asked):
     run, encoded = world
-    asked = []
-
-    def note(cache, function, calls, label):
-        asked.extend(call["training"] for call in calls)
-        return cached_map(cache, function, calls, label, parallel=False)
-
-    monkeypatch.setattr(search, "cached_map", note)
     config = EvolutionConfig(temperature=1.15, max_steps=20)
     chosen = {LSTM: Tuning(0.004, DEFAULT), DNC: Tuning(0.002, BIASED)}
     found = search.finals(run, encoded, {LSTM: lstm, DNC: dnc}, chosen, config, 10.0, seeds=2, dreams=3)
