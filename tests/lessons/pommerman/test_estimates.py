@@ -97,7 +97,7 @@ def test_always_changed_is_no_knowledge(lost, passes):
     gate = estimates.unchanged_gate([worse] * 2, [hidden_tally()] * 2, ("DNC", "LSTM"))
     value, low, *_ = gate.evidence.estimate()
     assert value == pytest.approx(-lost / 10) and (low > gate.least) == passes
-    assert "no fewer than the LSTM, but for 0.02" in gate.text
+    assert "at most 0.02 fewer than the LSTM" in gate.text
 
 
 def test_gates_are_about_each_model_and_each_rule():

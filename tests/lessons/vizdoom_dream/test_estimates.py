@@ -100,11 +100,12 @@ def test_what_agents_lose_with_a_handicap():
     assert rows[0]["training_seeds"].tolist() == [20, 60] and rows[0]["n"] == 2
 
 
-def test_the_blindfold_costs_what_other_paint_does_not():
+@pytest.mark.parametrize(("lost_elsewhere", "cost"), [(35, 5), (0, 40), (-145, 40)])
+def test_the_blindfold_costs_what_other_paint_does_not(lost_elsewhere, cost):
     whole = np.array([[100, 200], [300, 400]])
-    played = {WHOLE: whole, BLINDFOLD: whole - [[10, 30], [50, 70]], ELSEWHERE: whole - 35}
-    cost = estimates.blindfold_cost(played).estimate()
-    assert cost.value == 5 and cost.n == 2
+    played = {WHOLE: whole, BLINDFOLD: whole - [[10, 30], [50, 70]], ELSEWHERE: whole - lost_elsewhere}
+    estimate = estimates.blindfold_cost(played).estimate()
+    assert estimate.value == cost and estimate.n == 2
 
 
 def test_whose_memory_is_used():

@@ -72,14 +72,14 @@ def test_the_captions_name_the_edits_that_are_left_and_their_steps(opened, brows
         return [browser.find_element("id", name).get_attribute("textContent") for name in ("twin-caption", "distance-caption")]
 
     opened("agent=1&steps=3&erase=3&more=2")
-    assert captions()[0] == "The same chance, slot 4 erased at step 3: alive."
+    assert captions()[0] == "The same random draws, slot 4 erased at step 3: alive."
     browser.find_element("id", "zeroH").click()
     browser.find_element("id", "step").click()
     browser.find_element("id", "zeroReads").click()
     both = "slot 4 erased at step 3, h zeroed at step 5"
     assert all(f"{both}, its reads zeroed at step 6" in caption for caption in captions())
     browser.find_element("id", "zeroReads").click()
-    assert captions()[0] == f"The same chance, {both}: alive." and f"({both})" in captions()[1]
+    assert captions()[0] == f"The same random draws, {both}: alive." and f"({both})" in captions()[1]
 
 
 @pytest.mark.parametrize("edit", ["zeroReads", "freezeMemory", "zeroH"])

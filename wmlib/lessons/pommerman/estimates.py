@@ -219,7 +219,7 @@ def hidden_gates(hidden: Mapping[str, Tallies], models: Sequence[str], rules: Se
 
 
 def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
-    """Return the gate "a keeps no fewer unchanged numbers than b, but for `MARGIN`": "always changed" is no knowledge.
+    """Return the gate "a keeps at most `MARGIN` fewer unchanged numbers than b": "always changed" is no knowledge.
 
     Args:
         a, b: of `hidden_numbers.tally`, one a training seed, paired.
@@ -227,7 +227,7 @@ def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
     """
     hits, totals = _unchanged_counts(a)
     hits_of_b, _ = _unchanged_counts(b)
-    text = f"of unchanged numbers the {names[0]} knows no fewer than the {names[1]}, but for {MARGIN:g}"
+    text = f"of unchanged numbers the {names[0]} knows at most {MARGIN:g} fewer than the {names[1]}"
     return Gate(text, _ratio(hits - hits_of_b, totals), least=-MARGIN)
 
 

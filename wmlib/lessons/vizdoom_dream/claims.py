@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wmlib.experiment.claims import Claim
 
-COUNTS = 70.0  # tics, the smallest effect of interest: between the thesis' numbers for LSTM and DNC
+COUNTS = 70.0  # tics, the smallest effect of interest: between the author's LSTM (his WorldModels repository) and DNC (thesis)
 SOLVED = 750.0  # tics, the mean over 100 games that counts as solving
 BEST_REPORTED = 1125.0  # tics, Tang, Nguyen & Ha 2020: the best score that we know of
 NEEDS = 5  # training seeds
@@ -20,7 +20,7 @@ def rules(temperature: float, low_temperature: float) -> list[Claim]:
         Claim(
             "dnc_better",
             "The MDN-DNC's controller lives longer than the MDN-LSTM's.",
-            "Mufti, MSc thesis 2018 (summary)",
+            "Mufti, MSc thesis 2018 (summary); the LSTM's score: his WorldModels repository",
             "DNC clearly higher; LSTM 680 ± 411, DNC reaches 750",
             "tics, MDN-DNC minus MDN-LSTM with as many cells (same games)",
             smallest=COUNTS,
@@ -51,17 +51,18 @@ def rules(temperature: float, low_temperature: float) -> list[Claim]:
             "Temperature helps what is learnt to hold in the real game.",
             "Ha & Schmidhuber 2018",
             "193 at 0.1, 1092 at 1.15",
-            f"tics, LSTM at {temperature:g} minus at {low_temperature:g} (same games)",
+            f"tics, LSTM at {temperature:g} minus at {low_temperature:g}, evolved for as many generations (same games)",
             smallest=100.0,
             needs=NEEDS,
             effect=1092.0 - 193.0,
         ),
         Claim(
             "looks",
-            "It needs to see the fireballs: painting them out costs at least 70 tics more than as much paint elsewhere.",
+            "It needs to see the fireballs: painting them out costs at least 70 tics, against the whole frame and against "
+            "as much paint elsewhere.",
             "ours",
             "not asked",
-            "tics, MDN-DNC with as much paint elsewhere minus with all balls painted out of every frame (same games)",
+            "tics the MDN-DNC loses with all balls painted out: against the whole frame or as much paint elsewhere, the smaller",
             smallest=COUNTS,
             needs=NEEDS,
         ),

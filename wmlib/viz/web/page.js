@@ -536,7 +536,7 @@ function draw() {
   element("shown").hidden = !twin;
   if (twin) {
     putPicture(element("twin"), twin.paint());
-    say("twin-caption", `The same chance, ${editsText()}: ${lifeText(twin)}.`);
+    say("twin-caption", `The same random draws, ${editsText()}: ${lifeText(twin)}.`);
   }
   drawGame();
   if (session.agent.core.slots) {
