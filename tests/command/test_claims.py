@@ -9,12 +9,12 @@ from wmlib.experiment.results import ResultsError
 from wmlib.experiment.statistics import Evidence
 
 
-def store(folder, profile, notebook, texts, successes=75):
+def store(folder, profile, notebook, texts, successes=75, measure="success rate"):
     """Write the results of a notebook with one claim for each text."""
     records = []
     evidence = Evidence("proportion", {"successes": successes, "n": 100})
     for i, text in enumerate(texts):
-        claim = Claim(f"claim-{i}", text, "a|b", "80 %\nand more", "success rate", smallest=0.7, null=0.5)
+        claim = Claim(f"claim-{i}", text, "a|b", "80 %\nand more", measure, smallest=0.7, null=0.5)
         records.append(judge(claim, evidence))
     headline = {"label": "rate", "value": 0.75, "interval": [0.625, 0.8125], "n": 13, "text": "three of four"}
     record = {"settings": {}, "data": {}, "versions": {}, "commit": None, "dirty": None, "figures": []}
@@ -48,6 +48,11 @@ def test_without_a_study_run_nothing_is_decided(figures):
         "| [02](02_other.html) | It is three. (a\\|b) | 80 % and more | success rate: no study run yet"
         "<br><sub>quick: 0.75 [0.657, 0.825], n = 100</sub> | **undecided**: no study run yet |"
     )
+
+
+def test_a_quick_number_of_another_measure_says_so(figures):
+    store(figures / "01_good", "quick", "01_good", ["It is one."], measure="rate of a smaller one")
+    assert "<sub>quick: rate of a smaller one: 0.75 [0.657" in claims.claims_table(figures)
 
 
 def test_claims_are_computed_again_from_the_single_runs(figures):

@@ -52,7 +52,8 @@ def _row(link: str, study: dict | None, shown: dict | None, profile: str) -> str
     assert claim is not None
     ours = f"{claim['measure']}: " + (f"**{_measured(study)}**, n = {study['n']}" if study else NO_STUDY)
     if shown:
-        ours += f"<br><sub>{profile}: {_measured(shown)}, n = {shown['n']}</sub>"
+        other_measure = f"{shown['measure']}: " if shown["measure"] != claim["measure"] else ""
+        ours += f"<br><sub>{profile}: {other_measure}{_measured(shown)}, n = {shown['n']}</sub>"
     verdict = "**undecided**: " + NO_STUDY
     if study:
         verdict = f"**{study['verdict']}**" + (f": {study['reason']}" if study["reason"] else "")

@@ -1,6 +1,7 @@
 """Recall, precision and errors of made-up tallies, against numbers computed by hand."""
 
 import numpy as np
+import pytest
 
 from wmlib.lessons.vae import estimates
 from wmlib.lessons.vae.measures import SIZES
@@ -26,6 +27,15 @@ def test_recall_and_precision_are_proportions_of_all_blobs_of_a_class():
     assert both.value == 30 / 80 and both.n == 2
     assert both.low < 0 and both.high > 0.75  # two training seeds that differ so much say nothing
     assert estimates.recall([ONE], size=0).estimate().value == 0
+
+
+def test_the_claim_on_precision_weighs_training_seeds_alike():
+    wild = {**ONE, "drawn": 10 * ONE["drawn"]}  # draws ten times as many, nine of ten where nothing is
+    precision = estimates.precision_of_seeds([ONE, wild, NONE]).estimate()
+    assert precision.value == pytest.approx((0.9 + 0.09) / 2, abs=1e-6)
+    assert precision.n == 2  # who draws nothing has no precision
+    assert estimates.precision([ONE, wild, NONE]).estimate().value == pytest.approx(54 / 330)
+    assert estimates.precision_of_seeds([NONE]) is None
 
 
 def test_too_few_blobs_give_no_estimate():

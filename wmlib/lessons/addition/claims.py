@@ -51,7 +51,7 @@ def _trained_lengths(task: str) -> list[Claim]:
             "After the last level the DNC still does the earlier ones.",
             PAPER,
             "still does well",
-            "proportion of right answers on the earlier levels (cumulative curriculum)",
+            "proportion of right answers on the earlier levels (cumulative curriculum: old lengths stay in the mix)",
             smallest=0.95,
             null=0.75,
             needs=NEEDS,

@@ -43,6 +43,20 @@ def precision(tallies: Tallies, size: int = SMALL, least: int = 1) -> Evidence |
     return _proportion(tallies, "matched", "drawn", size, least)
 
 
+def precision_of_seeds(tallies: Tallies, size: int = SMALL) -> Evidence | None:
+    """Return the evidence of the mean precision of training seeds, each with the same weight, however few blobs it draws.
+
+    Args:
+        tallies: as for `recall`; a training seed that draws no blob of the class has no precision, and is left out of n.
+        size: number of the class, see `CLASSES`.
+    """
+    drawing = [tally for tally in tallies if tally["drawn"][:, size].any()]
+    if not drawing:
+        return None
+    hits, counts = (np.stack([t[key][:, size] / t["drawn"][:, size].sum() for t in drawing]) for key in ("matched", "drawn"))
+    return Evidence("ratio_of_sums", {"hits": hits, "counts": counts})
+
+
 def _proportion(tallies: Tallies, hit: str, counted: str, size: int, least: int) -> Evidence | None:
     hits = np.stack([tally[hit][:, size] for tally in tallies])
     counts = np.stack([tally[counted][:, size] for tally in tallies])
