@@ -22,6 +22,12 @@ def starts(count, rng):
     return (rng.random((count, 4, 4, 3)) > 0.5).astype(np.uint8) * 255
 
 
+@pytest.mark.parametrize("setting, value", [("done_threshold", 1.0), ("done_threshold", 0.0), ("max_steps", 0)])
+def test_a_setting_out_of_range_is_named(setting, value):
+    with pytest.raises(ValueError, match=setting):
+        dreams(**{setting: value})
+
+
 def dreams(kind="dnc", **options):
     return FrameDreams(model(kind), starts, seed=1, max_steps=options.pop("max_steps", 20), **options)
 

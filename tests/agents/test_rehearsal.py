@@ -1,7 +1,5 @@
 """Rehearsal: dreams are graded up to their end, the best are imitated, and a policy that forgot a level has it back."""
 
-import copy
-
 import gymnasium
 import numpy as np
 import pytest
@@ -137,12 +135,12 @@ def learnt():
     assert record["stage"] == "rehearse" and list(ours.solved_at) == [0, 1]
     forget(ours)
     ours.stage = "rehearse"
-    return copy.deepcopy(ours.state_dict())
+    return ours.state_dict()
 
 
 def rehearsed(learnt, seed):
     ours = agent(seed)
-    ours.load_state_dict(copy.deepcopy(learnt))
+    ours.load_state_dict(learnt)
     return ours, ours.advance()
 
 

@@ -24,7 +24,8 @@ class Counter(gymnasium.vector.VectorEnv):
 
 def test_a_press_repeats_its_action_and_an_end_is_said():
     env = Counter()
-    widget = playable(env, {"left": 0, "right": 2}, steps=4, alt="a picture of a counter")
+    widget = playable(env, {"left": 0, "right": 2}, steps=4, alt="a counter, grey < white")
+    assert widget.children[3].value == "<small>a counter, grey &lt; white</small>"
     picture, (left, right), text = widget.children[0], widget.children[1].children, widget.children[2]
     before = picture.value
     right.click()

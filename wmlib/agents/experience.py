@@ -76,16 +76,12 @@ class Experience:
         self,
         batch_size: int,
         seq_len: int,
-        newest: float = 0.5,
-        ends: float = 0.25,
         levels: Sequence[int] | None = None,
     ) -> Windows:
-        """Draw windows.
+        """Draw windows: half from the newest level (the largest number), each fourth at the end of a terminated episode.
 
         Args:
             batch_size, seq_len: B, T.
-            newest: proportion of the batch that is from the newest level (the largest number); the rest from all.
-            ends: proportion of the batch that is windows which end with an episode that terminated.
             levels: only these.
 
         Raises:
@@ -99,8 +95,8 @@ class Experience:
         new = [e for e in pool if e.level == last]
         chosen = []
         for k in range(batch_size):
-            source = new if k < newest * batch_size else pool
-            ended = [e for e in source if e.terminated] if k % 4 < 4 * ends else []
+            source = new if 2 * k < batch_size else pool
+            ended = [e for e in source if e.terminated] if k % 4 == 0 else []
             chosen.append(self._window(ended or source, seq_len, at_end=bool(ended)))
         return Windows(*(torch.from_numpy(np.stack(part)) for part in zip(*chosen, strict=True)))
 

@@ -24,7 +24,7 @@ class FrameDreams:
     """Hold a batch of dreams, one a row.
 
     Args:
-        model: it is not trained here.
+        model: on the CPU; it is not trained here.
         draw_starts: (count, generator) -> uint8 (count, H, W, C), frames in which dreams begin, nothing remembered.
         seed: any whole number >= 0.
         max_steps: longest dream.
@@ -32,6 +32,9 @@ class FrameDreams:
         usual_reward: with a number, no step that does not end the dream is paid more than this; None: what the model says.
         bonus: frames (B, F), flat -> float (B,), paid beside the reward for the frames that a step led to; None: nothing.
         done_threshold: a dream ends when the model gives that at least this probability.
+
+    Raises:
+        ValueError: `max_steps` or `done_threshold` out of its range.
 
     Attributes:
         frames: float (B, C, H, W), each value 0 or 1: a predicted value is rounded.
@@ -52,9 +55,13 @@ class FrameDreams:
         bonus: Callable[[Tensor], Tensor] | None = None,
         done_threshold: float = 0.5,
     ):
+        if max_steps < 1:
+            raise ValueError(f"max_steps is {max_steps}; it must be at least 1")
+        if not 0 < done_threshold < 1:
+            raise ValueError(f"done_threshold is {done_threshold}; it must lie between 0 and 1, e.g. 0.5")
         self.model, self.draw_starts, self.seed, self.max_steps = model, draw_starts, seed, max_steps
         self.reward_range, self.usual_reward, self.bonus = reward_range, usual_reward, bonus
-        self.device = next(model.parameters()).device
+        self.device = torch.device("cpu")  # where `DreamEnv` puts actions
         self.actions = range(model.num_actions)
         self._limit = float(np.log(done_threshold / (1 - done_threshold)))
 
@@ -100,7 +107,7 @@ class FrameDreams:
     def _open(self, dream_ids: Sequence[int]) -> Tensor:
         starts = [self.draw_starts(1, np.random.default_rng([self.seed, number])) for number in dream_ids]
         frames = torch.from_numpy(np.concatenate(starts)).permute(0, 3, 1, 2)
-        return (frames.to(self.device, torch.float32) / 255).round()
+        return (frames.to(torch.float32) / 255).round()
 
 
 class FrameDreamEnv(DreamEnv):

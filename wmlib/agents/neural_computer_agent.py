@@ -11,6 +11,7 @@ Every live step is counted (`live_steps`); the greedy test after each circle is 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -446,7 +447,7 @@ class NeuralComputerAgent:
         """Copy everything that determines the rest of the run."""
         return {
             "model": {name: value.clone() for name, value in self.model.state_dict().items()},
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
             "policy": {name: value.clone() for name, value in self.policy.state_dict().items()},
             "experience": self.experience.state_dict(),
             "novelty": self.novelty.state_dict() if self.novelty is not None else None,
@@ -462,7 +463,7 @@ class NeuralComputerAgent:
     def load_state_dict(self, state: dict) -> None:
         """Go on from a `state_dict` of an agent with the same levels, numbers and seed."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.policy.load_state_dict(state["policy"])
         self.experience.load_state_dict(state["experience"])
         if self.novelty is not None:
@@ -478,7 +479,7 @@ class NeuralComputerAgent:
 
 
 class _Actor:
-    """Act in one live episode: the core sees every frame, whether the policy sees the core or not."""
+    """Act in one live episode: the core sees the frames only if the policy sees the core."""
 
     def __init__(self, model: FrameModel, policy: ActorCritic, with_memory: bool):
         self.model, self.policy, self.with_memory = model, policy, with_memory

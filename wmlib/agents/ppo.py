@@ -1,8 +1,8 @@
 """Proximal Policy Optimization (PPO) in any Gymnasium vector environment, with an optional second stream of intrinsic rewards.
 
-Reading guide. `PPO.learn` is the loop: let the policy act for T steps in N environments (module `collector`), then
-`PPO.update`, a few epochs of minibatches. `objective` is the loss, with its gradient by hand. Networks are in `policies`,
-advantages in `advantages`, curiosity in `rnd`.
+Reading guide. The loop is `ppo.update(ppo.collector.collect())`: the policy acts for T steps in N environments (module
+`collector`), then learns from them in a few epochs of minibatches; `PPO.learn` repeats it. `objective` is the loss, with its
+gradient by hand. Networks are in `policies`, advantages in `advantages`, curiosity in `rnd`.
 
 Axes: N environments, T steps, A actions, V streams of rewards (1, or 2 with curiosity). Batch first.
 """

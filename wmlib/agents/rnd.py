@@ -264,7 +264,8 @@ class RND:
         sums = discounted_sums(errors, self._carried, self.gamma, valid, ends)
         self.returns.update(sums[valid])
         self._observe(valid)
-        self._kept = torch.from_numpy(_longest(rollout, self.config.sample_share)).to(obs.device)
+        if self.config.sample == "longest":
+            self._kept = torch.from_numpy(_longest(rollout, self.config.sample_share)).to(obs.device)
         return (errors / (np.sqrt(self.returns.var) + 1e-8)).astype(np.float32)
 
     def _observe(self, valid: np.ndarray) -> None:

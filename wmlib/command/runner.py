@@ -111,7 +111,7 @@ def plan(
 
     Args:
         words: which notebooks, see `select`.
-        profile: smoke, quick or paper.
+        profile: smoke, quick, study or paper.
         seed: whole number >= 0.
         device: auto, cpu or cuda.
         parameters: settings by name, see `parse_parameters`; each goes to those notebooks that have it. What has no line in

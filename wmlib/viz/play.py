@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +24,8 @@ def playable(env: gymnasium.vector.VectorEnv, actions: Mapping[str, int], steps:
     import ipywidgets
 
     picture = ipywidgets.Image(format="png", width=320, height=320)
-    text = ipywidgets.HTML(f"<small>{alt}</small>")
+    caption = ipywidgets.HTML(f"<small>{html.escape(alt)}</small>")
+    text = ipywidgets.HTML()
     lived = 0.0
 
     def show(message: str) -> None:
@@ -52,4 +54,4 @@ def playable(env: gymnasium.vector.VectorEnv, actions: Mapping[str, int], steps:
         buttons.append(button)
     env.reset()
     show("0 steps")
-    return ipywidgets.VBox([picture, ipywidgets.HBox(buttons), text])
+    return ipywidgets.VBox([picture, ipywidgets.HBox(buttons), text, caption])

@@ -117,7 +117,9 @@ def test_rows_of_scores_are_sorted_and_have_their_sources():
     by_name = {row["name"]: row for row in rows}
     assert values == sorted(values) and len(rows) == len(estimates.PUBLIC) + 3
     assert by_name["ours"]["seeds"] == [50, 70] and by_name["ours"]["interval"][0] < 50 and by_name["one"]["interval"] is None
-    assert by_name["tape"]["value"] == 3 and by_name["tape"]["interval"][1] == pytest.approx(3 + 1.96 * 2 / 3**0.5)
+    assert by_name["tape"]["value"] == 3 and by_name["tape"]["interval"][1] == pytest.approx(
+        3 + 4.3026527 * 2 / 3**0.5
+    )  # t, two degrees of freedom
 
 
 def shot(seconds, validation, novelty=None):

@@ -17,7 +17,7 @@ def fly(envs, steps, seed=0):
 
 def test_state_is_scaled_and_the_game_is_the_game():
     envs, plain = Copters(5), PixelCopterVector(5, "state")
-    first, _ = envs.reset(seed=3)
+    first, _ = envs.reset(seed=np.int64(3))
     expected, _ = plain.reset(seed=3)
     np.testing.assert_allclose(first, np.clip((expected - CENTER) / SCALE, -5, 5), rtol=1e-6)
     for (_, rewards, terminated, truncated, _), other in zip(fly(envs, 150), fly(plain, 150), strict=True):

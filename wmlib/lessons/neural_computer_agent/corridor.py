@@ -10,6 +10,7 @@ Axes: B episodes, n cues and doors, T = n + L + n steps, frames (3, 8, 8).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -258,8 +259,8 @@ class CorridorTrainer:
             "stage": self.stage,
             "updates": self.updates.copy(),
             "checks": list(self.checks),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": copy.deepcopy(self.model.state_dict()),
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -269,7 +270,7 @@ class CorridorTrainer:
         self.updates = np.array(state["updates"])
         self.checks = [tuple(row) for row in state["checks"]]
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
 
 
 def curriculum(cues: int, length: int = 1) -> tuple[Level, ...]:

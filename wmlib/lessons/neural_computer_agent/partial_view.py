@@ -15,7 +15,6 @@ import torch
 
 from wmlib.agents.experience import Episode
 from wmlib.agents.frame_dreams import FrameDreams
-from wmlib.agents.neural_computer_agent import NeuralComputerAgent
 from wmlib.envs.grid.levels import MOVES, shortest_path
 from wmlib.envs.grid.navigation import GridNavigation
 from wmlib.lessons.neural_computer_agent.pipeline import (
@@ -107,19 +106,15 @@ class ViewRun(AgentRun):
 
     def __init__(self, config: RunConfig, seed: int):
         super().__init__(config, seed)
-        self.agent = NeuralComputerAgent(
-            lambda level: GridNavigation(self.layouts[level], size=config.size, view=VIEW),
-            len(config.levels),
-            lambda level, length: length == self.shortest[level],
-            config.agent,
-            seed=seed,
-        )
         rng = np.random.default_rng(0)
         self.walks = [
             [play(level, layout, rng.integers(len(MOVES), size=WALK_LENGTH)) for _ in range(WALKS)]
             for level, layout in enumerate(self.layouts)
         ]
         self.paths = [play(level, layout, shortest_path(layout, config.size)) for level, layout in enumerate(self.layouts)]
+
+    def _live(self, level: int) -> GridNavigation:
+        return GridNavigation(self.layouts[level], size=self.config.size, view=VIEW)
 
     def _measure(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is measured after "act".

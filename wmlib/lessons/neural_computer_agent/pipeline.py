@@ -123,18 +123,20 @@ class AgentRun:
     def __init__(self, config: RunConfig, seed: int):
         self.config = config
         self.layouts = [LEVELS[config.size][level] for level in config.levels]
-        shortest = [len(shortest_path(layout, config.size)) for layout in self.layouts]
-        self.agent = NeuralComputerAgent(
-            lambda level: GridNavigation(self.layouts[level], size=config.size),
-            len(config.levels),
-            lambda level, length: length == shortest[level],
-            config.agent,
-            seed=seed,
-        )
-        self.shortest = shortest
+        self.shortest = [len(shortest_path(layout, config.size)) for layout in self.layouts]
+        self.agent = self._make_agent(seed)
         self.step = 0
         self.records: list[dict[str, Any]] = []
         self.cpu_seconds = 0.0
+
+    def _make_agent(self, seed: int) -> NeuralComputerAgent:
+        return NeuralComputerAgent(self._live, len(self.layouts), self._is_solved, self.config.agent, seed=seed)
+
+    def _live(self, level: int) -> GridNavigation:
+        return GridNavigation(self.layouts[level], size=self.config.size)
+
+    def _is_solved(self, level: int, length: int) -> bool:
+        return length == self.shortest[level]
 
     @property
     def over(self) -> bool:

@@ -32,9 +32,12 @@ class RehearsalRun(AgentRun):
     """
 
     def __init__(self, config: RunConfig, rehearsal: RehearsalConfig, seed: int):
+        self.rehearsal = rehearsal
         super().__init__(config, seed)
-        plain = self.agent
-        self.agent = RehearsingAgent(plain.live, plain.num_levels, plain.solved, config.agent, rehearsal, seed=seed)
+
+    def _make_agent(self, seed: int) -> RehearsingAgent:
+        numbers = self.config.agent, self.rehearsal
+        return RehearsingAgent(self._live, len(self.layouts), self._is_solved, *numbers, seed=seed)
 
     def _measure(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if record["stage"] == "rehearse":

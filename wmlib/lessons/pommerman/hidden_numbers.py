@@ -233,7 +233,7 @@ class Tracker(SequenceModel):
 
     def _logits(self, batch: ClueBatch, state: tuple[Tensor, ...]) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """Return logits by kind, each (B, T, 3, classes), and the new state."""
-        state_type = type(self.core.initial_state(1))
+        state_type = self.core.state_type
         outputs, core_state = self.core(batch.inputs, state_type(*state), batch.resets)
         return list(self.head(outputs).unflatten(-1, (OPPONENTS, -1)).split(CLASSES, -1)), tuple(core_state)
 

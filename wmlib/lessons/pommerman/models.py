@@ -163,7 +163,7 @@ class BoardModel(SequenceModel):
 
     def _run_core(self, inputs: Tensor, state: tuple[Tensor, ...], resets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the core: inputs float (B, T, D) to outputs (B, T, Y); what is no part of its state stays as it is."""
-        state_type = type(self.core.initial_state(1))
+        state_type = self.core.state_type
         size = len(state_type._fields)
         outputs, core_state = self.core(inputs, state_type(*state[:size]), resets)
         return outputs, (*core_state, *state[size:])
@@ -222,7 +222,7 @@ class VectorModel(SequenceModel):
         return tuple(self.model.core.initial_state(batch_size))
 
     def _run(self, batch: Batch, state: tuple[Tensor, ...]) -> tuple[Prediction, tuple[Tensor, ...]]:
-        state_type = type(self.model.core.initial_state(1))
+        state_type = self.model.core.state_type
         actions = F.one_hot(batch.actions[..., 0], ACTIONS).float()
         prediction, core_state = self.model(batch.vectors / self.scale, actions, state_type(*state), batch.resets)
         return prediction, tuple(core_state)

@@ -46,7 +46,7 @@ class Counts(NamedTuple):
     """Hold how often which value followed: where the skip starts."""
 
     cells: Tensor  # float (3080, 35): by the row of a cell; the values of each of its three numbers, one after another
-    numbers: Tensor  # float (99, 14): by the row of an own number
+    numbers: Tensor  # float (sum(NUMBER_VALUES), 14): by the row of an own number
 
 
 def skip_rows(states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ class OneHotModel(SequenceModel):
         return [3 * self.num_components] * 3, [3 * self.num_components] * len(NUMBER_VALUES)
 
     def _first_tables(self, counts: Counts) -> tuple[Tensor, Tensor]:
-        """Return raw answers that say what was counted: float (3080, outputs of a cell) and (99, outputs of a number)."""
+        """Return raw answers that say what was counted, for `cells` and `numbers` of `Counts`: float (rows, outputs)."""
         index = torch.arange(len(counts.cells)) % CELL_ROWS
         now = (index // (CELL_VALUES[1] * CELL_VALUES[2]), index // CELL_VALUES[2] % CELL_VALUES[1], index % CELL_VALUES[2])
         planes = [
@@ -174,7 +174,7 @@ class OneHotModel(SequenceModel):
         values = batch.vectors.flatten(0, 1).long() + self.offsets
         action = F.one_hot(batch.actions[..., 0].flatten(), ACTIONS).float()
         inputs = F.relu(self.embed(values) + self.embed_action(action)).unflatten(0, batch.resets.shape)
-        state_type = type(self.core.initial_state(1))
+        state_type = self.core.state_type
         outputs, core_state = self.core(inputs, state_type(*state), batch.resets)
         return torch.cat([inputs, outputs], 2).flatten(0, 1), tuple(core_state)
 

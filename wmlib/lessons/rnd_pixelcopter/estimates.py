@@ -173,9 +173,8 @@ def score_rows(
     rows: list[dict[str, Any]]
     rows = [{"name": name, "value": value, "kind": kind, "seeds": [], "interval": None} for name, value, kind in PUBLIC]
     for name, returns in blind.items():
-        half = 1.96 * returns.std(ddof=1) / len(returns) ** 0.5
-        value = float(returns.mean())
-        rows.append({"name": name, "value": value, "kind": "blind", "seeds": [], "interval": [value - half, value + half]})
+        value, low, high, _ = mean(returns)
+        rows.append({"name": name, "value": value, "kind": "blind", "seeds": [], "interval": [low, high]})
     for name, tests in agents.items():
         seeds = per_seed(tests, "returns")
         estimate = mean(seeds) if len(seeds) > 1 else None
