@@ -105,6 +105,17 @@ DRAWN = {
         "snapshot": lambda data: rnd_pixelcopter.draw_snapshot(data["snapshots"], BOTH, len(data["snapshots"][BOTH])),
     },
 }
+STUDY_ONLY = {  # what a quick run is too small for
+    "03_dnc_addition_curriculum": by_name(addition, "seeds"),
+    "05_vizdoom_dream": by_name(vizdoom_dream, "tunings", "rounds"),
+    "07_neural_computer_agent": {
+        "larger": lambda data: neural_computer_agent.draw_cost(data["larger"]),
+        "guards": lambda data: extension_figures.draw_guards(data["guards"]),
+    },
+    "08_rnd_pixelcopter": {
+        "memory": lambda data: rnd_pixelcopter.draw_runs(data["memory"], "return of training episodes", "mean test return")
+    },
+}
 # which frame is the poster: see the notebooks
 POSTERS = {
     "01_cma_es_toy": {"search": lambda data: cma_es_toy.draw_films(data["films"], 20)},
@@ -141,6 +152,17 @@ def data_of(notebook):
 @pytest.mark.parametrize(("notebook", "name"), each(DRAWN))
 def test_a_figure_is_redrawn_from_its_results(notebook, name):
     assert_looks_like(to_png(DRAWN[notebook][name](data_of(notebook))), FIGURES / notebook / f"{name}.png")
+
+
+@pytest.mark.parametrize("notebook", [path.parent.name for path in sorted(FIGURES.glob("*/study"))])
+def test_the_studys_figures_are_redrawn_from_its_results(notebook):
+    study = FIGURES / notebook / "study"
+    data = results.read(study / "results.json")["data"]
+    drawn = DRAWN[notebook] | STUDY_ONLY.get(notebook, {})
+    pictures = {path.stem for path in study.glob("*.png")} - POSTERS.get(notebook, {}).keys()
+    assert pictures and pictures <= drawn.keys()
+    for name in pictures:
+        assert_looks_like(to_png(drawn[name](data)), study / f"{name}.png")
 
 
 @pytest.mark.parametrize(("notebook", "name"), each(POSTERS))

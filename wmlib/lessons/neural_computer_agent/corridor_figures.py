@@ -16,8 +16,8 @@ from wmlib.viz.memory_inspector.parts import GLASS, INK, heat
 
 ARM_COLORS = {  # as in the other figures of the notebook
     "DNC": COLORS["blue"],
-    "LSTM, equal parameters": COLORS["gold"],
-    "LSTM, equal hidden size": COLORS["orange"],
+    "LSTM, equal parameters": COLORS["orange"],
+    "LSTM, equal hidden size": "#EBAA78",
     "feed-forward": COLORS["green"],
 }
 ARM_MARKERS = dict(zip(ARM_COLORS, MARKERS, strict=False))
@@ -65,7 +65,10 @@ def draw_success(data: Mapping[str, Any]) -> Figure:
         if panel.get("chance") is not None:
             ax.plot(places, panel["chance"], color=COLORS["grey"], linestyle=":", linewidth=1, label="guessing")
         ax.set_xticks(places, [str(x) for x in panel["x"]])
-        ax.set(xlabel=panel["xlabel"], title=panel["title"], ylim=(-0.03, 1.05))
+        seeds = sorted({len(values) for values in panel["arms"].values()})
+        title = f"{panel['title']} ({' to '.join(map(str, seeds))} training seeds)"
+        ax.set(xlabel=panel["xlabel"], ylim=(-0.03, 1.05))
+        ax.set_title(title, fontsize=10)
     axes[0, 0].set_ylabel("success (every door right)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure

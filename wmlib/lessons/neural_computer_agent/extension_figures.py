@@ -106,7 +106,7 @@ def draw_view(data: Mapping[str, Any]) -> Figure:
     steps_ax = axes[0, 0]
     labels = {"walks": "single steps exact, random walks", "paths": "shortest path dreamt right"}
     for place, row in enumerate(data["rows"]):
-        color = COLORS[ARM_COLORS[row["name"]]]
+        color = ARM_COLORS[row["name"]]
         _dots(steps_ax, place, row["live_steps"], row["whole"], color)
         tell_levels(steps_ax, place, row["live_steps"], row)
         for ax, measure in zip(axes[0, 1:], labels, strict=True):

@@ -21,13 +21,13 @@ from wmlib.lessons.neural_computer_agent.baselines import PPO_ARM, TABLE_ARM
 from wmlib.lessons.neural_computer_agent.pipeline import DNC, FEEDFORWARD, LSTM, LSTM_EQUAL
 from wmlib.viz.figures import COLORS, new_figure, styled
 
-ARM_COLORS = {
-    DNC: "blue",
-    LSTM: "orange",
-    LSTM_EQUAL: "gold",
-    FEEDFORWARD: "green",
-    PPO_ARM: "grey",
-    TABLE_ARM: "pink",
+ARM_COLORS = {  # one hue a family, as in notebooks 03, 05 and 06
+    DNC: COLORS["blue"],
+    LSTM: "#EBAA78",
+    LSTM_EQUAL: COLORS["orange"],
+    FEEDFORWARD: COLORS["green"],
+    PPO_ARM: COLORS["grey"],
+    TABLE_ARM: COLORS["grey"],
 }
 # colours of a cell by its digit, see `measures.encode`: free, agent, goal, agent on goal, obstacle; the rest is never right
 CELLS = ListedColormap(["#F4F1EA", "#D55E00", "#009E73", "#E69F00", "#3C3C44", "#CC79A7", "#CC79A7", "#CC79A7"])
@@ -189,7 +189,7 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
     figure, axes = new_figure(8.4, 0.6 + 0.55 * len(data), columns=2, sharey=True)
     for ax, measure, label in zip(axes[0], ("live_steps", "cpu_seconds"), ("live steps", "CPU seconds"), strict=True):
         for place, row in enumerate(data):
-            color = COLORS[ARM_COLORS[row["name"]]]
+            color = ARM_COLORS[row["name"]]
             values = np.asarray(row[measure], float)
             whole = np.asarray(row["whole"], bool)
             ax.plot(values[whole], np.full(whole.sum(), place), "o", color=color, alpha=0.6)
@@ -206,9 +206,9 @@ def draw_cost(data: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def tick_in_numbers(ax: Axes) -> None:
-    """Tick a logarithmic x axis in plain numbers: at 1, 2, 5, 10, … where it spans less than two decades, else at decades."""
+    """Tick a logarithmic x axis in plain numbers: at 1, 2, 5, 10, … or 1, 3, 10, … or at decades, by its span."""
     low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 10 * low else (1, 3) if high < 100 * low else (1,)))
     ax.xaxis.set_major_formatter("{x:,g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
 
@@ -237,7 +237,7 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
     for row, (replay_name, panels) in zip(axes, data.items(), strict=True):
         for ax, arm in zip(row, arms, strict=True):
             values = np.array([[np.nan if v is None else v for v in line] for line in panels[arm]], float)
-            ax.imshow(values, vmin=0, vmax=1, cmap="viridis")
+            ax.imshow(100 * values, vmin=0, vmax=100, cmap="viridis")
             for (i, j), value in np.ndenumerate(values):
                 if not np.isnan(value):
                     ax.text(
@@ -256,5 +256,5 @@ def draw_matrices(data: Mapping[str, Mapping[str, Sequence]], label: str) -> Fig
         row[0].set_ylabel(f"replay: {replay_name}\nafter level")
     for ax in axes[-1]:
         ax.set_xlabel("level")
-    figure.colorbar(axes[0, 0].images[0], ax=axes, label=label, shrink=0.8)
+    figure.colorbar(axes[0, 0].images[0], ax=axes, label=f"{label}, %", shrink=0.8)
     return figure

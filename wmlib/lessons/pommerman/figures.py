@@ -181,10 +181,16 @@ def draw_scores(rows: Sequence[Mapping]) -> Figure:
             ax.plot(value, y, "o", color=color, markersize=6)
         ax.set(xlabel=label, ylim=(places[-1] + 0.6, -0.6), xlim=(lowest - 0.2, 100.2) if lowest else (-3, 103))
     for ax in axes[0]:
-        _label_rows(ax, places, [row["name"] for row in rows], headings)
+        _label_rows(ax, places, _names_with_seeds(rows), headings)
     copied = next((row for row in rows if row["name"] == "copy baseline"), rows[0])
     axes[0, 0].axvline(100 * copied["all right"][0], color=COLORS["grey"], linestyle=":", linewidth=1.2)
     return figure
+
+
+def _names_with_seeds(rows: Sequence[Mapping]) -> list[str]:
+    """Return the names of rows, with the number of training seeds where models differ in it."""
+    differ = len({row["training_seeds"] for row in rows if row["kind"] != "rule"}) > 1
+    return [f"{row['name']}, n = {row['training_seeds']}" if differ and row["kind"] != "rule" else row["name"] for row in rows]
 
 
 @styled
@@ -297,7 +303,7 @@ def draw_hidden(data: Mapping) -> Figure:
             for c in shown:
                 value, low, high = values[c]
                 alpha = 0.3 if data["cases"][k][c] < FEW_CHANGES else 1.0
-                ax.plot([c + shift] * 2, [low, high], color=color, linewidth=2, alpha=0.4 * alpha)
+                ax.plot([c + shift] * 2, [max(low, 0), min(high, 100)], color=color, linewidth=2, alpha=0.4 * alpha)
                 label = name if c == most else None
                 ax.plot(c + shift, value, MARKERS[i % len(MARKERS)], color=color, markersize=5.5, alpha=alpha, label=label)
         ax.axvline(0.5, color=COLORS["grey"], linewidth=0.8)

@@ -28,7 +28,7 @@ ARM_COLORS = {
     INTRINSIC: "pink",
     BOTH: "green",
     BOTH_ON: "gold",
-    NO_CORE: "grey",
+    NO_CORE: "green",
     LSTM: "orange",
     DNC: "blue",
 }

@@ -211,6 +211,7 @@ def draw_two_by_two(data: Mapping) -> Figure:
         for y, (name, row) in enumerate(data["losses"].items()):
             color = COLORS[STYLE[name][0]]
             value, low, high = row[measure]
+            low = max(low, 0.0)
             ax.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=color, capsize=3)
             ax.plot(row[by_seed], np.full(len(row[by_seed]), y + 0.25), "o", color=color, markersize=4, alpha=0.6)
         for name, row in data["baselines"].items():

@@ -128,14 +128,15 @@ def note_writes(ax: Axes, data: dict, weights: np.ndarray) -> bool:
     strong = np.argwhere((weights >= 0.5) & (data["writer"] >= 0))
     thin = slots > 16  # the row is lower than the letters: they stand above it
     for i, slot in strong:
+        below = thin and slot < 0.06 * slots  # at the upper edge there is no room above
         ax.text(
             data["start"] + i,
-            slot - 0.5 * thin,
+            slot + (0.5 if below else -0.5) * thin,
             data["names"][data["writer"][i, slot]],
             color="#202124" if thin else "white",
             fontsize=7.5,
             ha="center",
-            va="bottom" if thin else "center_baseline",
+            va=("top" if below else "bottom") if thin else "center_baseline",
             clip_on=True,
         )
     return len(strong) > 0
