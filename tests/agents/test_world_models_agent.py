@@ -77,5 +77,5 @@ def test_parts_that_do_not_fit_are_refused():
     larger = VAE(generator=torch.Generator(), latent_size=Z + 1, channels=1)
     with pytest.raises(ValueError, match="latents of 4 and 3 numbers"):
         WorldModelsAgent(larger, model, WEIGHTS, ("z", "h"), ACTIONS)
-    with pytest.raises(ValueError, match=r"actions has shape \(3, 1\); it must be \(n, 2\)"):
+    with pytest.raises(ValueError, match=r"actions has shape \(3, 1\); it must be \(3, 2\)"):
         WorldModelsAgent(vae, model, WEIGHTS, ("z", "h"), ACTIONS[:, :1])

@@ -87,11 +87,15 @@ def test_reading(benchmark, folder):
     rng = np.random.default_rng(0)
     np.save(folder / "frames.npy", rollouts.frames(np.arange(len(rollouts))))
     array = np.load(folder / "frames.npy", mmap_mode="r")
+
+    def windows():
+        return rng.integers(len(array) - 96, size=(32, 1)) + np.arange(97)
+
     cases = {
-        "random 100": (100, lambda: rollouts.frames(rollouts.random_rows(100, rng))),
+        "random 100": (100, lambda: rollouts.frames(rng.integers(len(array), size=100))),
         "random 100, one array": (100, lambda: array[rng.integers(len(array), size=100)]),
-        "windows 32 x 97": (32 * 97, lambda: rollouts.steps(rollouts.windows(32, 97, rng))),
-        "windows 32 x 97, one array": (32 * 97, lambda: array[rollouts.windows(32, 97, rng)]),
+        "windows 32 x 97": (32 * 97, lambda: rollouts.frames(windows())),
+        "windows 32 x 97, one array": (32 * 97, lambda: array[windows()]),
     }
     speeds = {name: [] for name in cases}
 

@@ -270,7 +270,8 @@ def test_what_a_process_is_making_is_not_removed(cache, tmp_path):
     artifact = cache.artifact(values, (5,), {})
     cache.store(artifact, 1.0, 0.0)
     [entry] = artifacts.listing(tmp_path)
-    with artifact.hold():
+    held = artifact.hold()
+    with held:
         assert not artifacts.remove(entry) and entry.path.is_dir()
     assert artifacts.remove(entry) and not entry.path.exists()
 
@@ -291,12 +292,16 @@ def test_what_cannot_be_deleted_is_not_removed(cache, tmp_path, monkeypatch):
 
 def test_a_second_process_says_what_it_waits_for(cache, capsys):
     artifact = cache.artifact(values, (5,), {})
-    held = artifact.hold()
-    waiting = threading.Thread(target=lambda: artifact.hold().release())
-    waiting.start()
-    waiting.join(0.2)
-    assert waiting.is_alive()
-    held.release()
+
+    def hold_and_release():
+        with artifact.hold():
+            pass
+
+    waiting = threading.Thread(target=hold_and_release)
+    with artifact.hold():
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
     waiting.join()
     assert f"waiting for another process, which is making {artifact.name}" in capsys.readouterr().out
 

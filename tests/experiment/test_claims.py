@@ -51,6 +51,21 @@ def test_the_rule_in_words():
     assert "lies below -0.5 and its value is at most -0.9" in claim(better="lower", smallest=-0.9, null=-0.5).rule()
 
 
+def test_a_gate_whose_miss_flatters_does_not_shield_a_claim_from_its_evidence():
+    flattered = Gate("it guesses no more than the other", scores(-0.2, -0.3), flatters=True)
+    for values, verdict in (
+        ((0.95, 0.96, 0.97), "undecided"),
+        ((0.69, 0.71, 0.7), "undecided"),
+        ((0.3, 0.31, 0.3), "not reproduced"),
+    ):
+        record = judge(claim(), scores(*values), [flattered])
+        assert record["verdict"] == verdict and bool(record["reason"]) == (verdict == "undecided")
+        claims.check_rule(record)
+        claims.check_evidence(record)
+    shielded = judge(claim(), scores(0.3, 0.31, 0.3), [Gate("it learnt at all", scores(-0.2, -0.3))])
+    assert shielded["verdict"] == "undecided"
+
+
 def test_undecided_says_why():
     good = scores(0.95, 0.96, 0.97)
     assert (judge(claim(), good)["verdict"], judge(claim(), good)["reason"]) == ("reproduced", "")

@@ -1,4 +1,4 @@
-"""Reading a collection: what a row holds, frames in any order, windows that reach every row."""
+"""Reading a collection: what a row holds, frames in any order."""
 
 import numpy as np
 import pytest
@@ -11,17 +11,19 @@ def test_rows_hold_what_was_seen_then_done_then_brought(counted):
     assert len(rollouts.lengths) == 11 and set(rollouts.lengths) <= {3, 4, 5, 6} and len(set(rollouts.lengths)) > 1
     fatal = []
     for number, length in enumerate(rollouts.lengths):
-        steps = rollouts.steps(rollouts.episode(number))
-        assert steps.frames.shape == (length + 1, 3, 5, 2) and steps.frames.dtype == np.uint8
-        assert steps.frames[:, 0, 0, 0].tolist() == list(range(length + 1))  # each frame as it was, not as the array ended
-        assert steps.actions[:-1, 1].tolist() == list(range(length))  # the action was taken on seeing this frame
-        assert np.array_equal(steps.frames[1:, 2, 4, 1], steps.actions[:-1, 0])  # and brought the next one
-        assert np.array_equal(steps.rewards[:-1], 10 * np.arange(1, length + 1) + steps.actions[:-1, 0])
-        assert not steps.actions[-1].any() and steps.rewards[-1] == 0
-        assert steps.resets.tolist() == [True] + [False] * length
-        assert steps.acted.tolist() == [True] * length + [False]
-        assert not steps.terminated[:-2].any() and not steps.terminated[-1]
-        fatal.append(bool(steps.terminated[-2]))
+        rows = rollouts.episode(number)
+        frames = rollouts.frames(rows)
+        actions, rewards, terminated = rollouts.actions[rows], rollouts.rewards[rows], rollouts.terminated[rows]
+        assert frames.shape == (length + 1, 3, 5, 2) and frames.dtype == np.uint8
+        assert frames[:, 0, 0, 0].tolist() == list(range(length + 1))  # each frame as it was, not as the array ended
+        assert actions[:-1, 1].tolist() == list(range(length))  # the action was taken on seeing this frame
+        assert np.array_equal(frames[1:, 2, 4, 1], actions[:-1, 0])  # and brought the next one
+        assert np.array_equal(rewards[:-1], 10 * np.arange(1, length + 1) + actions[:-1, 0])
+        assert not actions[-1].any() and rewards[-1] == 0
+        assert rollouts.resets[rows].tolist() == [True] + [False] * length
+        assert rollouts.acted[rows].tolist() == [True] * length + [False]
+        assert not terminated[:-2].any() and not terminated[-1]
+        fatal.append(bool(terminated[-2]))
         assert fatal[-1] == (length % 2 == 0)  # odd seeds: 3 + 1 or 3 + 3 tics
     assert any(fatal) and not all(fatal)
     assert rollouts.actions.dtype == np.float32 and rollouts.actions.shape == (len(rollouts), 2)
@@ -50,24 +52,6 @@ def test_a_hint_changes_nothing_and_reaches_the_last_byte(counted, monkeypatch):
     assert np.array_equal(rollouts.frames(rows), before)
     monkeypatch.delattr("mmap.MADV_WILLNEED")  # where the system knows no such hint
     rollouts.fetch(rows)
-
-
-def test_random_rows_and_windows_reach_every_row(counted):
-    rollouts, rng = counted(), np.random.default_rng(1)
-    n = len(rollouts)
-    assert set(rollouts.random_rows(40 * n, rng)) == set(range(n))
-    windows = rollouts.windows(40 * n, 7, rng)
-    assert windows.shape == (40 * n, 7) and (np.diff(windows, axis=1) == 1).all()
-    assert set(windows[:, 0]) == set(range(n - 6))
-    steps = rollouts.steps(windows[:50])
-    inside = ~steps.resets[:, 1:]
-    assert np.array_equal(inside, steps.acted[:, :-1])  # where nothing was done the next row is another episode
-    tics = steps.frames[..., 0, 0, 0].astype(int)
-    assert np.array_equal(np.diff(tics, axis=1) == 1, inside)
-    assert rollouts.windows(2, n, rng).tolist() == [list(range(n))] * 2
-    for seq_len in (0, n + 1):
-        with pytest.raises(ValueError, match="seq_len: got"):
-            rollouts.windows(1, seq_len, rng)
 
 
 def test_a_folder_without_a_collection_is_refused(tmp_path):

@@ -55,10 +55,10 @@ def inverted(frames):
 def test_an_agent_is_shown_what_was_prepared(counted, counting, tmp_path):
     plain = counted()
     rollouts = collect(tmp_path / "p", COUNTER, Team(counting), 5, 5, prepare=inverted, num_envs=2, workers=1)
-    steps = rollouts.steps(np.arange(len(rollouts)))
-    assert np.array_equal(steps.frames, 255 - plain.frames(np.arange(len(rollouts))))  # the last frame of each episode too
-    assert (steps.frames[rollouts.resets][..., 0, 0, 0] == 255).all()
-    assert np.array_equal(steps.actions[steps.acted][:, 1], steps.frames[steps.acted][:, 0, 0, 0])
+    frames = rollouts.frames(np.arange(len(rollouts)))
+    assert np.array_equal(frames, 255 - plain.frames(np.arange(len(rollouts))))  # the last frame of each episode too
+    assert (frames[rollouts.resets][..., 0, 0, 0] == 255).all()
+    assert np.array_equal(rollouts.actions[rollouts.acted][:, 1], frames[rollouts.acted][:, 0, 0, 0])
 
 
 def test_each_episode_is_that_of_play_and_its_frames_come_in_order(counter, counting):

@@ -29,7 +29,7 @@ class WorldModelsAgent:
         world_model: M; both on the CPU.
         weights: float (F,), C.
         names: the features that C sees, see `linear_controller.features`.
-        actions: float (n, A), how each of n discrete actions is given to M.
+        actions: float (3, A), how each of the three actions of `linear_controller.act` is given to M.
 
     Raises:
         ValueError: parts that do not fit together.
@@ -42,8 +42,8 @@ class WorldModelsAgent:
                 f"vae, world_model, weights: latents of {vae.latent_size} and {world_model.latent_size} numbers, weights of "
                 f"shape {tuple(weights.shape)}; the latents must be equal and the weights ({size},)"
             )
-        if actions.shape[1:] != (world_model.action_size,):
-            raise ValueError(f"actions has shape {tuple(actions.shape)}; it must be (n, {world_model.action_size})")
+        if actions.shape != (3, world_model.action_size):
+            raise ValueError(f"actions has shape {tuple(actions.shape)}; it must be (3, {world_model.action_size})")
         self.vae = vae.eval()
         self.world_model = world_model.eval()
         self.weights = weights.float()

@@ -9,7 +9,7 @@ from typing import Any
 
 from wmlib.experiment import results
 from wmlib.experiment.atomic import write_atomically
-from wmlib.experiment.claims import check_evidence
+from wmlib.experiment.claims import check_evidence, measured
 
 BEGIN = "<!-- claims: written by `python -m wmlib claims` -->"
 END = "<!-- end of claims -->"
@@ -50,20 +50,15 @@ def _pairs(study: dict | None, shown: dict | None) -> Iterator[tuple[dict | None
 def _row(link: str, study: dict | None, shown: dict | None, profile: str) -> str:
     claim = study or shown
     assert claim is not None
-    ours = f"{claim['measure']}: " + (f"**{_measured(study)}**, n = {study['n']}" if study else NO_STUDY)
+    ours = f"{claim['measure']}: " + (f"**{measured(study)}**, n = {study['n']}" if study else NO_STUDY)
     if shown:
         other_measure = f"{shown['measure']}: " if shown["measure"] != claim["measure"] else ""
-        ours += f"<br><sub>{profile}: {other_measure}{_measured(shown)}, n = {shown['n']}</sub>"
+        ours += f"<br><sub>{profile}: {other_measure}{measured(shown)}, n = {shown['n']}</sub>"
     verdict = "**undecided**: " + NO_STUDY
     if study:
         verdict = f"**{study['verdict']}**" + (f": {study['reason']}" if study["reason"] else "")
     cells = (link, f"{claim['text']} ({claim['source']})", claim["reported"], ours, verdict)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-def _measured(record: dict[str, Any]) -> str:
-    low, high = record["interval"]
-    return f"{record['ours']:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def check(figures: Path) -> str:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
 from wmlib.experiment import checkpoint, fingerprint, records, source_code
 from wmlib.experiment.atomic import file_sha256, naming_the_file
@@ -160,8 +160,9 @@ class Artifact:
         self.path = cache.path / self.name
         self.partial = cache.path / f"{self.name}.partial"
 
-    def hold(self) -> BaseFileLock:
-        """Wait for the lock that one process holds while it looks for the artifact and makes it; return it, held."""
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Wait for the lock that one process holds while it looks for the artifact and makes it; hold it inside the block."""
         self._cache.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._cache.path / f".{self.name}.lock")
         try:
@@ -169,7 +170,10 @@ class Artifact:
         except Timeout:
             print(f"waiting for another process, which is making {self.name}")
             lock.acquire()
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
     def check_code(self) -> None:
         """Make sure that the code of its function is that which the key speaks of; see `source_code.check_code`."""
@@ -318,7 +322,10 @@ def listing(folder: Path) -> list[Entry]:
     """Return all artifacts of a cache, oldest first."""
     entries = []
     for path in sorted(p for p in folder.glob("*-*") if p.is_dir()):
-        files = [file.stat() for file in path.rglob("*") if file.is_file()]
+        files = []
+        for file in path.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another process may be making it: names change meanwhile
+                files += [file.stat()] if file.is_file() else []
         whole = path.suffix != ".partial"
         try:
             determined_by = records.read(path / MANIFEST, _check_whole if whole else _check_attempt)["determined_by"]

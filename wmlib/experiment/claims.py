@@ -10,7 +10,8 @@ Reading guide. A notebook writes a `Claim` before it runs and calls `judge` with
 | holds `null`, ends below `smallest`| cannot be                 | not reproduced         |
 
 So "not reproduced" needs evidence as "reproduced" does, and a run that is too small to tell says so. A gate that is missed,
-or fewer runs than the claim needs, is `undecided` too, with the reason.
+or fewer runs than the claim needs, is `undecided` too, with the reason. (A gate whose miss can only flatter the claim stands
+in the way of "reproduced" and "partly" alone.)
 """
 
 from __future__ import annotations
@@ -112,12 +113,14 @@ class Gate:
         text: what it says, such as "the DNC beats copying the last state".
         evidence: of the number, such as a difference to a baseline.
         least, most: the bounds, not included; None: there is no such bound.
+        flatters: a miss can only make the claim look truer than it is: "not reproduced" stands all the same.
     """
 
     text: str
     evidence: Evidence
     least: float | None = 0.0
     most: float | None = None
+    flatters: bool = False
 
 
 def report(gate: Gate, *, stop: bool = False) -> Gate:
@@ -162,8 +165,12 @@ def _rounded(estimate: Estimate) -> Estimate:
 
 
 def _record(claim: Claim, evidence: Evidence, gates: list[tuple[Gate, Estimate]], estimate: Estimate) -> dict[str, Any]:
-    missed = [gate.text for gate, measured in gates if not _within(gate.least, gate.most, *measured[1:3])]
     verdict = claim.verdict(*estimate[:3])
+    missed = [
+        gate.text
+        for gate, measured in gates
+        if not _within(gate.least, gate.most, *measured[1:3]) and not (gate.flatters and verdict == "not reproduced")
+    ]
     reason = "the interval is too wide to tell" if verdict == "undecided" else ""
     if estimate.n < claim.needs:
         reason = f"{estimate.n} of the {claim.needs} runs that the rule needs"
@@ -185,11 +192,23 @@ def _record(claim: Claim, evidence: Evidence, gates: list[tuple[Gate, Estimate]]
                 "ours": measured.value,
                 "interval": [measured.low, measured.high],
                 "evidence": asdict(gate.evidence),
+                **({"flatters": True} if gate.flatters else {}),
             }
             for gate, measured in gates
         ],
         "evidence": asdict(evidence),
     }
+
+
+def measured(record: Mapping[str, Any]) -> str:
+    """Return what was measured for a record, value and interval, in words.
+
+    Example:
+        >>> measured({"ours": 0.8125, "interval": [0.75, 0.9]}), measured({"ours": 1.0, "interval": [1.0, 1.0]})
+        ('0.812 [0.75, 0.9]', '1 (all runs alike)')
+    """
+    low, high = record["interval"]
+    return f"{record['ours']:.3g} " + (f"[{low:.3g}, {high:.3g}]" if low < high else "(all runs alike)")
 
 
 def claim_of(record: Mapping[str, Any]) -> Claim:
@@ -204,9 +223,14 @@ def check_rule(record: Mapping[str, Any]) -> None:
         ClaimError: they are not.
     """
     claim = claim_of(record)
-    missed = any(not _within(gate["least"], gate["most"], *gate["interval"]) for gate in record["gates"])
-    few = record["n"] < claim.needs
-    verdict = "undecided" if missed or few else claim.verdict(record["ours"], *record["interval"])
+    verdict = claim.verdict(record["ours"], *record["interval"])
+    missed = any(
+        not _within(gate["least"], gate["most"], *gate["interval"])
+        for gate in record["gates"]
+        if not (gate.get("flatters") and verdict == "not reproduced")
+    )
+    if missed or record["n"] < claim.needs:
+        verdict = "undecided"
     if record["verdict"] != verdict:
         raise ClaimError(f"claim {claim.id}: stored as {record['verdict']!r}, its rule and numbers give {verdict!r}")
     if record["rule"] != claim.rule():
@@ -221,7 +245,10 @@ def check_evidence(record: Mapping[str, Any]) -> None:
     """
     from wmlib.experiment.statistics import Evidence
 
-    gates = [Gate(gate["text"], Evidence(**gate["evidence"]), gate["least"], gate["most"]) for gate in record["gates"]]
+    gates = [
+        Gate(gate["text"], Evidence(**gate["evidence"]), gate["least"], gate["most"], gate.get("flatters", False))
+        for gate in record["gates"]
+    ]
     again = judge(claim_of(record), Evidence(**record["evidence"]), gates)
     pairs = [(record, again), *zip(record["gates"], again["gates"], strict=True)]
     for stored, computed in pairs:

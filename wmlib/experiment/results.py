@@ -77,7 +77,8 @@ SCHEMA = records.form(
                                 "ours": _number,
                                 "interval": _pair,
                                 "evidence": _evidence,
-                            }
+                            },
+                            optional={"flatters": {"const": True}},
                         ),
                     },
                     "evidence": _evidence,

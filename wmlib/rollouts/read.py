@@ -1,14 +1,14 @@
-"""Read a collection: single frames, windows of consecutive rows, whole episodes.
+"""Read a collection: single frames, consecutive rows, whole episodes.
 
 Reading guide. All episodes of all shards are one long table of rows (see `wmlib.rollouts.store` for what a row is), and
-every way of reading is a choice of row numbers: draw them with `random_rows` or `windows`, then take what belongs to
-them with `frames` or `steps`. Anything else with one entry a row, such as a frame's latent, is read by the same numbers.
+every way of reading is a choice of row numbers. Frames are read with `frames`; all else lies in arrays with one entry a row.
+Anything more with one entry a row, such as a frame's latent, is read by the same numbers.
 """
 
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +17,15 @@ from wmlib.rollouts import store
 from wmlib.rollouts.store import RolloutError
 
 
-class Steps(NamedTuple):
-    """What rows hold; every array has the shape of the row numbers first."""
-
-    frames: np.ndarray  # uint8 (…, frame)
-    actions: np.ndarray  # (…, action), taken on seeing the frame; zeros where none was
-    rewards: np.ndarray  # float32, of that action
-    terminated: np.ndarray  # bool, that action was fatal
-    acted: np.ndarray  # bool, False in the last row of an episode: there was no action, the next row is another episode
-    resets: np.ndarray  # bool, first row of an episode: nothing is to be remembered from the row before
-
-
 class Rollouts:
     """A whole collection in a folder; frames stay on disk and are memory-mapped.
 
     Attributes:
-        actions, rewards, terminated, acted, resets: over all rows, as in `Steps`.
+        actions: (rows, action), taken on seeing the frame; zeros where none was.
+        rewards: float32 (rows,), of that action.
+        terminated: bool (rows,), that action was fatal.
+        acted: bool (rows,), False in the last row of an episode: there was no action, the next row is another episode.
+        resets: bool (rows,), first row of an episode: nothing is to be remembered from the row before.
         starts: int64 (episodes,), first row of each episode.
         lengths: int64 (episodes,), its actions; it has one row more.
         manifest: what the collection was made with.
@@ -123,39 +116,6 @@ class Rollouts:
         shards = np.searchsorted(self._first, flat, "right") - 1
         return zip(shards.tolist(), (flat - self._first[shards]).tolist(), strict=True)
 
-    def steps(self, rows: np.ndarray) -> Steps:
-        """Read all that the rows hold."""
-        others = (self.actions, self.rewards, self.terminated, self.acted, self.resets)
-        return Steps(self.frames(rows), *(array[rows] for array in others))
-
     def episode(self, number: int) -> np.ndarray:
-        """Return the rows of an episode, int64 (length + 1,), for `frames` and `steps`."""
+        """Return the rows of an episode, int64 (length + 1,)."""
         return np.arange(self.starts[number], self.starts[number] + self.lengths[number] + 1)
-
-    def random_rows(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw rows, each as likely as any other: int64 (count,)."""
-        return rng.integers(len(self), size=count)
-
-    def windows(self, batch_size: int, seq_len: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw segments of consecutive rows, each start as likely as any other.
-
-        A window may run over the end of an episode into the next; `resets` and `acted` say where.
-
-        Args:
-            batch_size: B, 1 and above.
-            seq_len: T, rows, 1 … len.
-
-        Returns:
-            int64 (B, T), row numbers.
-
-        Raises:
-            ValueError: there are fewer rows than `seq_len`.
-
-        Example:
-            steps = rollouts.steps(rollouts.windows(32, 97, rng))
-            seen, action, seen_next = steps.frames[:, :-1], steps.actions[:, :-1], steps.frames[:, 1:]
-            real = steps.acted[:, :-1]  # transitions inside an episode
-        """
-        if not 1 <= seq_len <= len(self):
-            raise ValueError(f"seq_len: got {seq_len}; allowed is 1 to {len(self)}, the rows of this collection")
-        return rng.integers(len(self) - seq_len + 1, size=(batch_size, 1)) + np.arange(seq_len)

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from wmlib.experiment.claims import measured
+
 if TYPE_CHECKING:
     from wmlib.experiment.run import Run
 
@@ -87,8 +89,7 @@ def show_claims(run: Run) -> None:
 
 
 def _measured(claim: dict[str, Any]) -> str:
-    low, high = claim["interval"]
-    return f"{claim['ours']:.3g} [{low:.3g}, {high:.3g}], n = {claim['n']}"
+    return f"{measured(claim)}, n = {claim['n']}"
 
 
 def _verdict(claim: dict[str, Any]) -> str:

@@ -228,7 +228,7 @@ def unchanged_gate(a: Tallies, b: Tallies, names: Sequence[str]) -> Gate:
     hits, totals = _unchanged_counts(a)
     hits_of_b, _ = _unchanged_counts(b)
     text = f"of unchanged numbers the {names[0]} knows at most {MARGIN:g} fewer than the {names[1]}"
-    return Gate(text, _ratio(hits - hits_of_b, totals), least=-MARGIN)
+    return Gate(text, _ratio(hits - hits_of_b, totals), least=-MARGIN, flatters=True)
 
 
 def _all_counts(tallies: Tallies) -> tuple[np.ndarray, np.ndarray]:
