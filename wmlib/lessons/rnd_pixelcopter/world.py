@@ -6,7 +6,6 @@ Reading guide. `Copters` is a Gymnasium vector environment around the compiled g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import gymnasium
@@ -87,7 +86,7 @@ class Copters(gymnasium.vector.VectorEnv):
             seed: s: game i is the level of s + i. A sequence: game i gets its i-th. None: the next level of each game.
             options: not used.
         """
-        seeds = range(seed, seed + self.num_envs) if isinstance(seed, Integral) else seed
+        seeds = range(seed, seed + self.num_envs) if isinstance(seed, (int, np.integer)) else seed
         self.games.reset(seeds)
         self._stack[:] = 0
         self._passed[:] = 0
