@@ -147,7 +147,7 @@ def test_an_agent_plays_only_with_the_parts_it_was_saved_with(tmp_path, small):
     model = WorldModel(
         LSTM(3 + 2, 7, generator=torch.Generator().manual_seed(0), forget_bias=1.0), 3, generator=torch.Generator()
     )
-    settings = {"vae": "vae", "world_model": "m", "names": ["z"], "actions": [[1, 0], [0, 1]]}
+    settings = {"vae": "vae", "world_model": "m", "names": ["z"], "actions": [[1, 0], [0, 0], [0, 1]]}
     c = {"tensors": {"weights": torch.ones(3)}, "settings": settings, "folder": tmp_path}
     with pytest.raises(ValueError, match=r"kind, tensors, settings: they do not make a controller .*KeyError: 'vae'"):
         weights.save("c", "controller", **c)

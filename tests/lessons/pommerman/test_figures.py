@@ -13,7 +13,9 @@ BOARDS = np.random.default_rng(0).integers(14, size=(2, 20, 121))
 FILM = {"first_step": 60, "truth": pack(BOARDS[0]), "predicted": {"DNC": pack(BOARDS[1])}}
 DREAMS = {"starts": [60, 65], "truth": pack(BOARDS), "predicted": {"DNC": pack(BOARDS[::-1])}}
 KINDS = {"copy baseline": "rule", "MDN-LSTM": "thesis", "DNC": "ours", "oracle": "oracle"}
-SCORES = [{"name": name, "kind": kind} | {key: [0.5, 0.4, 0.6] for key in PARTS} for name, kind in KINDS.items()]
+SCORES = [
+    {"name": name, "kind": kind, "training_seeds": 2} | {key: [0.5, 0.4, 0.6] for key in PARTS} for name, kind in KINDS.items()
+]
 CURVES = {name: {key: [[0.9, 0.8], [0.7, 0.6]] for key in AHEAD} for name in KINDS}
 HIDDEN = {
     "kinds": ["ammo", "blast strength", "kick"],
@@ -78,6 +80,10 @@ def test_rows_are_grouped_under_headings():
     texts = [label.get_text() for label in ax.get_yticklabels()]
     assert texts == [*KINDS, *(figures.HEADINGS[kind] for kind in KINDS.values())]
     assert list(ax.get_yticks()) == [1, 3, 5, 7, 0, 2, 4, 6]
+    other = [row | {"training_seeds": 3 if row["name"] == "DNC" else 2} for row in SCORES]
+    texts = [label.get_text() for label in figures.draw_scores(other).axes[0].get_yticklabels()]
+    rules = [name for name, kind in KINDS.items() if kind == "rule"]
+    assert texts[: len(KINDS)] == [name if name in rules else f"{name}, n = {3 if name == 'DNC' else 2}" for name in KINDS]
 
 
 def test_a_predictor_far_to_the_left_is_a_number():

@@ -110,9 +110,11 @@ def test_a_strong_weight_is_named_after_the_step_that_wrote_its_slot(ax):
 
 def test_names_stand_above_thin_rows_and_are_left_out_of_long_sequences(ax):
     weights = np.zeros((8, 17))
-    weights[6, 1] = 1
+    weights[6, 1] = weights[7, 3] = 1
     assert parts.note_writes(ax, data(slots=17), weights)
-    assert ax.texts[0].get_position() == (6, 0.5) and ax.texts[0].get_va() == "bottom"
+    below, above = ax.texts  # no room above the second row
+    assert below.get_position() == (6, 1.5) and below.get_va() == "top"
+    assert above.get_position() == (7, 2.5) and above.get_va() == "bottom"
     assert not parts.note_writes(ax, data(length=61), np.ones((61, 4)))
 
 
