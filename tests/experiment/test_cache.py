@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import shutil
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,6 +276,29 @@ def test_what_a_process_is_making_is_not_removed(cache, tmp_path):
     with held:
         assert not artifacts.remove(entry) and entry.path.is_dir()
     assert artifacts.remove(entry) and not entry.path.exists()
+
+
+def test_a_listing_leaves_out_what_a_job_renames_or_removes_meanwhile(cache, tmp_path, monkeypatch):
+    for x in (5, 6):
+        cache.store(cache.artifact(values, (x,), {}), 1.0, 0.0)
+    first, second = artifacts.listing(tmp_path)
+    read, is_file = records.read, Path.is_file
+
+    def read_meanwhile(file, check):
+        if file.parent == first.path:
+            shutil.rmtree(first.path)
+        return read(file, check)
+
+    def is_file_meanwhile(path):
+        found = is_file(path)
+        if path.parent == second.path and path.name != artifacts.MANIFEST:
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(records, "read", read_meanwhile)
+    monkeypatch.setattr(Path, "is_file", is_file_meanwhile)
+    [left] = artifacts.listing(tmp_path)
+    assert left.path == second.path and 0 < left.bytes < second.bytes
 
 
 def test_what_cannot_be_deleted_is_not_removed(cache, tmp_path, monkeypatch):

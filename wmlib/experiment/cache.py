@@ -319,23 +319,35 @@ class Entry(NamedTuple):
 
 
 def listing(folder: Path) -> list[Entry]:
-    """Return all artifacts of a cache, oldest first."""
+    """Return all artifacts of a cache, oldest first; without those that a job at work renames or removes meanwhile."""
     entries = []
     for path in sorted(p for p in folder.glob("*-*") if p.is_dir()):
-        files = []
-        for file in path.rglob("*"):
-            with contextlib.suppress(FileNotFoundError):  # another process may be making it: names change meanwhile
-                files += [file.stat()] if file.is_file() else []
-        whole = path.suffix != ".partial"
-        try:
-            determined_by = records.read(path / MANIFEST, _check_whole if whole else _check_attempt)["determined_by"]
-            if _name(determined_by) != path.name.removesuffix(".partial"):
-                determined_by = None
-        except (RecordError, FileNotFoundError):
-            determined_by = None
-        age = time.time() - max((facts.st_mtime for facts in files), default=path.stat().st_mtime)
-        entries.append(Entry(path, sum(facts.st_size for facts in files), age, whole, determined_by))
+        with contextlib.suppress(FileNotFoundError):
+            entries.append(_entry(path))
     return sorted(entries, key=lambda entry: -entry.age)
+
+
+def _entry(path: Path) -> Entry:
+    """Return the line of one artifact.
+
+    Raises:
+        FileNotFoundError: it is gone, or gets another name.
+    """
+    files = []
+    for file in path.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a temporary file of a job at work
+            if file.is_file():
+                files.append(file.stat())
+    whole = path.suffix != ".partial"
+    try:
+        determined_by = records.read(path / MANIFEST, _check_whole if whole else _check_attempt)["determined_by"]
+        if _name(determined_by) != path.name.removesuffix(".partial"):
+            determined_by = None
+    except (RecordError, FileNotFoundError):
+        determined_by = None
+    folder_time = path.stat().st_mtime
+    age = time.time() - max((facts.st_mtime for facts in files), default=folder_time)
+    return Entry(path, sum(facts.st_size for facts in files), age, whole, determined_by)
 
 
 def stale(entries: list[Entry]) -> list[Entry]:
