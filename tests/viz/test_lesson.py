@@ -1,10 +1,15 @@
 """What a lesson cell needs: the library's own source, and exercises that check themselves."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import IPython.display
 import pytest
 
+from wmlib.experiment import results
+from wmlib.experiment.claims import Claim, judge
+from wmlib.experiment.statistics import Evidence
 from wmlib.viz import lesson
 from wmlib.viz.figures import new_figure, styled
 
@@ -90,3 +95,18 @@ def test_exercises_check_themselves(yours, start):
 def test_an_exercise_may_be_as_strict_as_it_likes():
     assert lesson.check(1.3, 1.0, tolerance=0.5).startswith("right") and lesson.check(1.001, 1.0, 1e-4).startswith("not yet")
     assert lesson.check(0, 0.0).startswith("right") and lesson.check(0.01, 0.0).startswith("not yet")
+
+
+def test_the_table_of_claims_says_what_the_study_measured_where_it_is_something_else(monkeypatch):
+    claim = Claim("far", "It adds far.", "ours", "-", "error of a small one", smallest=0.7, null=0.5)
+    evidence = Evidence("proportion", {"successes": 75, "n": 100})
+    other = replace(claim, measure="error of a large one")
+    shown = []
+    monkeypatch.setattr(lesson, "note", shown.append)
+    monkeypatch.setattr(results, "read", lambda file: {"claims": [judge(claim, evidence)]})
+    for study, cell in ((claim, "| 0.75 [0.657, 0.825], n = 100 | **partly**"), (other, "| error of a large one: 0.75 [0.657")):
+        run = SimpleNamespace(profile="quick", results_file="-", study={"claims": [judge(study, evidence)]})
+        lesson.show_claims(run)
+        assert cell in shown[-1]
+    lesson.show_claims(SimpleNamespace(profile="quick", results_file="-", study=None))
+    assert "| none yet | **undecided**: no study run yet |" in shown[-1]

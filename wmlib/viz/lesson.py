@@ -81,7 +81,7 @@ def show_claims(run: Run) -> None:
             claim["measure"],
             _measured(claim),
             _verdict(claim),
-            _measured(of_study) if of_study else "none yet",
+            _of_study(claim, of_study) if of_study else "none yet",
             f"**{_verdict(of_study)}**" if of_study else "**undecided**: no study run yet",
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -90,6 +90,12 @@ def show_claims(run: Run) -> None:
 
 def _measured(claim: dict[str, Any]) -> str:
     return f"{measured(claim)}, n = {claim['n']}"
+
+
+def _of_study(claim: dict[str, Any], of_study: dict[str, Any]) -> str:
+    """Return what the study run measured, and what that is where a run of another size measures something else."""
+    other_measure = "" if of_study["measure"] == claim["measure"] else f"{of_study['measure']}: "
+    return other_measure + _measured(of_study)
 
 
 def _verdict(claim: dict[str, Any]) -> str:
