@@ -104,7 +104,10 @@ def test_the_table_of_claims_says_what_the_study_measured_where_it_is_something_
     shown = []
     monkeypatch.setattr(lesson, "note", shown.append)
     monkeypatch.setattr(results, "read", lambda file: {"claims": [judge(claim, evidence)]})
-    for study, cell in ((claim, "| 0.75 [0.657, 0.825], n = 100 | **reproduced**"), (other, "| error of a large one: 0.75 [0.657")):
+    for study, cell in (
+        (claim, "| 0.75 [0.657, 0.825], n = 100 | **reproduced**"),
+        (other, "| error of a large one: 0.75 [0.657"),
+    ):
         run = SimpleNamespace(profile="quick", results_file="-", study={"claims": [judge(study, evidence)]})
         lesson.show_claims(run)
         assert cell in shown[-1]
