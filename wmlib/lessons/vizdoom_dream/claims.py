@@ -62,7 +62,7 @@ def rules(temperature: float, low_temperature: float) -> list[Claim]:
             "as much paint elsewhere.",
             "ours",
             "not asked",
-            "tics the MDN-DNC loses with all balls painted out: against the whole frame or paint elsewhere, the smaller",
+            "tics lost blindfolded by the MDN-DNC (against the whole frame or as much paint elsewhere, whichever is less)",
             smallest=COUNTS,
             needs=NEEDS,
         ),
